@@ -1,0 +1,155 @@
+//! Every endpoint of Roster: one file each, by contract. [`HANDLERS`] lists them; template.yaml gives each its function and route.
+//!
+//! A handler is a plain `async fn(&Context, Request) -> Result<Response>`. Nothing in it knows whether Lambda, the local server
+//! or a test calls it.
+
+mod context;
+pub mod directory;
+pub mod gateway;
+pub mod managed_users;
+pub mod operator_account;
+pub mod platform;
+mod request;
+pub mod user_admin;
+pub mod workspace;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use lambda_http::Body;
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use shared::auth::Places;
+use shared::dynamodb::{Cost, Meter};
+use shared::{Error, Result};
+
+pub use context::{App, Context};
+
+/// A request, as API Gateway hands it over.
+pub type Request = lambda_http::Request;
+/// An answer.
+pub type Response = lambda_http::Response<Body>;
+
+/// What the endpoints of one contract have in common.
+pub struct Contract {
+    /// What its paths start with.
+    pub base_path: &'static str,
+    /// Where a credential may stand.
+    pub places: Places,
+    /// An error in the contract's own body. The second is the request's id.
+    pub render: fn(&Error, &str) -> Response,
+}
+
+/// Every contract; of two base paths that match, the first counts.
+const CONTRACTS: [&Contract; 5] =
+    [&user_admin::CONTRACT, &directory::CONTRACT, &managed_users::CONTRACT, &workspace::CONTRACT, &operator_account::CONTRACT];
+
+impl Contract {
+    /// The contract that a path is under; the operator and account contract where it is under none.
+    fn of_path(path: &str) -> &'static Self {
+        // `/api/v1/admin_user_invite` is under `/api/v1/admin_user` too.
+        let is_under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '_']));
+        CONTRACTS.into_iter().find(|contract| is_under(contract.base_path)).unwrap_or(&operator_account::CONTRACT)
+    }
+}
+
+/// One endpoint.
+pub struct Handler {
+    /// The name by which template.yaml's `Handler:` calls it: `contract.file`.
+    pub name: &'static str,
+    run: for<'a> fn(&'a Context, Request) -> BoxFuture<'a, Result<Response>>,
+}
+
+macro_rules! handlers {
+    ($($contract:ident: $($endpoint:ident),+;)+) => {
+        /// Every endpoint.
+        pub const HANDLERS: &[Handler] = &[$($(Handler {
+            name: concat!(stringify!($contract), ".", stringify!($endpoint)),
+            run: |context, request| Box::pin($contract::$endpoint::handle(context, request)),
+        }),+),+];
+    };
+}
+
+handlers! {
+    operator_account: get_user, create_account, get_me, update_me;
+    directory: list_admin_users;
+    user_admin: get_user;
+    managed_users: list_users, create_user, get_user, update_user, delete_user, get_principal_token;
+    workspace: list_users, get_user;
+    platform: get_health, unmatched;
+}
+
+/// The handler of that name.
+pub fn handler(name: &str) -> Option<&'static Handler> {
+    HANDLERS.iter().find(|handler| handler.name == name)
+}
+
+impl Handler {
+    /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says also what it cost.
+    pub async fn answer(&self, app: &Arc<App>, request: Request) -> (Response, Cost) {
+        let contract = Contract::of_path(request.uri().path());
+        let context = Context::new(app.clone(), contract.places, &request);
+        let ((outcome, ()), cost) = Meter::measure(async {
+            let run = async {
+                let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
+                context.no_more_sightings();
+                outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+            };
+            futures::join!(run, context.note_sighting())
+        })
+        .await;
+        let mut response = outcome.unwrap_or_else(|error| {
+            log(&error, self.name, &context.request_id);
+            let mut response = (contract.render)(&error, &context.request_id);
+            add_standard_headers(&error, &mut response);
+            response
+        });
+        if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
+            response.headers_mut().insert("x-request-id", request_id);
+        }
+        (response, cost)
+    }
+}
+
+/// One line for each error, at the boundary: the kind and the cause, never what the caller sent.
+fn log(error: &Error, handler: &str, request_id: &str) {
+    match error {
+        Error::Internal(cause) => tracing::error!(handler, request_id, cause = %chain(cause.as_ref()), "failed"),
+        Error::Unavailable(cause) => tracing::warn!(handler, request_id, cause = %chain(cause.as_ref()), "unavailable"),
+        Error::BadCredential(reason) => tracing::info!(handler, request_id, reason, "credential refused"),
+        _ => {}
+    }
+}
+
+/// An error with what caused it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn add_standard_headers(error: &Error, response: &mut Response) {
+    let headers = response.headers_mut();
+    match error {
+        // RFC 9110, section 11.6.1: a 401 names the scheme.
+        Error::NotAuthenticated | Error::BadCredential(_) if !headers.contains_key(header::WWW_AUTHENTICATE) => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Error::Unavailable(_) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+}
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
+    // Our own shapes have text keys only, so this cannot fail; should it, an empty 500 says so.
+    let (status, text) = match serde_json::to_string(body) {
+        Ok(text) => (status, text),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
+    };
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

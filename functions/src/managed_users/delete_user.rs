@@ -1,0 +1,14 @@
+//! DELETE `/api/v1/users/{user_id}`: erases a user whom the caller manages, with everything of theirs, at once and for good.
+
+use lambda_http::http::StatusCode;
+use shared::Result;
+
+use super::managed_user;
+use crate::{Context, Request, Response, json};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let (_, user) = managed_user(context, &request).await?;
+    context.store().erase_user(&user).await?;
+    Ok(json(StatusCode::OK, &()))
+}

@@ -1,0 +1,118 @@
+//! GET `/api/v1/users/`: the caller, the users whom the caller manages, and those who shared their data with the caller.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use shared::models::{ManagedUser, User};
+use shared::table::fold;
+use shared::{Error, Fault, Issue, Place, Result};
+use uuid::Uuid;
+
+use super::DEFAULT_SCOPES;
+use crate::request::{path_parameter, query};
+use crate::{Context, Request, Response, json};
+
+/// A user as this contract lists it.
+#[derive(Debug, Serialize)]
+struct UserSummary {
+    id: Uuid,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    scopes: Vec<String>,
+    display_name: String,
+    is_managed: bool,
+}
+
+impl UserSummary {
+    fn of_user(user: User, scopes: Vec<String>) -> Self {
+        Self {
+            display_name: user.shown_name(),
+            id: user.id,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            scopes,
+            is_managed: user.manager_id.is_some(),
+        }
+    }
+
+    fn of_managed(user: ManagedUser) -> Self {
+        Self {
+            id: user.id,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            scopes: default_scopes(),
+            display_name: user.display_name,
+            is_managed: true,
+        }
+    }
+}
+
+fn default_scopes() -> Vec<String> {
+    DEFAULT_SCOPES.map(str::to_owned).to_vec()
+}
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    // The route with a trailing slash is `{proxy+}` with nothing in it; anything else under it is no endpoint.
+    if !path_parameter(&request, "proxy").is_empty() {
+        return Err(Error::NotFound("Not Found".into()));
+    }
+    let token = context.verify(&request).await?;
+    let (caller, managed, shares) =
+        futures::try_join!(context.caller(&token), context.store().managed_users(&token), context.store().shares_received(&token),)?;
+    let wanted = Wanted::read(&request)?;
+
+    let managed = if wanted.managed { managed } else { Vec::new() };
+    let shares = if wanted.shared { shares } else { Vec::new() };
+    let mut managed: Vec<_> = managed.into_iter().map(UserSummary::of_managed).collect();
+    let mut shared: Vec<_> = context
+        .store()
+        .grantors(shares)
+        .await?
+        .into_iter()
+        .filter(|(user, _)| user.manager_id != Some(caller.user.id))
+        .map(|(user, share)| UserSummary::of_user(user, share.scopes))
+        .collect();
+    for group in [&mut managed, &mut shared] {
+        group.sort_by_cached_key(|user| (fold(&user.display_name), user.id));
+    }
+    let mut users = vec![UserSummary::of_user(caller.user, default_scopes())];
+    users.append(&mut managed);
+    users.append(&mut shared);
+    if let Some(part) = wanted.name {
+        users.retain(|user| fold(&user.display_name).contains(&part));
+    }
+    Ok(json(StatusCode::OK, &users))
+}
+
+/// What was asked for.
+struct Wanted {
+    managed: bool,
+    shared: bool,
+    /// Part of a display name, folded.
+    name: Option<String>,
+}
+
+impl Wanted {
+    fn read(request: &Request) -> Result<Self> {
+        let mut wanted = Self { managed: true, shared: true, name: None };
+        let mut issues = Vec::new();
+        // The last value of a parameter counts, and unknown parameters do not, as in the original.
+        for (name, value) in query(request) {
+            let flag = match name.as_ref() {
+                "include_managed" => &mut wanted.managed,
+                "include_shared" => &mut wanted.shared,
+                "name" => {
+                    wanted.name = Some(fold(&value));
+                    continue;
+                }
+                _ => continue,
+            };
+            match value.to_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => *flag = true,
+                "false" | "0" | "no" | "off" => *flag = false,
+                _ => issues.push(Issue::new(Place::Query, name, Fault::NotA("a boolean"))),
+            }
+        }
+        if issues.is_empty() { Ok(wanted) } else { Err(Error::Invalid(issues)) }
+    }
+}

@@ -1,0 +1,104 @@
+//! Reading what a request brings: path, query and body.
+
+use std::borrow::Cow;
+
+use lambda_http::{Body, RequestExt};
+use serde_json::{Map, Value};
+use shared::models::parse_id;
+use shared::{Error, Fault, Issue, Place, Result};
+use uuid::Uuid;
+
+use crate::Request;
+
+/// The largest body that is read, in bytes: no contract needs more.
+const MOST_BODY_BYTES: usize = 1024 * 1024;
+/// The longest name, in characters.
+pub const MOST_NAME: usize = 255;
+/// The longest address of a picture, in characters.
+pub const MOST_URL: usize = 2048;
+
+/// A path parameter as sent.
+pub fn path_parameter(request: &Request, name: &str) -> String {
+    request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
+}
+
+/// A path parameter that is an id; none where it cannot be one.
+pub fn path_id(request: &Request, name: &str) -> Option<Uuid> {
+    parse_id(&path_parameter(request, name))
+}
+
+/// The query parameters in their order, decoded.
+pub fn query(request: &Request) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect()
+}
+
+/// An integer from `min` to `max`, written in digits alone.
+pub fn integer(place: Place, name: &str, text: &str, min: i64, max: i64) -> Result<i64, Issue> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = if digits { text.parse().ok().filter(|value| (min..=max).contains(value)) } else { None };
+    value.ok_or_else(|| Issue::new(place, name, Fault::NotAnInteger { min, max }).sent(text))
+}
+
+/// The body's bytes.
+fn body(request: &Request) -> Result<&[u8]> {
+    let bytes = match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    if bytes.len() > MOST_BODY_BYTES {
+        return Err(Error::invalid(Issue::new(Place::Body, "", Fault::TooLong(MOST_BODY_BYTES))));
+    }
+    Ok(bytes)
+}
+
+/// The body as a JSON object.
+pub fn json_object(request: &Request) -> Result<Map<String, Value>> {
+    let bytes = body(request)?;
+    let wrong = |fault| Error::invalid(Issue::new(Place::Body, "", fault));
+    if bytes.is_empty() {
+        return Err(wrong(Fault::Missing));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(wrong(Fault::NotA("an object"))),
+        Err(_) => Err(wrong(Fault::NotJson)),
+    }
+}
+
+/// The body's fields, from a form or a JSON object. A form's empty fields are left out: that is how clients send a field that
+/// they have no value for.
+pub fn form_or_json(request: &Request) -> Result<Map<String, Value>> {
+    let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.contains("json") {
+        return json_object(request);
+    }
+    let bytes = body(request)?;
+    let fields = form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty());
+    Ok(fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect())
+}
+
+/// A field of text that may be absent (`None`), null (`Some(None)`) or at most so many characters.
+pub fn text(fields: &Map<String, Value>, name: &str, most: usize) -> Result<Option<Option<String>>, Issue> {
+    let issue = |fault| Issue::new(Place::Body, name, fault);
+    match fields.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(Value::String(text)) if text.chars().count() > most => Err(issue(Fault::TooLong(most))),
+        Some(Value::String(text)) if text.trim().is_empty() => Err(issue(Fault::Blank)),
+        // U+FFFD stands where a form's bytes were no UTF-8.
+        Some(Value::String(text)) if text.chars().any(|c| c.is_control() || c == '\u{fffd}') => {
+            Err(issue(Fault::NotA("a string without control characters")))
+        }
+        Some(Value::String(text)) => Ok(Some(Some(text.clone()))),
+        Some(_) => Err(issue(Fault::NotA("a string"))),
+    }
+}
+
+/// Every value that was read, or every issue that was found.
+pub fn all<A, B>(first: Result<A, Issue>, second: Result<B, Issue>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (first, second) => Err(Error::Invalid([first.err(), second.err()].into_iter().flatten().collect())),
+    }
+}

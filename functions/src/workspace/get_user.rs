@@ -1,0 +1,23 @@
+//! GET `/users/{id}`: a user of the caller's team, or `me`. Whom the caller may not see is not found.
+
+use lambda_http::http::StatusCode;
+use shared::models::parse_id;
+use shared::{Error, Result};
+
+use super::{Row, UserBody};
+use crate::request::path_parameter;
+use crate::{Context, Request, Response, json};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let caller = context.authenticate(&request).await?;
+    let id = path_parameter(&request, "id");
+    let user = match (parse_id(&id), caller.views_team()) {
+        _ if id == "me" => Some(caller.user),
+        (Some(id), _) if id == caller.user.id => Some(caller.user),
+        (Some(id), Some(access)) => context.store().user_in_team(&access, id).await?,
+        _ => None,
+    };
+    let user = user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
+    Ok(json(StatusCode::OK, &UserBody::from(Row::from(user))))
+}

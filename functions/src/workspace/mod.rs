@@ -1,0 +1,151 @@
+//! The workspace contract: the users of the caller's team, as its console shows them.
+
+pub mod get_user;
+pub mod list_users;
+
+use lambda_http::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::auth::Places;
+use shared::models::{DeviceType, Role, Status, User};
+use shared::{Error, Issue, Timestamp};
+use uuid::Uuid;
+
+use crate::{Contract, Response, json};
+
+/// What these endpoints have in common.
+pub const CONTRACT: Contract = Contract { base_path: "/users", places: Places::Bearer, render };
+
+/// What this contract shows of a user: all of it stands in its indexes.
+#[derive(Debug, Deserialize)]
+pub struct Row {
+    id: Uuid,
+    number: u64,
+    #[serde(default)]
+    view_all: bool,
+    team_name: String,
+    full_name: String,
+    device_user_id: Option<String>,
+    #[serde(default)]
+    device_type: DeviceType,
+    role: Role,
+    pub_key: Option<String>,
+    status: Status,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<User> for Row {
+    fn from(user: User) -> Self {
+        Self {
+            full_name: user.full_name(),
+            id: user.id,
+            number: user.number,
+            view_all: user.view_all,
+            team_name: user.team_name,
+            device_user_id: user.device_user_id,
+            device_type: user.device_type,
+            role: user.role,
+            pub_key: user.pub_key,
+            status: user.status,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// A user as this contract shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserBody {
+    id: Uuid,
+    legacy_id: u64,
+    legacy_view_all: bool,
+    workspace_name: String,
+    name: String,
+    device_user_id: Option<String>,
+    device_type: &'static str,
+    role: &'static str,
+    pub_key: String,
+    status: &'static str,
+    is_suspended: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<Row> for UserBody {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            legacy_id: row.number,
+            legacy_view_all: row.view_all,
+            workspace_name: row.team_name,
+            name: row.full_name,
+            device_user_id: row.device_user_id.filter(|_| row.device_type != DeviceType::Api),
+            device_type: word(DEVICE_TYPES, row.device_type),
+            role: word(ROLES, row.role),
+            pub_key: row.pub_key.unwrap_or_default(),
+            status: word(STATUSES, row.status),
+            is_suspended: row.status == Status::Suspended,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// The contract's words for roles.
+const ROLES: &[(&str, Role)] = &[("ADMIN", Role::Admin), ("OPERATOR", Role::Operator), ("VIEWER", Role::Viewer)];
+/// The contract's words for device types.
+const DEVICE_TYPES: &[(&str, DeviceType)] = &[("PSD", DeviceType::Psd), ("SOFT_PSD", DeviceType::SoftPsd), ("API", DeviceType::Api)];
+/// The contract's words for statuses.
+const STATUSES: &[(&str, Status)] = &[
+    ("PENDING_REGISTRATION", Status::Invited),
+    ("ACTIVE", Status::Active),
+    ("ACCESS_SUSPENDED", Status::Suspended),
+    ("REVOKED", Status::Deleted),
+];
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
+/// An error in this contract's body.
+#[derive(Debug, Serialize)]
+struct ErrorBody {
+    message: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issues: Option<Vec<IssueBody>>,
+}
+
+/// One wrong input.
+#[derive(Debug, Serialize)]
+struct IssueBody {
+    message: String,
+    path: Vec<String>,
+}
+
+fn render(error: &Error, _request_id: &str) -> Response {
+    let (status, code) = match error {
+        Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
+        }
+        Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+        Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        Error::Conflict(_) | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_SERVER_ERROR"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
+    };
+    let body = match error {
+        Error::Invalid(issues) => {
+            ErrorBody { message: "Input validation failed".to_owned(), code, issues: Some(issues.iter().map(IssueBody::from).collect()) }
+        }
+        error => ErrorBody { message: error.to_string(), code, issues: None },
+    };
+    json(status, &body)
+}
+
+impl From<&Issue> for IssueBody {
+    fn from(issue: &Issue) -> Self {
+        Self { message: issue.to_string(), path: vec![issue.name.clone()] }
+    }
+}

@@ -1,0 +1,236 @@
+//! Who is calling, and what that lets them do.
+//!
+//! A request's credential is verified first, which gives a [`VerifiedToken`]; then the caller's record is read, which gives a
+//! [`Caller`]; and what the caller may do gives an [`Operator`] or a [`TeamAccess`]. The store's methods ask for these, so that an
+//! unauthorised read does not compile. What a request reads beside the caller's record, to save a wait, comes [`Sealed`].
+
+pub mod api_key;
+pub mod jwks;
+mod token;
+
+use lambda_http::http::HeaderMap;
+use lambda_http::http::header::{AUTHORIZATION, COOKIE};
+use uuid::Uuid;
+
+pub use token::{Claims, TokenVerifier};
+
+use crate::error::{Error, Result};
+use crate::models::{ApiKeySecret, KeyScope, Role, Status, User};
+use crate::store::{Freshness, Store};
+use crate::table::Key;
+use crate::time::Timestamp;
+
+/// Where a contract lets a credential stand, beside `Authorization: Bearer …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// Nowhere.
+    Bearer,
+    /// `Authorization` with an API key and no scheme before it.
+    BareKey,
+    /// The header `refreshed-token` and the cookie `token`.
+    RefreshedTokenAndCookie,
+}
+
+/// The longest credential that is looked at, in bytes: API Gateway's own limit for all headers is 10,240.
+const MOST_BYTES: usize = 8192;
+
+/// The credential that a request carries.
+///
+/// # Errors
+/// `NotAuthenticated` where there is none, `BadCredential` where it is not of the form.
+pub fn credential(headers: &HeaderMap, places: Places) -> Result<&str> {
+    let found = match headers.get(AUTHORIZATION) {
+        Some(header) => {
+            let text = header.to_str().map_err(|_| Error::BadCredential("not ASCII"))?.trim();
+            match text.split_once(' ') {
+                Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+                None if places == Places::BareKey && api_key::is_key(text) => text,
+                _ if text.is_empty() => return Err(Error::NotAuthenticated),
+                _ => return Err(Error::BadCredential("not a bearer credential")),
+            }
+        }
+        None if places == Places::RefreshedTokenAndCookie => {
+            refreshed_token(headers).or_else(|| cookie(headers)).ok_or(Error::NotAuthenticated)?
+        }
+        None => return Err(Error::NotAuthenticated),
+    };
+    match found.len() {
+        0 => Err(Error::NotAuthenticated),
+        length if length > MOST_BYTES => Err(Error::BadCredential("too long")),
+        _ => Ok(found),
+    }
+}
+
+fn refreshed_token(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("refreshed-token")?.to_str().ok()?.trim();
+    let (scheme, rest) = text.split_once(' ').unwrap_or(("", text));
+    Some(if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { text })
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(COOKIE).into_iter().filter_map(|header| header.to_str().ok());
+    let pairs = all.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == "token").map(|(_, value)| value.trim_matches('"')).next()
+}
+
+/// A credential that was verified: it names a user, who is still to be looked up.
+#[derive(Debug, Clone)]
+pub struct VerifiedToken {
+    user_id: Uuid,
+    kind: Credential,
+}
+
+/// What kind of credential it was.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A token of the identity provider.
+    Token(Box<Claims>),
+    /// An API key of that scope.
+    ApiKey(KeyScope),
+}
+
+impl VerifiedToken {
+    /// The user whom the credential names.
+    pub fn user_id(&self) -> Uuid {
+        self.user_id
+    }
+
+    /// The token's claims.
+    ///
+    /// # Errors
+    /// `Forbidden` where the credential is an API key.
+    pub fn claims(&self) -> Result<&Claims> {
+        match &self.kind {
+            Credential::Token(claims) => Ok(claims),
+            Credential::ApiKey(_) => Err(Error::Forbidden("An API key cannot do this: sign in and use a token.")),
+        }
+    }
+}
+
+/// Verifies a credential: a token by its signature and claims, an API key by one strong read.
+///
+/// # Errors
+/// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.
+pub async fn verify(credential: &str, tokens: &TokenVerifier, store: &Store, now: Timestamp) -> Result<VerifiedToken> {
+    if !api_key::is_key(credential) {
+        let claims = tokens.verify(credential, now).await?;
+        return Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)) });
+    }
+    // A mistyped key costs no read.
+    let hash = api_key::hash(credential).ok_or(Error::BadCredential("the API key's checksum is wrong"))?;
+    // Strong, as a revoked key must stop at once.
+    let secret: ApiKeySecret =
+        store.get(&Key::api_key_secret(&hash), Freshness::Strong).await?.ok_or(Error::BadCredential("no such API key"))?;
+    if !secret.is_active {
+        return Err(Error::BadCredential("the API key is revoked"));
+    }
+    if secret.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Error::BadCredential("the API key is expired"));
+    }
+    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(secret.scope) })
+}
+
+/// A user whose credential was verified, and whose account may be used.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The record, as it was read for this request.
+    pub user: User,
+    key_scope: Option<KeyScope>,
+}
+
+impl Caller {
+    /// Looks the caller up.
+    ///
+    /// # Errors
+    /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`.
+    pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
+        let (key_scope, freshness) = match token.kind {
+            Credential::Token(_) => (None, Freshness::Strong),
+            // The key's own read was strong, and says whether it is revoked.
+            Credential::ApiKey(scope) => (Some(scope), Freshness::Eventual),
+        };
+        let user = store.user(token.user_id, freshness).await?.ok_or(Error::BadCredential("no such user"))?;
+        match user.status {
+            Status::Suspended => Err(Error::AccountSuspended),
+            Status::Deleted => Err(Error::AccountDeleted),
+            Status::Invited | Status::Active => Ok(Self { user, key_scope }),
+        }
+    }
+
+    /// The caller as a platform operator.
+    ///
+    /// # Errors
+    /// `OperatorRequired` for anyone else, and for an API key of the scope `user`.
+    pub fn operator(&self) -> Result<Operator> {
+        match (self.user.is_operator, self.key_scope) {
+            (true, None | Some(KeyScope::Operator)) => Ok(Operator(())),
+            _ => Err(Error::OperatorRequired),
+        }
+    }
+
+    /// Access to the caller's own team, for its administrators.
+    ///
+    /// # Errors
+    /// `Forbidden` for anyone else.
+    pub fn team_admin(&self) -> Result<TeamAccess> {
+        match self.user.role {
+            Role::Admin => Ok(TeamAccess { team_id: self.user.team_id }),
+            _ => Err(Error::Forbidden("Only an administrator of the team may do this.")),
+        }
+    }
+
+    /// Access to a team, for its administrators and for platform operators.
+    ///
+    /// # Errors
+    /// `Forbidden` for anyone else, whether there is such a team or not.
+    pub fn administers(&self, team_id: Uuid) -> Result<TeamAccess> {
+        let own = self.team_admin().is_ok_and(|access| access.team_id == team_id);
+        if own || self.operator().is_ok() { Ok(TeamAccess { team_id }) } else { Err(Self::not_this_account()) }
+    }
+
+    /// The refusal of an account that the caller may not see, or that does not exist: nobody learns which.
+    pub fn not_this_account() -> Error {
+        Error::Forbidden("You may not see this account, or there is none of that id.")
+    }
+
+    /// Access to the caller's own team, for those who see all of it: administrators, and operators with `view_all`.
+    pub fn views_team(&self) -> Option<TeamAccess> {
+        let all = match self.user.role {
+            Role::Admin => true,
+            Role::Operator => self.user.view_all,
+            Role::Viewer => false,
+        };
+        all.then_some(TeamAccess { team_id: self.user.team_id })
+    }
+}
+
+/// Proof that the caller is a platform operator.
+#[derive(Debug)]
+pub struct Operator(());
+
+/// Proof that the caller may see all users of a team.
+#[derive(Debug)]
+pub struct TeamAccess {
+    team_id: Uuid,
+}
+
+impl TeamAccess {
+    /// The team.
+    pub fn team_id(&self) -> Uuid {
+        self.team_id
+    }
+}
+
+/// Something read before it was known whether the caller may see it. It opens only against the proof that they may.
+#[derive(Debug)]
+pub struct Sealed<T>(T);
+
+impl<T> Sealed<T> {
+    pub(crate) fn new(content: T) -> Self {
+        Self(content)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}

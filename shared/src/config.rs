@@ -1,0 +1,120 @@
+//! The settings, read from the environment once at start.
+
+use std::fmt;
+
+/// What is wrong with the environment: which variable, and what about it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("environment variable {variable} {problem}")]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The settings of one environment, the same names locally and in the cloud.
+#[derive(Clone)]
+pub struct Config {
+    /// `TABLE_NAME`: the DynamoDB table.
+    pub table_name: String,
+    /// The identity provider's tokens.
+    pub tokens: TokenConfig,
+}
+
+/// How tokens are checked. At least one of the secret and the JWKS URL is set.
+#[derive(Clone)]
+pub struct TokenConfig {
+    /// `JWT_SECRET`: the HS256 secret, at least 32 bytes.
+    pub secret: Option<String>,
+    /// `JWKS_URL`: where the provider publishes its public keys.
+    pub jwks_url: Option<String>,
+    /// `JWT_ISSUER`: the required `iss`.
+    pub issuer: String,
+    /// `JWT_AUDIENCE`: the required `aud`.
+    pub audience: String,
+}
+
+impl fmt::Debug for TokenConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TokenConfig")
+            .field("secret", &self.secret.as_ref().map(|_| "(hidden)"))
+            .field("jwks_url", &self.jwks_url)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .finish()
+    }
+}
+
+impl Config {
+    /// Reads the settings through `get` (`std::env::var` in the cloud). An empty variable counts as unset, as
+    /// CloudFormation cannot leave one out.
+    ///
+    /// # Errors
+    /// The first variable that is missing or makes no sense.
+    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let optional = |variable| get(variable).filter(|value| !value.is_empty());
+        let required = |variable| optional(variable).ok_or_else(|| ConfigError { variable, problem: "is not set".into() });
+        let secret = optional("JWT_SECRET");
+        let jwks_url = optional("JWKS_URL");
+        if secret.is_none() && jwks_url.is_none() {
+            return Err(ConfigError { variable: "JWT_SECRET", problem: "is not set, and neither is JWKS_URL: one of them must be".into() });
+        }
+        // RFC 7518, section 3.2: a key of at least the hash's size.
+        if secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+            return Err(ConfigError { variable: "JWT_SECRET", problem: "is shorter than 32 bytes".into() });
+        }
+        if jwks_url
+            .as_ref()
+            .is_some_and(|url| !(url.starts_with("https://") || url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost")))
+        {
+            return Err(ConfigError { variable: "JWKS_URL", problem: "must start with https:// (or be on this machine)".into() });
+        }
+        Ok(Self {
+            table_name: required("TABLE_NAME")?,
+            tokens: TokenConfig { secret, jwks_url, issuer: required("JWT_ISSUER")?, audience: required("JWT_AUDIENCE")? },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&'static str, &'static str)]) -> Result<Config, String> {
+        let all = variables.to_vec();
+        Config::read(move |name| all.iter().rev().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
+            .map_err(|error| error.to_string())
+    }
+
+    const GOOD: [(&str, &str); 4] = [
+        ("TABLE_NAME", "roster"),
+        ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("JWT_ISSUER", "https://example.com"),
+        ("JWT_AUDIENCE", "authenticated"),
+    ];
+
+    #[test]
+    fn every_fault_names_its_variable() {
+        assert!(read(&GOOD).is_ok());
+        for (variable, value, expected) in [
+            ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
+            ("JWT_ISSUER", "", "environment variable JWT_ISSUER is not set"),
+            ("JWT_AUDIENCE", "", "environment variable JWT_AUDIENCE is not set"),
+            ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
+            ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL: one of them must be"),
+            ("JWKS_URL", "http://example.com", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
+            ("JWKS_URL", "ftp://x", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
+        ] {
+            let mut variables = GOOD.to_vec();
+            variables.push((variable, value));
+            assert_eq!(read(&variables).err().as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn debug_output_hides_the_secret() {
+        let config = read(&GOOD).unwrap();
+        assert!(!format!("{:?}", config.tokens).contains("0123456789abcdef"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Everything that can go wrong with a request, once for all contracts. Each contract renders it in its own body.
+
+use std::fmt;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was refused or failed. What it shows (`Display`) is for the caller; causes are for the log alone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No credential came with the request.
+    #[error("This request needs a credential: send `Authorization: Bearer <token or API key>`.")]
+    NotAuthenticated,
+    /// A credential came and was refused; the reason is for the log.
+    #[error("The credential was refused. It may be expired, revoked or meant for another service: get a new one.")]
+    BadCredential(&'static str),
+    /// The caller's account is suspended.
+    #[error("This account is suspended. Ask an operator to lift the suspension.")]
+    AccountSuspended,
+    /// The caller's account is soft-deleted.
+    #[error("This account is deleted. It can be restored until its data is erased.")]
+    AccountDeleted,
+    /// The endpoint is for platform operators.
+    #[error("Only a platform operator may do this.")]
+    OperatorRequired,
+    /// The caller may not do this; the text says what it takes.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// There is no such thing, or none that the caller may see.
+    #[error("{0}")]
+    NotFound(String),
+    /// There is no such account.
+    #[error("There is no such account.")]
+    AccountNotFound,
+    /// The request collides with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// One or more inputs are wrong.
+    #[error("{}", list(.0))]
+    Invalid(Vec<Issue>),
+    /// The database refused for now: throttled, unreachable or too slow.
+    #[error("The service is busy. Try again in a moment.")]
+    Unavailable(#[source] Cause),
+    /// A fault of ours.
+    #[error("Something went wrong on our side. Try again, and tell us the request id if it persists.")]
+    Internal(#[source] Cause),
+}
+
+/// A private cause: logged, never shown.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// One wrong input.
+    pub fn invalid(issue: Issue) -> Self {
+        Self::Invalid(vec![issue])
+    }
+
+    /// A fault of ours, with its cause.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+fn list(issues: &[Issue]) -> String {
+    issues.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Where in the request a wrong input stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A path parameter.
+    Path,
+    /// A query parameter.
+    Query,
+    /// A body field.
+    Body,
+    /// The credential: a claim of the token.
+    Token,
+}
+
+impl Place {
+    /// `path`, `query`, `body` or `token`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Body => "body",
+            Place::Token => "token",
+        }
+    }
+}
+
+/// What is wrong with an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is required and was not sent.
+    Missing,
+    /// It is not among the parameters of this endpoint.
+    Unknown,
+    /// It was sent more than once.
+    Repeated,
+    /// The body is not JSON.
+    NotJson,
+    /// It is not of this type: `a string`, `an object`.
+    NotA(&'static str),
+    /// It is not an integer from `min` to `max`.
+    NotAnInteger {
+        /// The least that is accepted.
+        min: i64,
+        /// The most that is accepted.
+        max: i64,
+    },
+    /// It is none of these values.
+    NotOneOf(&'static [&'static str]),
+    /// It has more than so many characters.
+    TooLong(usize),
+    /// It is empty or blank.
+    Blank,
+    /// More than so many values were sent.
+    TooMany(usize),
+}
+
+/// One wrong input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Issue {
+    /// Where it stands.
+    pub place: Place,
+    /// The parameter or field; empty for the whole body.
+    pub name: String,
+    /// What is wrong.
+    pub fault: Fault,
+    /// What was sent, where the contract repeats it.
+    pub sent: Option<String>,
+}
+
+impl Issue {
+    /// A wrong input by its place and name.
+    pub fn new(place: Place, name: impl Into<String>, fault: Fault) -> Self {
+        Self { place, name: name.into(), fault, sent: None }
+    }
+
+    /// The same, repeating what was sent.
+    pub fn sent(mut self, sent: impl Into<String>) -> Self {
+        self.sent = Some(sent.into());
+        self
+    }
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.place) {
+            ("", _) => write!(formatter, "The request body ")?,
+            (name, Place::Body) => write!(formatter, "The field `{name}` ")?,
+            (name, Place::Token) => write!(formatter, "The token's claim `{name}` ")?,
+            (name, _) => write!(formatter, "The parameter `{name}` ")?,
+        }
+        write!(formatter, "{}.", self.fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Missing => write!(formatter, "is required"),
+            Fault::Unknown => write!(formatter, "is not known here"),
+            Fault::Repeated => write!(formatter, "may be given only once"),
+            Fault::NotJson => write!(formatter, "must be valid JSON"),
+            Fault::NotA(what) => write!(formatter, "must be {what}"),
+            Fault::NotAnInteger { min, max } if *max == i64::MAX => write!(formatter, "must be an integer of {min} or more"),
+            Fault::NotAnInteger { min, max } => write!(formatter, "must be an integer from {min} to {max}"),
+            Fault::NotOneOf(values) => write!(formatter, "must be one of {}", values.join(", ")),
+            Fault::TooLong(most) => write!(formatter, "may have at most {most} characters"),
+            Fault::Blank => write!(formatter, "may not be empty"),
+            Fault::TooMany(most) => write!(formatter, "may be given at most {most} times"),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What every endpoint of Roster shares: who is calling, the records, the single DynamoDB table, errors and time.
+//!
+//! Nothing here knows of any of the five HTTP contracts; they live in the `functions` crate.
+
+pub mod auth;
+pub mod config;
+pub mod dynamodb;
+pub mod error;
+pub mod models;
+pub mod store;
+pub mod table;
+pub mod time;
+
+pub use error::{Error, Fault, Issue, Place, Result};
+pub use time::{Clock, Timestamp};

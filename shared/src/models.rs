@@ -1,0 +1,516 @@
+//! The records, as they stand in the table and as code sees them. A contract's own shapes are made from these.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// A person, or a person managed by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// The identity provider's `sub`, or a UUID of ours for users that it does not know.
+    pub id: Uuid,
+    /// The number inside the team: rising, never used again.
+    pub number: u64,
+    /// The team.
+    pub team_id: Uuid,
+    /// The team's name. A copy, so that showing oneself takes one read; a team keeps its name.
+    pub team_name: String,
+    /// Unique over all teams, ignoring case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Unique inside the team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The first name, of managed users above all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// The last name, of managed users above all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// A display name of the user's own choice; see [`User::shown_name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// A picture's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// The role inside the team.
+    pub role: Role,
+    /// Platform staff, who may act on every team.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_operator: bool,
+    /// Whether an operator of the team sees all of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub view_all: bool,
+    /// Where in its life the account is.
+    pub status: Status,
+    /// The first time the user was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Seen>,
+    /// The last time the user was seen, at most ten minutes behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Seen>,
+    /// Free text by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub claims: BTreeMap<String, String>,
+    /// Failed logins, as the identity provider reports them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub login_attempts: u32,
+    /// Whether the welcome email went out; absent where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_sent: Option<bool>,
+    /// The link by which an invited user signs up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite_link: Option<String>,
+    /// A person's account or a machine's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub account_type: AccountType,
+    /// The id in the directory that provisions the user by SCIM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_id: Option<String>,
+    /// Extra permissions by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub permissions: Vec<String>,
+    /// The device registered for signing, if any.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub device_type: DeviceType,
+    /// The device's own user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_user_id: Option<String>,
+    /// The device's public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pub_key: Option<String>,
+    /// The user who manages this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_id: Option<Uuid>,
+    /// The plan's name.
+    pub tier: String,
+    /// The quota tier.
+    pub quota_tier_id: String,
+    /// What abuse checks noted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub abuse_flags: BTreeMap<String, serde_json::Value>,
+    /// When the email was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified_at: Option<Timestamp>,
+    /// When the account was soft-deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_deleted_at: Option<Timestamp>,
+    /// When its data will be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_scheduled_at: Option<Timestamp>,
+    /// What the user does for a living.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_title: Option<String>,
+    /// When the user finished filling in the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_completed_at: Option<Timestamp>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was last changed by someone; being seen is no change.
+    pub updated_at: Timestamp,
+    /// Counts the changes, from 1; being seen is none.
+    pub version: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl User {
+    /// An active viewer of a team (its id and name) in the default tier, with nothing else set.
+    pub fn new(id: Uuid, number: u64, (team_id, team_name): (Uuid, &str), now: Timestamp) -> Self {
+        Self {
+            id,
+            number,
+            team_id,
+            team_name: team_name.to_owned(),
+            email: None,
+            username: None,
+            name: None,
+            first_name: None,
+            last_name: None,
+            display_name: None,
+            avatar_url: None,
+            role: Role::Viewer,
+            is_operator: false,
+            view_all: false,
+            status: Status::Active,
+            first_seen: None,
+            last_seen: None,
+            claims: BTreeMap::new(),
+            login_attempts: 0,
+            email_sent: None,
+            invite_link: None,
+            account_type: AccountType::default(),
+            scim_id: None,
+            permissions: Vec::new(),
+            device_type: DeviceType::default(),
+            device_user_id: None,
+            pub_key: None,
+            manager_id: None,
+            tier: DEFAULT_QUOTA_TIER.to_owned(),
+            quota_tier_id: DEFAULT_QUOTA_TIER.to_owned(),
+            abuse_flags: BTreeMap::new(),
+            email_verified_at: None,
+            soft_deleted_at: None,
+            delete_scheduled_at: None,
+            job_title: None,
+            profile_completed_at: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    /// What to call the user: the chosen display name, else "first last", else the name, else the email, else the id.
+    pub fn shown_name(&self) -> String {
+        let parts = [self.first_name.as_deref(), self.last_name.as_deref()];
+        let first_last = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        [self.display_name.as_deref(), Some(first_last.as_str()), self.name.as_deref(), self.email.as_deref()]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
+            .map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
+    /// The full name, else what the user is called.
+    pub fn full_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.shown_name())
+    }
+
+    /// What identifies the user to an administrator: the email, else what the user is called.
+    pub fn title(&self) -> String {
+        self.email.clone().unwrap_or_else(|| self.shown_name())
+    }
+
+    /// What the team's counters count the user under.
+    pub fn class(&self) -> Class {
+        Class { role: self.role, status: self.status, device_type: self.device_type }
+    }
+}
+
+/// A user's, team's or key's id as clients write it: 36 characters, in either case.
+pub fn parse_id(text: &str) -> Option<Uuid> {
+    // The parser also reads forms that no contract has: without hyphens, in braces.
+    Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::parse_str(text).ok())
+}
+
+/// One kind of user, as lists filter them: the unit in which a team's users are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Class {
+    /// The role.
+    pub role: Role,
+    /// The status.
+    pub status: Status,
+    /// The device type.
+    pub device_type: DeviceType,
+}
+
+/// An enum whose values are stored and read by a fixed word.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$value_doc])* #[serde(rename = $word)] $value),+ }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// The word that is stored.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $word),+ }
+            }
+
+            /// The value of a word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == word)
+            }
+        }
+    };
+}
+
+words! {
+    /// What a user may do in the team.
+    Role {
+        /// Everything.
+        Admin = "admin",
+        /// The daily work.
+        Operator = "operator",
+        /// To look.
+        Viewer = "viewer",
+    }
+}
+
+words! {
+    /// Where in its life an account is.
+    Status {
+        /// Made by someone else, and not signed up yet.
+        Invited = "invited",
+        /// In use.
+        Active = "active",
+        /// Locked by an operator.
+        Suspended = "suspended",
+        /// Soft-deleted: refused, and erased when its date comes.
+        Deleted = "deleted",
+    }
+}
+
+words! {
+    /// A person's account or a machine's.
+    #[derive(Default)]
+    AccountType {
+        /// A person.
+        #[default]
+        User = "user",
+        /// A machine.
+        Service = "service",
+    }
+}
+
+words! {
+    /// The device registered for signing.
+    #[derive(Default)]
+    DeviceType {
+        /// A hardware device.
+        Psd = "psd",
+        /// A device in software.
+        SoftPsd = "soft_psd",
+        /// None: the user works through the API.
+        #[default]
+        Api = "api",
+    }
+}
+
+/// A moment a user was seen, and from where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// When, to the second.
+    pub at: Timestamp,
+    /// The IPv4 address, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_ip: Option<std::net::Ipv4Addr>,
+    /// The `User-Agent` header, at most 256 characters.
+    pub user_agent: String,
+}
+
+/// A team: the tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Team {
+    /// The id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+    /// The name for addresses.
+    pub slug: String,
+    /// The user it was made for.
+    pub owner_user_id: Uuid,
+    /// The quota tier.
+    pub quota_tier_id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it was soft-deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_deleted_at: Option<Timestamp>,
+}
+
+/// What a team may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuotaTier {
+    /// The id, such as `free`.
+    pub id: String,
+    /// The name shown.
+    pub display_name: String,
+    /// Sandboxes at one time.
+    pub max_concurrent_sandboxes: u64,
+    /// Sandboxes made in one UTC day.
+    pub daily_sandbox_creates: u64,
+    /// Memory × running time in one UTC day.
+    pub daily_gb_hours: f64,
+}
+
+/// The tier of accounts that were given no other.
+pub const DEFAULT_QUOTA_TIER: &str = "free";
+
+/// What a team used in one UTC day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsageDay {
+    /// The team.
+    pub team_id: Uuid,
+    /// The day, `2026-05-02`.
+    pub usage_date: String,
+    /// Sandboxes made.
+    pub sandbox_creates: u64,
+    /// Memory × running time.
+    pub gb_hours: f64,
+    /// When this was last added to.
+    pub updated_at: Timestamp,
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The id.
+    pub id: Uuid,
+    /// The first 12 characters of the key.
+    pub prefix: String,
+    /// Whether it authenticates, if it has not expired.
+    pub is_active: bool,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last authenticated, at most ten minutes behind.
+    pub last_used_at: Option<Timestamp>,
+    /// What it may be used for.
+    pub scope: KeyScope,
+    /// When it stops authenticating.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// The key that this one replaced.
+    pub rotation_parent_key_id: Option<Uuid>,
+}
+
+words! {
+    /// What an API key may be used for.
+    KeyScope {
+        /// What its owner may do, short of operating the platform.
+        User = "user",
+        /// All that its owner may do.
+        Operator = "operator",
+    }
+}
+
+/// What the SHA-256 of an API key leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKeySecret {
+    /// The owner.
+    pub user_id: Uuid,
+    /// The key.
+    pub key_id: Uuid,
+    /// What it may be used for.
+    pub scope: KeyScope,
+    /// Whether it authenticates, if it has not expired.
+    pub is_active: bool,
+    /// When it stops authenticating.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A sandbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// The id; ids sort by time.
+    pub id: String,
+    /// The owner.
+    pub user_id: Uuid,
+    /// What it was made from.
+    pub template: String,
+    /// What it is doing.
+    pub status: SandboxStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Free values by name.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, serde_json::Value>,
+    /// When it began to run.
+    pub started_at: Option<Timestamp>,
+    /// When it was destroyed.
+    pub destroyed_at: Option<Timestamp>,
+    /// Processors.
+    pub cpu_count: Option<u32>,
+    /// Memory in MB.
+    pub memory_mb: Option<u32>,
+    /// Disk in MB.
+    pub disk_mb: Option<u32>,
+    /// How long it may run, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+words! {
+    /// What a sandbox is doing.
+    SandboxStatus {
+        /// It is being made.
+        Starting = "starting",
+        /// It runs.
+        Running = "running",
+        /// It stands still.
+        Paused = "paused",
+        /// It is gone.
+        Destroyed = "destroyed",
+    }
+}
+
+/// A managed user as the manager's own list holds it: a copy of the names, written with them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManagedUser {
+    /// The managed user.
+    pub id: Uuid,
+    /// The first name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// The last name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// What the user is called.
+    pub display_name: String,
+}
+
+impl From<&User> for ManagedUser {
+    fn from(user: &User) -> Self {
+        Self { id: user.id, first_name: user.first_name.clone(), last_name: user.last_name.clone(), display_name: user.shown_name() }
+    }
+}
+
+/// What one user lets another do with their data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Who shares.
+    pub grantor_id: Uuid,
+    /// With whom.
+    pub grantee_id: Uuid,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_name_takes_the_first_that_is_set() {
+        let now = Timestamp::from_millisecond(0);
+        let mut user = User {
+            email: Some("ada@example.com".into()),
+            name: Some("Ada King".into()),
+            first_name: Some("Ada".into()),
+            last_name: Some("Lovelace".into()),
+            display_name: Some("Countess".into()),
+            ..User::new(Uuid::from_u128(1), 1, (Uuid::from_u128(2), "T"), now)
+        };
+        assert_eq!(user.shown_name(), "Countess");
+        user.display_name = None;
+        assert_eq!(user.shown_name(), "Ada Lovelace");
+        user.last_name = None;
+        assert_eq!(user.shown_name(), "Ada");
+        user.first_name = Some(String::new());
+        assert_eq!(user.shown_name(), "Ada King");
+        user.name = None;
+        assert_eq!(user.shown_name(), "ada@example.com");
+        user.email = None;
+        assert_eq!(user.shown_name(), "00000000-0000-0000-0000-000000000001");
+    }
+}

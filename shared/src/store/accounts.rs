@@ -1,0 +1,129 @@
+//! Accounts: a user with their team, its quota tier and usage, their keys and sandboxes.
+
+use uuid::Uuid;
+
+use super::{Freshness, From, Refusal, Store, Transaction, WriteError, encode};
+use crate::auth::{Operator, Sealed, VerifiedToken};
+use crate::error::{Error, Result};
+use crate::models::{ApiKey, ApiKeySecret, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
+use crate::table::{Item, Key, prefix};
+use crate::time::Timestamp;
+
+/// A user with the team, its quota tier, and its usage of the last 30 days, newest first.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user.
+    pub user: User,
+    /// The team.
+    pub team: Team,
+    /// What the team may use.
+    pub quota_tier: QuotaTier,
+    /// What the team used.
+    pub quota_usage: Vec<UsageDay>,
+}
+
+/// What stands in a user's own partition.
+#[derive(Debug, Clone)]
+pub struct AccountRecords {
+    /// The user.
+    pub user: User,
+    /// Every API key, in order of their ids.
+    pub api_keys: Vec<ApiKey>,
+    /// The newest 100 sandboxes, newest first.
+    pub sandboxes: Vec<Sandbox>,
+}
+
+impl Sealed<Option<AccountRecords>> {
+    /// Opens the records to a platform operator.
+    pub fn open(self, _: &Operator) -> Option<AccountRecords> {
+        self.into_inner()
+    }
+}
+
+impl Store {
+    /// A user's own records, before it is known whether the caller may see them.
+    pub async fn sealed_account_records(&self, id: Uuid, _: &VerifiedToken) -> Result<Sealed<Option<AccountRecords>>> {
+        let partition = Key::user(id);
+        let (user, api_keys, sandboxes) = futures::try_join!(
+            self.user(id, Freshness::Strong),
+            self.query(&partition, prefix::KEY, From::Start, 1000, Freshness::Strong),
+            self.query(&partition, prefix::SANDBOX, From::End, 100, Freshness::Eventual),
+        )?;
+        Ok(Sealed::new(user.map(|user| AccountRecords { user, api_keys, sandboxes })))
+    }
+
+    /// The account of a user who was read, and who may be shown.
+    pub async fn account(&self, user: User, now: Timestamp) -> Result<Account> {
+        let team = Key::team(user.team_id);
+        let (team, quota_tiers, quota_usage) = futures::try_join!(
+            self.get::<Team>(&team, Freshness::Eventual),
+            self.quota_tiers(now),
+            self.query(&team, prefix::USAGE, From::End, 30, Freshness::Eventual),
+        )?;
+        let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", user.id)))?;
+        let quota_tier = quota_tiers
+            .iter()
+            .find(|tier| tier.id == team.quota_tier_id)
+            .cloned()
+            .ok_or_else(|| Error::internal(format!("team {} has no quota tier", team.id)))?;
+        Ok(Account { user, team, quota_tier, quota_usage })
+    }
+
+    /// Signs a new user up: the record, a team of their own, and the first number in it.
+    ///
+    /// # Errors
+    /// Refused as `UserExists` or `EmailTaken`.
+    pub async fn sign_up(&self, mut user: User, team: &Team) -> Result<User, WriteError> {
+        user.role = Role::Admin;
+        user.number = 1;
+        let mut transaction = Transaction::default();
+        let build = |transaction: &mut Transaction| -> Result<()> {
+            self.add_user(transaction, &user)?;
+            transaction.create(self, encode(&Key::team(team.id), team)?, Refusal::TeamExists)?;
+            transaction.add(self, &Key::numbers(team.id), [("last_number", 1)])
+        };
+        build(&mut transaction).map_err(WriteError::Failed)?;
+        self.commit(transaction).await?;
+        Ok(user)
+    }
+
+    /// The caller's own record, whatever its status: for signing up.
+    pub async fn own_user(&self, token: &VerifiedToken) -> Result<Option<User>> {
+        self.user(token.user_id(), Freshness::Strong).await
+    }
+
+    /// Writes an API key: in its owner's partition, and by the SHA-256 of its text.
+    pub async fn load_api_key(&self, owner: Uuid, key: &ApiKey, sha256: &str) -> Result<(), WriteError> {
+        let secret =
+            ApiKeySecret { user_id: owner, key_id: key.id, scope: key.scope, is_active: key.is_active, expires_at: key.expires_at };
+        let mut transaction = Transaction::default();
+        let build = |transaction: &mut Transaction| -> Result<()> {
+            let mut item: Item = encode(&Key::api_key(owner, key.id), key)?;
+            item.insert("sha256".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(sha256.to_owned()));
+            transaction.put(self, item)?;
+            transaction.put(self, encode(&Key::api_key_secret(sha256), &secret)?)
+        };
+        build(&mut transaction).map_err(WriteError::Failed)?;
+        self.commit(transaction).await
+    }
+}
+
+/// The team that a new account gets: named after the person, in the default tier.
+pub fn own_team(user: &User, now: Timestamp) -> Team {
+    let id = Uuid::now_v7();
+    let who = user.shown_name();
+    let who = who.split('@').next().unwrap_or_default();
+    let slug: String = who.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    let distinct = &id.simple().to_string()[24..];
+    Team {
+        id,
+        name: format!("{who}'s team"),
+        slug: if slug.is_empty() { distinct.to_owned() } else { format!("{slug}-{distinct}") },
+        owner_user_id: user.id,
+        quota_tier_id: DEFAULT_QUOTA_TIER.to_owned(),
+        created_at: now,
+        updated_at: now,
+        soft_deleted_at: None,
+    }
+}

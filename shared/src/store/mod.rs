@@ -1,0 +1,228 @@
+//! Reads and writes of the single table. The files beside this one hold them by what they are about.
+
+mod accounts;
+mod lists;
+mod managed;
+mod numbers;
+mod transaction;
+mod users;
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use accounts::{Account, AccountRecords, own_team};
+pub use lists::{Counts, Filter, ListQuery};
+pub use transaction::{Refusal, Transaction, WriteError};
+pub use users::SEEN_EVERY;
+
+use crate::error::{Error, Result};
+use crate::models::QuotaTier;
+use crate::table::{Item, Key, PK, SK};
+use crate::time::Timestamp;
+
+/// The table, through one client. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+    tiers: Arc<Mutex<Option<(Timestamp, Arc<Vec<QuotaTier>>)>>>,
+    numbers: Arc<numbers::Leases>,
+}
+
+/// How fresh a read must be. Strong reads see every acknowledged write and cost twice as much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// May miss the last moment's writes.
+    Eventual,
+    /// Misses none.
+    Strong,
+}
+
+/// Which end a query of one partition starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The lowest sort key.
+    Start,
+    /// The highest sort key.
+    End,
+}
+
+impl Store {
+    /// The table of that name.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), tiers: Arc::default(), numbers: Arc::default() }
+    }
+
+    /// Reads one item.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &Key, freshness: Freshness) -> Result<Option<T>> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .consistent_read(freshness == Freshness::Strong)
+            .send()
+            .await
+            .map_err(failed)?;
+        output.item.map(decode).transpose()
+    }
+
+    /// Reads up to `limit` records of one partition whose sort keys start with `prefix`; "" for all.
+    pub(crate) async fn query<T: DeserializeOwned>(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        from: From,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<Vec<T>> {
+        self.query_items(partition, prefix, from, limit, freshness).await?.into_iter().map(decode).collect()
+    }
+
+    /// The same as items.
+    pub(crate) async fn query_items(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        from: From,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<Vec<Item>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let mut request = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_values(":pk", AttributeValue::S(partition.pk.clone()))
+                .scan_index_forward(from == From::Start)
+                .limit(i32::try_from(limit - found.len()).unwrap_or(i32::MAX))
+                .consistent_read(freshness == Freshness::Strong)
+                .set_exclusive_start_key(start);
+            // DynamoDB takes no empty text in a key's condition.
+            request = if prefix.is_empty() {
+                request.key_condition_expression("#pk = :pk")
+            } else {
+                request
+                    .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                    .expression_attribute_names("#sk", SK)
+                    .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            };
+            let output = request.send().await.map_err(failed)?;
+            found.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Reads many items by their keys, a hundred a call and all calls together; in no order, and without those that do not exist.
+    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<T>> {
+        // DynamoDB takes 100 keys a call.
+        let calls = keys.chunks(100).map(|keys| self.get_hundred(keys, freshness));
+        Ok(futures::future::try_join_all(calls).await?.into_iter().flatten().collect())
+    }
+
+    async fn get_hundred<T: DeserializeOwned>(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<T>> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut open: Vec<Item> = keys.iter().map(Key::item).collect();
+        for attempt in 0..8 {
+            if open.is_empty() {
+                return Ok(found);
+            }
+            transaction::back_off(attempt).await;
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(open))
+                .consistent_read(freshness == Freshness::Strong)
+                .build()
+                .map_err(Error::internal)?;
+            let mut output = self.client.batch_get_item().request_items(&self.table, request).send().await.map_err(failed)?;
+            for item in output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default() {
+                found.push(decode(item)?);
+            }
+            open =
+                output.unprocessed_keys.take().and_then(|mut tables| tables.remove(&self.table)).map(|left| left.keys).unwrap_or_default();
+        }
+        Err(Error::Unavailable("keys left unprocessed after 8 attempts".into()))
+    }
+
+    /// The quota tier of that id, from memory if it was read within the last minute. `now` is the request's time.
+    ///
+    /// # Errors
+    /// An internal error where there is no such tier: every account names one that exists.
+    pub async fn quota_tier(&self, id: &str, now: Timestamp) -> Result<QuotaTier> {
+        let tiers = self.quota_tiers(now).await?;
+        tiers.iter().find(|tier| tier.id == id).cloned().ok_or_else(|| Error::internal(format!("there is no quota tier {id}")))
+    }
+
+    /// Every quota tier, from memory if they were read within the last minute.
+    pub async fn quota_tiers(&self, now: Timestamp) -> Result<Arc<Vec<QuotaTier>>> {
+        if let Some((read_at, tiers)) = self.tiers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
+            && now < read_at.plus_seconds(60)
+        {
+            return Ok(tiers.clone());
+        }
+        let tiers: Arc<Vec<QuotaTier>> = Arc::new(self.query(&Key::tier(""), "", From::Start, 1000, Freshness::Eventual).await?);
+        if !tiers.is_empty() {
+            *self.tiers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, tiers.clone()));
+        }
+        Ok(tiers)
+    }
+
+    /// Writes one item, whatever was there. For loading data; requests write through a [`Transaction`].
+    pub async fn put(&self, key: &Key, record: &impl Serialize) -> Result<()> {
+        self.client.put_item().table_name(&self.table).set_item(Some(encode(key, record)?)).send().await.map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// A record as an item under its key.
+pub(crate) fn encode(key: &Key, record: &impl Serialize) -> Result<Item> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(Error::internal)?;
+    item.extend(key.item());
+    Ok(item)
+}
+
+fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
+    serde_dynamo::from_item(item).map_err(Error::internal)
+}
+
+/// The value of a `UNIQUE` item: who holds it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    user_id: Uuid,
+}
+
+/// What a failed call means: worth another try later, or a fault of ours.
+pub(crate) fn failed<E, R>(error: SdkError<E, R>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let passing = match &error {
+        SdkError::ServiceError(service) => matches!(
+            service.err().code(),
+            Some(
+                "ProvisionedThroughputExceededException"
+                    | "ThrottlingException"
+                    | "RequestLimitExceeded"
+                    | "InternalServerError"
+                    | "TransactionInProgressException"
+                    | "TransactionConflictException"
+                    | "ServiceUnavailable"
+            )
+        ),
+        SdkError::ConstructionFailure(_) => false,
+        _ => true,
+    };
+    if passing { Error::Unavailable(error.into()) } else { Error::internal(error) }
+}

@@ -1,0 +1,206 @@
+//! Writes that hold together: all of them or none.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use uuid::Uuid;
+
+use super::{Store, failed};
+use crate::error::Error;
+use crate::table::{Item, Key};
+
+/// What a condition of a write stands for, when it is not met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is a user of that id.
+    UserExists,
+    /// Another user holds the email.
+    EmailTaken,
+    /// Another user of the team holds the username.
+    UsernameTaken,
+    /// Another user of the team holds the SCIM id.
+    ScimIdTaken,
+    /// Another user of the team holds the number.
+    NumberTaken,
+    /// There is a team of that id.
+    TeamExists,
+    /// The record changed since it was read.
+    Changed,
+    /// The record is gone.
+    Gone,
+    /// A place that nothing may be wrong with.
+    Impossible,
+}
+
+/// Why a transaction did not happen.
+#[derive(Debug)]
+pub enum WriteError {
+    /// A condition was not met: the first of the transaction.
+    Refused(Refusal),
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<WriteError> for Error {
+    /// For callers to whom every refusal is a surprise.
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Refused(refusal) => Error::internal(format!("refused: {refusal:?}")),
+            WriteError::Failed(error) => error,
+        }
+    }
+}
+
+/// A list of writes, at most 100, with what each one's condition stands for.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    writes: Vec<TransactWriteItem>,
+    refusals: Vec<Refusal>,
+}
+
+/// How often a transaction that collides with another is tried again: 25 ms to 800 ms apart, 2 s in all.
+const ATTEMPTS: u32 = 8;
+
+impl Transaction {
+    fn push(&mut self, write: TransactWriteItem, refusal: Refusal) {
+        self.writes.push(write);
+        self.refusals.push(refusal);
+    }
+
+    /// Writes an item that must not exist.
+    pub(crate) fn create(&mut self, store: &Store, item: Item, refusal: Refusal) -> Result<(), Error> {
+        let put = Put::builder()
+            .table_name(&store.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().put(put).build(), refusal);
+        Ok(())
+    }
+
+    /// Turns an item that is still at `version` from `before` into `after`. Attributes that are the same in both are left as
+    /// they are by then: being seen changes some without counting as a version.
+    pub(crate) fn update(&mut self, store: &Store, key: &Key, version: u64, before: &Item, after: &Item) -> Result<(), Error> {
+        let mut update = Update::builder()
+            .table_name(&store.table)
+            .set_key(Some(key.item()))
+            .condition_expression("version = :before")
+            .expression_attribute_values(":before", AttributeValue::N(version.to_string()));
+        let mut set = Vec::new();
+        let mut remove = Vec::new();
+        for (place, (attribute, value)) in after.iter().filter(|(attribute, value)| before.get(*attribute) != Some(value)).enumerate() {
+            set.push(format!("#s{place} = :s{place}"));
+            update = update
+                .expression_attribute_names(format!("#s{place}"), attribute)
+                .expression_attribute_values(format!(":s{place}"), value.clone());
+        }
+        for (place, attribute) in before.keys().filter(|attribute| !after.contains_key(*attribute)).enumerate() {
+            remove.push(format!("#r{place}"));
+            update = update.expression_attribute_names(format!("#r{place}"), attribute);
+        }
+        let mut expression = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
+        }
+        let update = update.update_expression(expression).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().update(update).build(), Refusal::Changed);
+        Ok(())
+    }
+
+    /// Writes an item, whatever was there.
+    pub(crate) fn put(&mut self, store: &Store, item: Item) -> Result<(), Error> {
+        let put = Put::builder().table_name(&store.table).set_item(Some(item)).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().put(put).build(), Refusal::Impossible);
+        Ok(())
+    }
+
+    /// Deletes an item, if it exists.
+    pub(crate) fn delete(&mut self, store: &Store, key: &Key) -> Result<(), Error> {
+        let delete = Delete::builder().table_name(&store.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Impossible);
+        Ok(())
+    }
+
+    /// Deletes an item that is still at `version`.
+    pub(crate) fn delete_version(&mut self, store: &Store, key: &Key, version: u64) -> Result<(), Error> {
+        let delete = Delete::builder()
+            .table_name(&store.table)
+            .set_key(Some(key.item()))
+            .condition_expression("version = :version")
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Changed);
+        Ok(())
+    }
+
+    /// Adds to numbers of an item, which is made if it does not exist.
+    pub(crate) fn add<'a>(&mut self, store: &Store, key: &Key, amounts: impl IntoIterator<Item = (&'a str, i64)>) -> Result<(), Error> {
+        let mut update = Update::builder().table_name(&store.table).set_key(Some(key.item()));
+        let mut terms = Vec::new();
+        for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
+            terms.push(format!("#a{place} :a{place}"));
+            update = update
+                .expression_attribute_names(format!("#a{place}"), attribute)
+                .expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount.to_string()));
+        }
+        if terms.is_empty() {
+            return Ok(());
+        }
+        let update = update.update_expression(format!("ADD {}", terms.join(", "))).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().update(update).build(), Refusal::Impossible);
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Makes all the writes or none.
+    ///
+    /// A collision with another transaction is tried again under the same request token, so that an answer that was lost does not
+    /// write twice: the SDK makes a new token for every call and does not retry collisions.
+    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<(), WriteError> {
+        let token = Uuid::new_v4().to_string();
+        for attempt in 0..ATTEMPTS {
+            back_off(attempt).await;
+            let outcome = self
+                .client
+                .transact_write_items()
+                .client_request_token(&token)
+                .set_transact_items(Some(transaction.writes.clone()))
+                .send()
+                .await;
+            let Err(error) = outcome else { return Ok(()) };
+            if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
+                // The reasons stand in the order of the writes.
+                let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"));
+                let unmet = codes.clone().zip(&transaction.refusals).find(|(code, _)| *code == "ConditionalCheckFailed");
+                if let Some((_, refusal)) = unmet {
+                    return Err(WriteError::Refused(*refusal));
+                }
+                let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+                if codes.clone().any(|code| passing.contains(&code)) {
+                    continue;
+                }
+                let reasons: Vec<_> = codes.collect();
+                return Err(WriteError::Failed(Error::internal(format!("cancelled: {reasons:?} {:?}", canceled.message()))));
+            }
+            if error.as_service_error().is_some_and(|error| error.code() == Some("TransactionInProgressException")) {
+                continue;
+            }
+            return Err(WriteError::Failed(failed(error)));
+        }
+        Err(WriteError::Failed(Error::Unavailable("the transaction kept colliding with others".into())))
+    }
+}
+
+/// Waits before the n-th attempt: not at all before the first, then 25 ms doubling up to 800 ms, each with jitter.
+pub(crate) async fn back_off(attempt: u32) {
+    if attempt > 0 {
+        let most = 25_u64 << (attempt - 1).min(5);
+        let jitter = u64::from(Uuid::new_v4().as_fields().0) % most;
+        tokio::time::sleep(Duration::from_millis(most / 2 + jitter / 2)).await;
+    }
+}

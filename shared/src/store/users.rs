@@ -1,0 +1,214 @@
+//! The life of a user record: each write keeps the unique values, the counters and the manager's list in step.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use uuid::Uuid;
+
+use super::{Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, failed};
+use crate::auth::TeamAccess;
+use crate::error::{Error, Result};
+use crate::models::{ManagedUser, Seen, Share, User};
+use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
+use crate::time::Timestamp;
+
+/// Seconds for which a sighting stands before the next one is noted.
+pub const SEEN_EVERY: i64 = 600;
+
+const CHANGE_ATTEMPTS: usize = 8;
+
+impl Store {
+    /// The user of that id, whoever asks: for authentication, and for checks that follow at once.
+    pub(crate) async fn user(&self, id: Uuid, freshness: Freshness) -> Result<Option<User>> {
+        self.get(&Key::user(id), freshness).await
+    }
+
+    /// The user of that id, if the caller's team has it.
+    pub async fn user_in_team(&self, access: &TeamAccess, id: Uuid) -> Result<Option<User>> {
+        Ok(self.user(id, Freshness::Strong).await?.filter(|user| user.team_id == access.team_id()))
+    }
+
+    /// Adds to a transaction all that makes a user: the record, its unique values, its count, its place in the manager's list.
+    pub fn add_user(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
+        transaction.create(self, user_item(user)?, Refusal::UserExists)?;
+        self.claim_values(transaction, user, &[])?;
+        transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
+        self.list_managed(transaction, user)
+    }
+
+    /// Turns a user as it was read into what it has become, at `now`.
+    ///
+    /// # Errors
+    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's.
+    pub async fn update_user(&self, before: &User, mut after: User, now: Timestamp) -> Result<User, WriteError> {
+        after.version = before.version + 1;
+        after.updated_at = now;
+        let mut transaction = Transaction::default();
+        let build = |transaction: &mut Transaction| -> Result<()> {
+            transaction.update(self, &Key::user(after.id), before.version, &user_item(before)?, &user_item(&after)?)?;
+            let held = Key::unique_values(before);
+            self.claim_values(transaction, &after, &held)?;
+            let kept = Key::unique_values(&after);
+            for key in held.iter().filter(|key| !kept.contains(key)) {
+                transaction.delete(self, key)?;
+            }
+            if before.class() != after.class() {
+                let (from, to) = (before.class().attribute(), after.class().attribute());
+                transaction.add(self, &Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
+            }
+            if ManagedUser::from(before) != ManagedUser::from(&after) {
+                self.list_managed(transaction, &after)?;
+            }
+            Ok(())
+        };
+        build(&mut transaction).map_err(WriteError::Failed)?;
+        self.commit(transaction).await?;
+        Ok(after)
+    }
+
+    /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. For changes
+    /// that touch no unique value.
+    pub async fn change_user(&self, mut user: User, change: impl Fn(&User) -> User, now: Timestamp) -> Result<User> {
+        for _ in 0..CHANGE_ATTEMPTS {
+            let changed = change(&user);
+            if changed == user {
+                return Ok(user);
+            }
+            match self.update_user(&user, changed, now).await {
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    user = self.user(user.id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+        Err(Error::Unavailable("the user kept changing".into()))
+    }
+
+    /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no change: the version stays.
+    pub async fn note_seen(&self, user: &User, seen: &Seen) -> Result<()> {
+        let (sort_attribute, sort_key) = last_seen_attribute(&User { last_seen: Some(seen.clone()), ..user.clone() });
+        let seen_item = AttributeValue::M(serde_dynamo::to_item(seen).map_err(Error::internal)?);
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::user(user.id).item()))
+            .update_expression("SET last_seen = :seen, #sort = :sort, first_seen = if_not_exists(first_seen, :seen)")
+            .condition_expression("attribute_exists(pk) AND (attribute_not_exists(last_seen) OR last_seen.#at < :cutoff)")
+            .expression_attribute_names("#sort", sort_attribute)
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":seen", seen_item)
+            .expression_attribute_values(":sort", AttributeValue::S(sort_key))
+            .expression_attribute_values(":cutoff", AttributeValue::S(seen.at.plus_seconds(-SEEN_EVERY).to_string()))
+            .send()
+            .await;
+        match outcome {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => Ok(()),
+            outcome => outcome.map(|_| ()).map_err(failed),
+        }
+    }
+
+    /// Erases a user and everything of theirs. What is in the user's partition goes first and the user last, in one
+    /// transaction with its unique values and its count: cut off anywhere, it can be run again.
+    ///
+    /// # Errors
+    /// Refused as `Changed` where someone else wrote the user since it was read.
+    pub async fn erase_user(&self, user: &User) -> Result<(), WriteError> {
+        let partition =
+            self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong).await.map_err(WriteError::Failed)?;
+        let mut keys: Vec<Key> = Vec::new();
+        for item in &partition {
+            let Some(key) = Key::of(item) else { continue };
+            // The other half of what has two: a key's secret, a share's other side.
+            keys.extend(other_half(user.id, &key, item));
+            if key != Key::user(user.id) {
+                keys.push(key);
+            }
+        }
+        // DynamoDB takes 100 writes a transaction.
+        for keys in keys.chunks(100) {
+            let mut transaction = Transaction::default();
+            for key in keys {
+                transaction.delete(self, key).map_err(WriteError::Failed)?;
+            }
+            self.commit(transaction).await?;
+        }
+        let mut transaction = Transaction::default();
+        let build = |transaction: &mut Transaction| -> Result<()> {
+            transaction.delete_version(self, &Key::user(user.id), user.version)?;
+            for key in Key::unique_values(user) {
+                transaction.delete(self, &key)?;
+            }
+            if let Some(manager) = user.manager_id {
+                transaction.delete(self, &Key::managed(manager, user.id))?;
+            }
+            transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])
+        };
+        build(&mut transaction).map_err(WriteError::Failed)?;
+        self.commit(transaction).await
+    }
+
+    /// Writes many new users at once, which nobody may hold the unique values of: for loading. Counts are added once a shard.
+    pub async fn load_users(&self, users: &[User]) -> Result<(), WriteError> {
+        let mut transaction = Transaction::default();
+        let build = |transaction: &mut Transaction| -> Result<()> {
+            let mut counts: BTreeMap<(String, String), BTreeMap<String, i64>> = BTreeMap::new();
+            for user in users {
+                transaction.create(self, user_item(user)?, Refusal::UserExists)?;
+                self.claim_values(transaction, user, &[])?;
+                self.list_managed(transaction, user)?;
+                let key = Key::count(user.team_id, user.id);
+                *counts.entry((key.pk, key.sk)).or_default().entry(user.class().attribute()).or_default() += 1;
+            }
+            for ((pk, sk), amounts) in counts {
+                transaction.add(self, &Key { pk, sk }, amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)))?;
+            }
+            Ok(())
+        };
+        build(&mut transaction).map_err(WriteError::Failed)?;
+        self.commit(transaction).await
+    }
+
+    /// Claims each unique value of the user that is not held already.
+    fn claim_values(&self, transaction: &mut Transaction, user: &User, held: &[Key]) -> Result<()> {
+        for key in Key::unique_values(user).into_iter().filter(|key| !held.contains(key)) {
+            let refusal = match key.pk.split('#').next() {
+                Some("EMAIL") => Refusal::EmailTaken,
+                Some("USERNAME") => Refusal::UsernameTaken,
+                Some("SCIM") => Refusal::ScimIdTaken,
+                _ => Refusal::NumberTaken,
+            };
+            transaction.create(self, encode(&key, &Holder { user_id: user.id })?, refusal)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a managed user's names into the manager's list.
+    fn list_managed(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
+        match user.manager_id {
+            Some(manager) => transaction.put(self, encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A user as an item, with its place in every index.
+fn user_item(user: &User) -> Result<Item> {
+    let mut item: Item = serde_dynamo::to_item(user).map_err(Error::internal)?;
+    item.extend(user_attributes(user));
+    Ok(item)
+}
+
+/// The item elsewhere that goes with one of this user's partition.
+fn other_half(user: Uuid, key: &Key, item: &Item) -> Option<Key> {
+    let shared: Option<Share> = [prefix::SHARED, prefix::GRANT]
+        .iter()
+        .any(|prefix| key.sk.starts_with(prefix))
+        .then(|| serde_dynamo::from_item(item.clone()).ok())
+        .flatten();
+    match shared {
+        Some(share) if share.grantee_id == user => Some(Key::grant(share.grantor_id, user)),
+        Some(share) => Some(Key::shared(share.grantee_id, user)),
+        None => item.get("sha256").and_then(|hash| hash.as_s().ok()).map(|hash| Key::api_key_secret(hash)),
+    }
+}

@@ -1,0 +1,351 @@
+//! The single table: every key it has is written here and nowhere else.
+//!
+//! | item | `pk` | `sk` | read by |
+//! |---|---|---|---|
+//! | [`User`](crate::models::User) | `USER#id` | `USER` | id; `version` counts the changes |
+//! | [`ApiKey`](crate::models::ApiKey) | `USER#id` | `KEY#key_id` | the owner |
+//! | [`ApiKeySecret`](crate::models::ApiKeySecret) | `KEY#sha256` | `KEY` | authentication: one GetItem |
+//! | [`Sandbox`](crate::models::Sandbox) | `USER#id` | `SANDBOX#id` | the owner, newest first, as the ids sort by time |
+//! | [`ManagedUser`](crate::models::ManagedUser) | `USER#manager` | `MANAGED#id` | the manager's list |
+//! | [`Share`](crate::models::Share) | `USER#grantee` | `SHARED#grantor` | the grantee's list |
+//! | [`Share`](crate::models::Share), from the other side | `USER#grantor` | `GRANT#grantee` | the grantor; what to take back when a user goes |
+//! | unique email | `EMAIL#email` | `UNIQUE` | whoever asks for that email: holds the `user_id` |
+//! | unique username | `USERNAME#team#username` | `UNIQUE` | as above |
+//! | unique SCIM id | `SCIM#team#scim_id` | `UNIQUE` | as above |
+//! | number | `NUMBER#team#number` | `UNIQUE` | as above |
+//! | [`Team`](crate::models::Team) | `TEAM#id` | `TEAM` | id |
+//! | [`UsageDay`](crate::models::UsageDay) | `TEAM#id` | `USAGE#date` | the team, newest first |
+//! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
+//! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
+//! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
+//!
+//! Values that must be unique ignore case: they are folded to lower case in the key.
+//!
+//! Users stand in one sparse index per [`Order`], all with `team_id` as the partition key. The sort key is the sorted value and
+//! then the id, so that equal values come in the order of their ids.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use uuid::Uuid;
+
+use crate::models::{Class, DeviceType, Role, Status, User};
+
+/// The partition key's attribute.
+pub const PK: &str = "pk";
+/// The sort key's attribute.
+pub const SK: &str = "sk";
+/// The attribute that DynamoDB expires items by, in Unix seconds.
+pub const TTL: &str = "expires";
+/// Every team index's partition key.
+pub const TEAM_ID: &str = "team_id";
+
+/// An item.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The key of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The partition.
+    pub pk: String,
+    /// The place in it.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    /// A user.
+    pub fn user(id: Uuid) -> Self {
+        Self::new(format!("USER#{id}"), "USER")
+    }
+
+    /// An API key in its owner's partition.
+    pub fn api_key(owner: Uuid, key_id: Uuid) -> Self {
+        Self::new(format!("USER#{owner}"), format!("KEY#{key_id}"))
+    }
+
+    /// An API key by the SHA-256 of its text, in hexadecimal.
+    pub fn api_key_secret(sha256: &str) -> Self {
+        Self::new(format!("KEY#{sha256}"), "KEY")
+    }
+
+    /// A sandbox.
+    pub fn sandbox(owner: Uuid, id: &str) -> Self {
+        Self::new(format!("USER#{owner}"), format!("SANDBOX#{id}"))
+    }
+
+    /// A managed user in the manager's partition.
+    pub fn managed(manager: Uuid, id: Uuid) -> Self {
+        Self::new(format!("USER#{manager}"), format!("MANAGED#{id}"))
+    }
+
+    /// A share, as the grantee lists it.
+    pub fn shared(grantee: Uuid, grantor: Uuid) -> Self {
+        Self::new(format!("USER#{grantee}"), format!("SHARED#{grantor}"))
+    }
+
+    /// A share, as the grantor lists it.
+    pub fn grant(grantor: Uuid, grantee: Uuid) -> Self {
+        Self::new(format!("USER#{grantor}"), format!("GRANT#{grantee}"))
+    }
+
+    /// Who holds an email.
+    pub fn email(email: &str) -> Self {
+        Self::new(format!("EMAIL#{}", fold(email)), "UNIQUE")
+    }
+
+    /// Who holds a username in a team.
+    pub fn username(team: Uuid, username: &str) -> Self {
+        Self::new(format!("USERNAME#{team}#{}", fold(username)), "UNIQUE")
+    }
+
+    /// Who holds a SCIM id in a team.
+    pub fn scim(team: Uuid, scim_id: &str) -> Self {
+        Self::new(format!("SCIM#{team}#{scim_id}"), "UNIQUE")
+    }
+
+    /// Who holds a number in a team.
+    pub fn number(team: Uuid, number: u64) -> Self {
+        Self::new(format!("NUMBER#{team}#{number}"), "UNIQUE")
+    }
+
+    /// A team.
+    pub fn team(id: Uuid) -> Self {
+        Self::new(format!("TEAM#{id}"), "TEAM")
+    }
+
+    /// A team's usage of one day.
+    pub fn usage(team: Uuid, date: &str) -> Self {
+        Self::new(format!("TEAM#{team}"), format!("USAGE#{date}"))
+    }
+
+    /// The counter that a user is counted in. Sixteen share the load, by the id's last digit, which is random in every version
+    /// of UUID that names people.
+    pub fn count(team: Uuid, user: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), format!("COUNT#USERS#{:x}", user.as_u128() & 0xf))
+    }
+
+    /// The last number that a team gave to a user.
+    pub fn numbers(team: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), "NUMBERS")
+    }
+
+    /// A quota tier.
+    pub fn tier(id: &str) -> Self {
+        Self::new("TIER".to_owned(), id)
+    }
+
+    /// The key as DynamoDB takes it.
+    pub fn item(&self) -> Item {
+        Item::from([(PK.to_owned(), AttributeValue::S(self.pk.clone())), (SK.to_owned(), AttributeValue::S(self.sk.clone()))])
+    }
+
+    /// The key of an item that was read.
+    pub fn of(item: &Item) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        Some(Self { pk: text(PK)?, sk: text(SK)? })
+    }
+
+    /// The keys of the values that this user alone may hold.
+    pub fn unique_values(user: &User) -> Vec<Self> {
+        let mut keys = vec![Self::number(user.team_id, user.number)];
+        keys.extend(user.email.as_deref().map(Self::email));
+        keys.extend(user.username.as_deref().map(|username| Self::username(user.team_id, username)));
+        keys.extend(user.scim_id.as_deref().map(|scim_id| Self::scim(user.team_id, scim_id)));
+        keys
+    }
+}
+
+/// The sort-key prefixes of the items in a user's or a team's partition.
+pub mod prefix {
+    /// API keys.
+    pub const KEY: &str = "KEY#";
+    /// Sandboxes.
+    pub const SANDBOX: &str = "SANDBOX#";
+    /// Managed users.
+    pub const MANAGED: &str = "MANAGED#";
+    /// Shares with the user.
+    pub const SHARED: &str = "SHARED#";
+    /// Shares by the user.
+    pub const GRANT: &str = "GRANT#";
+    /// Usage days.
+    pub const USAGE: &str = "USAGE#";
+    /// User counts.
+    pub const COUNT: &str = "COUNT#USERS#";
+}
+
+/// Text as it is compared and sorted: without regard to case.
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// An order in which a team's users are listed: each is an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By id.
+    Id,
+    /// By the second last seen; who never was comes first.
+    LastSeen,
+    /// By stage: deleted, extant (active or suspended), new (invited).
+    Stage,
+    /// By [`User::title`], ignoring case.
+    Title,
+    /// By the time made.
+    CreatedAt,
+    /// By [`User::full_name`], ignoring case.
+    Name,
+    /// By role: admin, operator, viewer.
+    Role,
+    /// By status: suspended, active, invited, deleted.
+    Status,
+    /// By the time changed.
+    UpdatedAt,
+    /// By number.
+    Number,
+}
+
+impl Order {
+    /// Every order.
+    pub const ALL: [Self; 10] = [
+        Self::Id,
+        Self::LastSeen,
+        Self::Stage,
+        Self::Title,
+        Self::CreatedAt,
+        Self::Name,
+        Self::Role,
+        Self::Status,
+        Self::UpdatedAt,
+        Self::Number,
+    ];
+
+    /// The index's name, and the attribute that is its sort key.
+    pub fn index(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Id => ("team-by-id", "id"),
+            Self::LastSeen => ("team-by-last-seen", "by_last_seen"),
+            Self::Stage => ("team-by-stage", "by_stage"),
+            Self::Title => ("team-by-title", "by_title"),
+            Self::CreatedAt => ("team-by-created-at", "by_created_at"),
+            Self::Name => ("team-by-name", "by_name"),
+            Self::Role => ("team-by-role", "by_role"),
+            Self::Status => ("team-by-status", "by_status"),
+            Self::UpdatedAt => ("team-by-updated-at", "by_updated_at"),
+            Self::Number => ("team-by-number", "number"),
+        }
+    }
+
+    /// The sort key of a user in this index, where it is made for it alone.
+    fn sort_key(self, user: &User) -> Option<String> {
+        let value = match self {
+            Self::Id | Self::Number => return None,
+            Self::LastSeen => user.last_seen.as_ref().map(|seen| seen.at.to_string()).unwrap_or_default(),
+            Self::Stage => match user.status {
+                Status::Deleted => "deleted",
+                Status::Active | Status::Suspended => "extant",
+                Status::Invited => "new",
+            }
+            .to_owned(),
+            Self::Title => sortable(&user.title()),
+            Self::CreatedAt => user.created_at.to_string(),
+            Self::Name => sortable(&user.full_name()),
+            Self::Role => user.role.as_str().to_owned(),
+            Self::Status => match user.status {
+                Status::Suspended => "1",
+                Status::Active => "2",
+                Status::Invited => "3",
+                Status::Deleted => "4",
+            }
+            .to_owned(),
+            Self::UpdatedAt => user.updated_at.to_string(),
+        };
+        // A separator below every character that a value may have: "Al" comes before "Alan" whatever the ids.
+        Some(format!("{value}\u{1f}{}", user.id))
+    }
+}
+
+/// How two users stand to each other in an order.
+pub fn compare(order: Order, one: &User, other: &User) -> std::cmp::Ordering {
+    let key = |user: &User| (order.sort_key(user), if order == Order::Number { user.number } else { 0 }, user.id);
+    key(one).cmp(&key(other))
+}
+
+/// Sort keys hold 1,024 bytes; the id takes 37 of them.
+const SORTABLE_BYTES: usize = 900;
+
+fn sortable(text: &str) -> String {
+    let mut folded = fold(text);
+    folded.truncate(folded.floor_char_boundary(SORTABLE_BYTES));
+    folded
+}
+
+/// What an item of a user has beside the record itself: its key, its place in each index, and the names that lists show.
+pub fn user_attributes(user: &User) -> Item {
+    let mut item = Key::user(user.id).item();
+    for order in Order::ALL {
+        if let Some(sort_key) = order.sort_key(user) {
+            item.insert(order.index().1.to_owned(), AttributeValue::S(sort_key));
+        }
+    }
+    item.insert("title".to_owned(), AttributeValue::S(user.title()));
+    item.insert("full_name".to_owned(), AttributeValue::S(user.full_name()));
+    item
+}
+
+/// The sort key by which a user last seen then is listed, and its attribute.
+pub fn last_seen_attribute(user: &User) -> (&'static str, String) {
+    (Order::LastSeen.index().1, Order::LastSeen.sort_key(user).unwrap_or_default())
+}
+
+impl Class {
+    /// The counter's attribute: `admin.active.api`.
+    pub fn attribute(self) -> String {
+        format!("{}.{}.{}", self.role.as_str(), self.status.as_str(), self.device_type.as_str())
+    }
+
+    /// The class that an attribute counts, if it counts one.
+    pub fn from_attribute(attribute: &str) -> Option<Self> {
+        let mut words = attribute.split('.');
+        Some(Self {
+            role: Role::from_word(words.next()?)?,
+            status: Status::from_word(words.next()?)?,
+            device_type: DeviceType::from_word(words.next()?)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn user(name: &str) -> User {
+        let mut user = User::new(Uuid::max(), 1, (Uuid::nil(), "T"), Timestamp::from_millisecond(0));
+        user.name = Some(name.to_owned());
+        user
+    }
+
+    #[test]
+    fn shorter_names_come_first_and_long_ones_fit() {
+        let key = |name: &str| Order::Name.sort_key(&user(name)).unwrap();
+        assert!(key("Al") < key("al an"));
+        assert!(key("AL") < key("Alan"));
+        assert!(key(&"é".repeat(2000)).len() <= 1024);
+    }
+
+    #[test]
+    fn classes_read_back() {
+        for &role in Role::ALL {
+            for &status in Status::ALL {
+                for &device_type in DeviceType::ALL {
+                    let class = Class { role, status, device_type };
+                    assert_eq!(Class::from_attribute(&class.attribute()), Some(class));
+                }
+            }
+        }
+        assert_eq!(Class::from_attribute("pk"), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Instants as Roster stores and shows them, and the clock that tells them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant in UTC to the millisecond, written `2026-05-02T09:30:00.000Z`: always 24 characters, so that the text
+/// sorts as the time does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// The instant so many milliseconds after the Unix epoch; the nearest that can be written (years 1 to 9999) if it is out of range.
+    pub fn from_millisecond(milliseconds: i64) -> Self {
+        // Year 1 to 9999: what four digits can show.
+        let bounded = milliseconds.clamp(-62_135_596_800_000, 253_402_214_400_000);
+        Self(jiff::Timestamp::from_millisecond(bounded).unwrap_or_default())
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn as_millisecond(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub fn as_second(self) -> i64 {
+        self.as_millisecond().div_euclid(1000)
+    }
+
+    /// The same instant without its milliseconds.
+    pub fn whole_second(self) -> Self {
+        Self::from_millisecond(self.as_second() * 1000)
+    }
+
+    /// This instant moved by so many seconds, forward or (negative) back.
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_millisecond(self.as_millisecond().saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// The UTC day, `2026-05-02`.
+    pub fn date(self) -> String {
+        self.to_string()[..10].to_owned()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:.3}", self.0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads any RFC 3339 instant, and the form of PostgreSQL (`2026-05-02 09:30:00+00`).
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        Ok(Self::from_millisecond(text.parse::<jiff::Timestamp>()?.as_millisecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Tells the time: the system's, or in tests whatever they say.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::new(|| Timestamp(jiff::Timestamp::now()))
+    }
+
+    /// A clock that asks `tell` for each reading.
+    pub fn new(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// The time now, to the millisecond.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond((self.0)().as_millisecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_fixed_in_width_and_reads_back() {
+        for (milliseconds, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_777_714_200_345, "2026-05-02T09:30:00.345Z")] {
+            let timestamp = Timestamp::from_millisecond(milliseconds);
+            assert_eq!(timestamp.to_string(), text);
+            assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
+        }
+        assert_eq!(Timestamp::from_millisecond(i64::MAX).to_string().len(), 24);
+        assert_eq!(Timestamp::from_millisecond(i64::MIN).to_string().len(), 24);
+        assert_eq!("2026-05-02 09:30:00.345678+00".parse::<Timestamp>().unwrap().to_string(), "2026-05-02T09:30:00.345Z");
+    }
+}
