@@ -87,28 +87,27 @@ pub fn handler(name: &str) -> Option<&'static Handler> {
 
 impl Handler {
     /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says also what it cost.
-    pub async fn answer(&self, app: &Arc<App>, request: Request) -> (Response, Cost) {
+    pub fn answer<'a>(&'a self, app: &Arc<App>, request: Request) -> BoxFuture<'a, (Response, Cost)> {
         let contract = Contract::of_path(request.uri().path());
         let context = Context::new(app.clone(), contract.places, &request);
-        let ((outcome, ()), cost) = Meter::measure(async {
+        Box::pin(Meter::measure(async move {
             let run = async {
                 let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
                 context.no_more_sightings();
                 outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
             };
-            futures::join!(run, context.note_sighting())
-        })
-        .await;
-        let mut response = outcome.unwrap_or_else(|error| {
-            log(&error, self.name, &context.request_id);
-            let mut response = (contract.render)(&error, &context.request_id);
-            add_standard_headers(&error, &mut response);
+            let (outcome, ()) = futures::join!(run, context.note_sighting());
+            let mut response = outcome.unwrap_or_else(|error| {
+                log(&error, self.name, &context.request_id);
+                let mut response = (contract.render)(&error, &context.request_id);
+                add_standard_headers(&error, &mut response);
+                response
+            });
+            if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
+                response.headers_mut().insert("x-request-id", request_id);
+            }
             response
-        });
-        if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
-            response.headers_mut().insert("x-request-id", request_id);
-        }
-        (response, cost)
+        }))
     }
 }
 

@@ -1,1 +1,118 @@
-//! x
+//! Roster on one machine: the same handlers behind a local API Gateway, on an embedded DynamoDB.
+
+pub mod database;
+pub mod demo;
+mod gateway;
+pub mod import;
+pub mod template;
+pub mod token;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use functions::App;
+use shared::Clock;
+use shared::config::Config;
+use shared::dynamodb::Client;
+use shared::store::Store;
+use tokio::net::TcpListener;
+
+pub use database::Location;
+pub use template::TrailingSlash;
+
+/// Why the local server cannot do something, for a person to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The settings of the environment; where it has none, those of local development.
+pub fn config() -> Result<Config, Failure> {
+    let own_keys = ["JWT_SECRET", "JWKS_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    let default = |name| match name {
+        "TABLE_NAME" => Some("roster"),
+        "JWT_SECRET" if !own_keys => Some("local-development-secret-do-not-deploy"),
+        "JWT_ISSUER" => Some("http://localhost/auth/v1"),
+        "JWT_AUDIENCE" => Some("authenticated"),
+        _ => None,
+    };
+    Ok(Config::read(|name| std::env::var(name).ok().or_else(|| default(name).map(str::to_owned)))?)
+}
+
+/// How to start.
+#[derive(Clone)]
+pub struct Options {
+    /// The port; 0 for a free one.
+    pub port: u16,
+    /// Where the data is.
+    pub location: Location,
+    /// How long each call of DynamoDB waits first.
+    pub latency: Duration,
+    /// How a trailing slash is routed.
+    pub trailing_slash: TrailingSlash,
+    /// Whether a new table gets the demo data; the quota tiers it gets always.
+    pub demo: bool,
+    /// The settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The table, opened and filled.
+pub struct Data {
+    /// The client.
+    pub client: Client,
+    /// The table through it.
+    pub store: Store,
+    guard: Option<database::Guard>,
+}
+
+impl Data {
+    /// Opens the database, makes the table where there is none, and fills a new one.
+    pub async fn open(options: &Options) -> Result<Self, Failure> {
+        let (client, guard) = database::open(&options.location, options.latency).await?;
+        let new = database::create_table(&client, &options.config.table_name).await?;
+        let store = Store::new(client.clone(), &options.config.table_name);
+        if new {
+            demo::load_tiers(&store).await?;
+            if options.demo {
+                demo::load(&store, options.clock.now()).await?;
+            }
+        }
+        Ok(Self { client, store, guard })
+    }
+}
+
+/// A server that runs until it is dropped.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The application behind it.
+    pub app: Arc<App>,
+    /// Its data.
+    pub data: Data,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts a server on 127.0.0.1.
+    pub async fn start(options: Options) -> Result<Self, Failure> {
+        let data = Data::open(&options).await?;
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let address = listener.local_addr()?;
+        let app = Arc::new(App::new(&options.config, data.client.clone(), options.clock.clone()));
+        let gateway = gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone() };
+        let serving = tokio::spawn(gateway::serve(listener, Arc::new(gateway)));
+        Ok(Self { address, app, data, serving })
+    }
+
+    /// Where it listens, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.data.guard.take();
+    }
+}

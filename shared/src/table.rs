@@ -44,7 +44,7 @@ pub const TEAM_ID: &str = "team_id";
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The key of one item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The partition.
     pub pk: String,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, failed};
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
-use crate::models::{ManagedUser, Seen, Share, User};
+use crate::models::{ManagedUser, Seen, Share, Team, User};
 use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
 use crate::time::Timestamp;
 
@@ -211,4 +211,45 @@ fn other_half(user: Uuid, key: &Key, item: &Item) -> Option<Key> {
         Some(share) => Some(Key::shared(share.grantee_id, user)),
         None => item.get("sha256").and_then(|hash| hash.as_s().ok()).map(|hash| Key::api_key_secret(hash)),
     }
+}
+
+/// Who is there already, of those asked for.
+#[derive(Debug, Default)]
+pub struct Existing {
+    /// The ids of users that exist.
+    pub ids: std::collections::HashSet<Uuid>,
+    /// Who holds which email; emails are folded.
+    pub holders: std::collections::HashMap<String, Uuid>,
+}
+
+/// For loading.
+impl Store {
+    /// Which of those users and emails exist.
+    pub async fn existing(&self, ids: &[Uuid], emails: &[String]) -> Result<Existing> {
+        let mut keys: Vec<Key> = ids.iter().map(|id| Key::user(*id)).chain(emails.iter().map(|email| Key::email(email))).collect();
+        // DynamoDB takes no key twice.
+        keys.sort();
+        keys.dedup();
+        let found: Vec<Found> = self.get_many(&keys, Freshness::Strong).await?;
+        let mut existing = Existing::default();
+        for item in found {
+            match (item.user_id, item.pk.strip_prefix("EMAIL#")) {
+                (Some(holder), Some(email)) => drop(existing.holders.insert(email.to_owned(), holder)),
+                _ => existing.ids.extend(item.id),
+            }
+        }
+        Ok(existing)
+    }
+
+    /// A team's name, if there is such a team.
+    pub async fn team_name(&self, id: Uuid) -> Result<Option<String>> {
+        Ok(self.get::<Team>(&Key::team(id), Freshness::Strong).await?.map(|team| team.name))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Found {
+    pk: String,
+    id: Option<Uuid>,
+    user_id: Option<Uuid>,
 }

@@ -1,0 +1,192 @@
+//! The DynamoDB behind the local server: an embedded one, or any other by its address.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::Region;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    TableStatus,
+};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use dynoxide::Database;
+use serde::Deserialize;
+use shared::dynamodb::Client;
+use tokio::net::TcpListener;
+
+use crate::{Failure, template};
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// In memory: gone when the server ends.
+    Memory,
+    /// In a file, made if it does not exist.
+    File(PathBuf),
+    /// Behind an address: DynamoDB Local, another emulator, or the cloud.
+    Endpoint(String),
+}
+
+/// Opens the database: a client, and the guard that ends an embedded one when it is dropped.
+pub async fn open(location: &Location, latency: Duration) -> Result<(Client, Option<Guard>), Failure> {
+    let (address, guard) = match location {
+        Location::Endpoint(address) => (address.clone(), None),
+        Location::Memory => embed(Database::memory()?).await?,
+        Location::File(path) => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let path = path.to_str().ok_or("the database's path is not UTF-8")?;
+            embed(Database::new(path)?).await?
+        }
+    };
+    let mut config =
+        aws_sdk_dynamodb::config::Builder::new().region(Region::new("us-east-1")).credentials_provider(Credentials::for_tests());
+    if guard.is_none() {
+        let environment = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
+        if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() || std::env::var_os("AWS_PROFILE").is_some() {
+            config.set_credentials_provider(environment.credentials_provider());
+        }
+        config.set_region(environment.region().cloned().or(Some(Region::new("us-east-1"))));
+    }
+    let http_client = if address.starts_with("https:") { None } else { Some(aws_smithy_http_client::Builder::new().build_http()) };
+    if let Some(http_client) = http_client {
+        config.set_http_client(Some(delayed(http_client, latency)));
+    }
+    Ok((shared::dynamodb::client(config.endpoint_url(address)), guard))
+}
+
+/// Ends the embedded database when it is dropped.
+#[derive(Debug)]
+pub struct Guard(tokio::task::JoinHandle<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn embed(database: Database) -> Result<(String, Option<Guard>), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let serving = tokio::spawn(async move {
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await {
+            tracing::error!(error, "the embedded database ended");
+        }
+    });
+    Ok((address, Some(Guard(serving))))
+}
+
+/// The same client, each call waiting first: what the cloud feels like.
+fn delayed(client: SharedHttpClient, latency: Duration) -> SharedHttpClient {
+    use aws_smithy_runtime_api::client::http::HttpClient;
+    if latency.is_zero() {
+        return client;
+    }
+    http_client_fn(move |settings, components| {
+        let inner = client.http_connector(settings, components);
+        SharedHttpConnector::new(Delayed { inner, latency })
+    })
+}
+
+#[derive(Debug)]
+struct Delayed {
+    inner: SharedHttpConnector,
+    latency: Duration,
+}
+
+impl HttpConnector for Delayed {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (inner, latency) = (self.inner.clone(), self.latency);
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(latency).await;
+            inner.call(request).await
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Table {
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<KeyPart>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<Index>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    attribute_name: String,
+    attribute_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyPart {
+    attribute_name: String,
+    key_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Index {
+    index_name: String,
+    key_schema: Vec<KeyPart>,
+    projection: IndexProjection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IndexProjection {
+    projection_type: String,
+    #[serde(default)]
+    non_key_attributes: Option<Vec<String>>,
+}
+
+fn key_schema(parts: &[KeyPart]) -> Result<Vec<KeySchemaElement>, Failure> {
+    let elements = parts.iter().map(|part| {
+        KeySchemaElement::builder().attribute_name(&part.attribute_name).key_type(KeyType::from(part.key_type.as_str())).build()
+    });
+    Ok(elements.collect::<Result<_, _>>()?)
+}
+
+/// Makes the table as template.yaml describes it, unless it exists, and waits until it can be used. Says whether it is new.
+pub async fn create_table(client: &Client, name: &str) -> Result<bool, Failure> {
+    let table: Table = serde_yaml_ng::from_value(template::table())?;
+    let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    request = request.set_key_schema(Some(key_schema(&table.key_schema)?));
+    for attribute in &table.attribute_definitions {
+        let attribute_type = ScalarAttributeType::from(attribute.attribute_type.as_str());
+        request = request.attribute_definitions(
+            AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(attribute_type).build()?,
+        );
+    }
+    for index in &table.global_secondary_indexes {
+        let projection = Projection::builder()
+            .projection_type(ProjectionType::from(index.projection.projection_type.as_str()))
+            .set_non_key_attributes(index.projection.non_key_attributes.clone())
+            .build();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(&index.index_name)
+            .set_key_schema(Some(key_schema(&index.key_schema)?))
+            .projection(projection)
+            .build()?;
+        request = request.global_secondary_indexes(index);
+    }
+    let new = match request.send().await {
+        Ok(_) => true,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => false,
+        Err(error) => return Err(error.into()),
+    };
+    for _ in 0..600 {
+        let status = client.describe_table().table_name(name).send().await?.table.and_then(|table| table.table_status);
+        if status == Some(TableStatus::Active) {
+            return Ok(new);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Err("the table did not become active within five minutes".into())
+}

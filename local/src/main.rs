@@ -1,0 +1,180 @@
+//! The local server's command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use functions::{App, gateway};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
+use shared::Clock;
+use shared::auth::api_key;
+use uuid::Uuid;
+
+/// Serves Roster's whole API on this machine, with demo data. Nothing is sent anywhere, and nothing is needed but this program.
+#[derive(Parser)]
+#[command(name = "local")]
+struct Arguments {
+    #[command(flatten)]
+    data: DataArguments,
+    /// The port to listen on; 0 takes a free one, which is printed
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// How a path that ends in a slash reaches a route that ends in {proxy+}: through it, or not, and so through $default
+    #[arg(long, value_parser = ["proxy", "default"], default_value = "proxy")]
+    trailing_slash: String,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct DataArguments {
+    /// Keep the data in memory: it is gone when the server ends
+    #[arg(long, global = true)]
+    memory: bool,
+    /// Start a new database without the demo data
+    #[arg(long, global = true)]
+    empty: bool,
+    /// Import users first: JSON Lines, or the CSV that Supabase exports from auth.users (by the ending .csv)
+    #[arg(long, value_name = "FILE")]
+    import: Option<PathBuf>,
+    /// The team that imported users join, where their line names none: its id [default: the demo team's]
+    #[arg(long, value_name = "ID")]
+    import_team: Option<Uuid>,
+    /// Use this DynamoDB (an emulator or the cloud) instead of the embedded one
+    #[arg(long, value_name = "URL", global = true)]
+    dynamodb_endpoint: Option<String>,
+    /// Let each call of DynamoDB wait so many milliseconds: what the cloud feels like
+    #[arg(long, value_name = "MS", default_value_t = 0, global = true)]
+    dynamodb_latency: u64,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print a token for a user, and nothing else
+    Token {
+        /// The user's id, as 00000000-0000-4000-8000-000000000002
+        user_id: Uuid,
+        /// How long it is good, as 90s, 15m, 1h or 7d
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        ttl: Duration,
+        /// The email that the token vouches for, for signing up
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// Run one handler on one event of API Gateway, as `sam local invoke` does, and print its answer
+    Invoke {
+        /// The handler, as workspace.list_users
+        handler: String,
+        /// The event's file, as events/workspace/list_users.json
+        event: PathBuf,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration: write a number and s, m, h or d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let options = options(&arguments)?;
+    match arguments.command {
+        Some(Command::Token { user_id, ttl, email }) => {
+            println!("{}", token::issue(&options.config.tokens, user_id, email.as_deref(), ttl, options.clock.now())?);
+            Ok(())
+        }
+        Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
+        None => serve(options, &arguments.data).await,
+    }
+}
+
+fn options(arguments: &Arguments) -> Result<Options, Failure> {
+    let data = &arguments.data;
+    let location = match &data.dynamodb_endpoint {
+        Some(endpoint) => Location::Endpoint(endpoint.clone()),
+        None if data.memory => Location::Memory,
+        None => Location::File(PathBuf::from(".roster/roster.db")),
+    };
+    Ok(Options {
+        port: arguments.port,
+        location,
+        latency: Duration::from_millis(data.dynamodb_latency),
+        trailing_slash: if arguments.trailing_slash == "default" { TrailingSlash::Default } else { TrailingSlash::Proxy },
+        demo: !data.empty,
+        config: local::config()?,
+        clock: Clock::system(),
+    })
+}
+
+async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(), Failure> {
+    let handler = functions::handler(handler).ok_or_else(|| {
+        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).collect();
+        format!("there is no handler {handler:?}; there are: {}", names.join(", "))
+    })?;
+    let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
+    let event: ApiGatewayV2httpRequest =
+        serde_json::from_str(&text).map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
+    let data = Data::open(options).await?;
+    let app = Arc::new(App::new(&options.config, data.client.clone(), options.clock.clone()));
+    let (response, _) = handler.answer(&app, gateway::request(event)).await;
+    println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
+    Ok(())
+}
+
+async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failure> {
+    let (tokens, clock) = (options.config.tokens.clone(), options.clock.clone());
+    let with_demo = options.demo;
+    let server = Server::start(options).await.map_err(|error| format!("cannot start: {error}"))?;
+    if let Some(file) = &arguments.import {
+        let team = arguments.import_team.unwrap_or(demo::TEAM);
+        let report = import::file(&server.data.store, file, team, clock.now(), true).await?;
+        eprintln!("{report}");
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Routes:")?;
+    for route in local::template::routes() {
+        writeln!(out, "  {:7} {:38} {}", route.method.as_deref().unwrap_or("any"), route.path, route.handler)?;
+    }
+    if with_demo {
+        writeln!(out, "\nTokens, good for a day; `cargo run -p local -- token USER_ID` prints more:")?;
+        for (kind, id) in demo::CALLERS {
+            match token::issue(&tokens, id, None, Duration::from_secs(86_400), clock.now()) {
+                Ok(token) => writeln!(out, "\n  {kind}, {id}:\n  {token}")?,
+                Err(error) => writeln!(out, "\n  {kind}, {id}: no token, as {error}")?,
+            }
+        }
+        let key = demo::api_key_text(demo::ADMIN, 1);
+        debug_assert!(api_key::hash(key.reveal()).is_some());
+        writeln!(out, "\n  API key of the team admin:\n  {}", key.reveal())?;
+    }
+    writeln!(out, "\nlistening on {}", server.url())?;
+    out.flush()?;
+    drop(out);
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
