@@ -1,1 +1,284 @@
-//! x
+//! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use local::{Location, Options, Server, TrailingSlash};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Map, Value, json};
+use shared::models::{Class, User};
+use shared::{Clock, Timestamp};
+use uuid::Uuid;
+
+/// When every test begins: 2026-05-02T09:30:00Z, in milliseconds.
+pub const START: i64 = 1_777_714_200_000;
+
+/// A running server.
+pub struct Roster {
+    /// The server itself.
+    pub server: Server,
+    http: reqwest::Client,
+    now: Arc<AtomicI64>,
+}
+
+impl Roster {
+    /// A server with the demo data.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server with the quota tiers alone.
+    pub async fn empty() -> Self {
+        Self::start_with(|options| options.demo = false).await
+    }
+
+    /// A server with the demo data, after `adjust` has had its say.
+    pub async fn start_with(adjust: impl FnOnce(&mut Options)) -> Self {
+        let now = Arc::new(AtomicI64::new(START));
+        let told = now.clone();
+        let mut options = Options {
+            port: 0,
+            location: Location::Memory,
+            latency: Duration::ZERO,
+            trailing_slash: TrailingSlash::default(),
+            demo: true,
+            config: local::config().expect("the defaults make a configuration"),
+            clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
+        };
+        adjust(&mut options);
+        let server = Server::start(options).await.expect("the server starts");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { server, http, now }
+    }
+
+    /// The time that the server is told.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now.load(Ordering::Relaxed))
+    }
+
+    /// Lets so many seconds pass.
+    pub fn advance(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    /// The claims of a good token for a user, for an hour.
+    pub fn claims(&self, sub: Uuid) -> Value {
+        let now = self.now().as_second();
+        json!({
+            "iss": "http://localhost/auth/v1",
+            "aud": "authenticated",
+            "sub": sub,
+            "role": "authenticated",
+            "iat": now,
+            "exp": now + 3600,
+        })
+    }
+
+    /// A good token for a user.
+    pub fn token(&self, sub: Uuid) -> String {
+        sign(&self.claims(sub))
+    }
+
+    /// A request to a path, with no credential yet.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server.url()))
+    }
+
+    /// GET by a caller.
+    pub async fn get(&self, path: &str, caller: Uuid) -> Answer {
+        send(self.request(Method::GET, path).bearer_auth(self.token(caller))).await
+    }
+
+    /// Any method by a caller, with a JSON body.
+    pub async fn call(&self, method: Method, path: &str, caller: Uuid, body: &Value) -> Answer {
+        send(self.request(method, path).bearer_auth(self.token(caller)).json(body)).await
+    }
+
+    /// DELETE by a caller.
+    pub async fn delete(&self, path: &str, caller: Uuid) -> Answer {
+        send(self.request(Method::DELETE, path).bearer_auth(self.token(caller))).await
+    }
+
+    /// The whole table, in the order of its keys.
+    pub async fn items(&self) -> Vec<Map<String, Value>> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .server
+                .data
+                .client
+                .scan()
+                .table_name("roster")
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .expect("the table is read");
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let mut items: Vec<Map<String, Value>> =
+            items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
+        items.sort_by_key(|item| (item["pk"].as_str().map(str::to_owned), item["sk"].as_str().map(str::to_owned)));
+        items
+    }
+
+    /// The keys of the table's items, `pk / sk`, that contain a text.
+    pub async fn keys_with(&self, text: &str) -> Vec<String> {
+        let keys = self.items().await.into_iter().map(|item| {
+            format!("{} / {}", item["pk"].as_str().unwrap_or_default(), item["sk"].as_str().unwrap_or_default())
+        });
+        keys.filter(|key| key.contains(text)).collect()
+    }
+
+    /// A user's record, if there is one.
+    pub async fn user(&self, id: Uuid) -> Option<User> {
+        let key = format!("USER#{id}");
+        let items = self.items().await;
+        let item = items.into_iter().find(|item| item["pk"] == key.as_str() && item["sk"] == "USER")?;
+        Some(serde_json::from_value(Value::Object(item)).expect("a user"))
+    }
+
+    /// Holds the whole table against its own promises: counters equal a recount, every unique value has its user and every user
+    /// its unique values, every managed user stands in the manager's list under its present name.
+    pub async fn check_table(&self) {
+        let items = self.items().await;
+        let text = |item: &Map<String, Value>, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let users: Vec<User> = items
+            .iter()
+            .filter(|item| text(item, "sk") == "USER")
+            .map(|item| serde_json::from_value(Value::Object(item.clone())).expect("a user"))
+            .collect();
+        let mut recount: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
+        let mut unique: BTreeMap<String, String> = BTreeMap::new();
+        let mut managed: BTreeMap<(String, String), String> = BTreeMap::new();
+        for user in &users {
+            *recount.entry((user.team_id, user.class().attribute())).or_default() += 1;
+            for key in shared::table::Key::unique_values(user) {
+                assert_eq!(unique.insert(key.pk, user.id.to_string()), None, "a unique value is held twice");
+            }
+            if let Some(manager) = user.manager_id {
+                managed.insert((format!("USER#{manager}"), format!("MANAGED#{}", user.id)), user.shown_name());
+            }
+        }
+        let mut counted: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
+        for item in items.iter().filter(|item| text(item, "sk").starts_with("COUNT#USERS#")) {
+            let team = text(item, "pk").trim_start_matches("TEAM#").parse().expect("a team's id");
+            for (attribute, value) in item.iter().filter(|(attribute, _)| Class::from_attribute(attribute).is_some()) {
+                *counted.entry((team, attribute.clone())).or_default() += value.as_i64().expect("a count");
+            }
+        }
+        counted.retain(|_, count| *count != 0);
+        assert_eq!(counted, recount, "the counters differ from a recount");
+        let held: BTreeMap<String, String> =
+            items.iter().filter(|item| text(item, "sk") == "UNIQUE").map(|item| (text(item, "pk"), text(item, "user_id"))).collect();
+        assert_eq!(held, unique, "the unique values differ from those of the users");
+        let listed: BTreeMap<(String, String), String> = items
+            .iter()
+            .filter(|item| text(item, "sk").starts_with("MANAGED#"))
+            .map(|item| ((text(item, "pk"), text(item, "sk")), text(item, "display_name")))
+            .collect();
+        assert_eq!(listed, managed, "the managers' lists differ from the managed users");
+    }
+}
+
+/// Signs claims with the local secret.
+pub fn sign(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(b"local-development-secret-do-not-deploy");
+    jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256), claims, &key).expect("claims are signed")
+}
+
+/// Sends a request and reads the whole answer.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    Answer { status, headers, text: response.text().await.expect("the answer is text") }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub text: String,
+}
+
+/// What an answer cost in DynamoDB, by its `server-timing`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Calls.
+    pub calls: u32,
+    /// Waits.
+    pub steps: u32,
+    /// Read capacity units.
+    pub read_units: f64,
+    /// Write capacity units.
+    pub write_units: f64,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The same answer, after checking its status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// Status, telling headers and body, for a snapshot. Ids that are made anew each time are replaced by their kind.
+    #[track_caller]
+    pub fn snapshot(&self) -> Value {
+        let told = ["content-type", "etag", "location", "www-authenticate", "retry-after", "cache-control", "link"];
+        let headers: BTreeMap<_, _> = self.headers.iter().filter(|(name, _)| told.contains(&name.as_str())).collect();
+        assert!(self.headers.contains_key("x-request-id"), "every answer has an x-request-id: {self:?}");
+        let body = if self.text.is_empty() { Value::Null } else { hide_new_ids(self.json()) };
+        json!({"status": self.status, "headers": headers, "body": body})
+    }
+
+    /// What it cost.
+    #[track_caller]
+    pub fn cost(&self) -> Cost {
+        let header = &self.headers["server-timing"];
+        let figure = |name: &str| -> f64 {
+            let part = header.split(", ").find_map(|part| part.strip_prefix(name)?.strip_prefix(";desc=\""));
+            part.and_then(|part| part.trim_end_matches('"').parse().ok()).unwrap_or_else(|| panic!("no {name} in {header}"))
+        };
+        Cost {
+            calls: figure("calls") as u32,
+            steps: figure("steps") as u32,
+            read_units: figure("read_units"),
+            write_units: figure("write_units"),
+        }
+    }
+}
+
+/// Replaces ids that are not of the demo data.
+fn hide_new_ids(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() == 36 && Uuid::parse_str(&text).is_ok() && !text.starts_with("00000000-0000-4000-8000") => {
+            Value::String("(new id)".into())
+        }
+        Value::Array(values) => values.into_iter().map(hide_new_ids).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, hide_new_ids(value))).collect(),
+        value => value,
+    }
+}
