@@ -29,8 +29,19 @@ pub enum Location {
     Endpoint(String),
 }
 
-/// Opens the database: a client, and the guard that ends an embedded one when it is dropped.
-pub async fn open(location: &Location, latency: Duration) -> Result<(Client, Option<Guard>), Failure> {
+/// An opened database.
+#[derive(Debug)]
+pub struct Opened {
+    /// The client.
+    pub client: Client,
+    /// Where it is, as a URL.
+    pub endpoint: String,
+    /// Ends an embedded one.
+    pub guard: Option<Guard>,
+}
+
+/// Opens the database.
+pub async fn open(location: &Location, latency: Duration) -> Result<Opened, Failure> {
     let (address, guard) = match location {
         Location::Endpoint(address) => (address.clone(), None),
         Location::Memory => embed(Database::memory()?).await?,
@@ -55,7 +66,7 @@ pub async fn open(location: &Location, latency: Duration) -> Result<(Client, Opt
     if let Some(http_client) = http_client {
         config.set_http_client(Some(delayed(http_client, latency)));
     }
-    Ok((shared::dynamodb::client(config.endpoint_url(address)), guard))
+    Ok(Opened { client: shared::dynamodb::client(config.endpoint_url(&address)), endpoint: address, guard })
 }
 
 /// Ends the embedded database when it is dropped.

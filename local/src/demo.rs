@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
 use shared::models::{
-    AccountType, ApiKey, DeviceType, KeyScope, QuotaTier, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User,
+    AccountType, ApiKey, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User,
 };
 use shared::store::{Store, WriteError};
 use shared::table::Key;
@@ -59,18 +59,6 @@ pub fn api_key_text(owner: Uuid, place: u8) -> KeyText {
     random[..16].copy_from_slice(owner.as_bytes());
     random.rotate_left(15);
     KeyText::from_random(random)
-}
-
-/// Loads the quota tiers, which every table needs.
-pub async fn load_tiers(store: &Store) -> Result<(), Failure> {
-    for (id, display_name, max_concurrent_sandboxes, daily_sandbox_creates, daily_gb_hours) in
-        [("free", "Free", 5, 100, 10.0), ("pro", "Pro", 50, 1000, 250.0), ("enterprise", "Enterprise", 500, 10_000, 5000.0)]
-    {
-        let tier =
-            QuotaTier { id: id.into(), display_name: display_name.into(), max_concurrent_sandboxes, daily_sandbox_creates, daily_gb_hours };
-        store.put(&Key::tier(id), &tier).await?;
-    }
-    Ok(())
 }
 
 /// Loads the demo data as of `now`.

@@ -48,7 +48,7 @@ pub struct Options {
     pub latency: Duration,
     /// How a trailing slash is routed.
     pub trailing_slash: TrailingSlash,
-    /// Whether a new table gets the demo data; the quota tiers it gets always.
+    /// Whether a new table gets the demo data.
     pub demo: bool,
     /// The settings.
     pub config: Config,
@@ -60,7 +60,9 @@ pub struct Options {
 pub struct Data {
     /// The client.
     pub client: Client,
-    /// The table through it.
+    /// Where the database is, as a URL.
+    pub endpoint: String,
+    /// The table through the client.
     pub store: Store,
     guard: Option<database::Guard>,
 }
@@ -68,16 +70,13 @@ pub struct Data {
 impl Data {
     /// Opens the database, makes the table where there is none, and fills a new one.
     pub async fn open(options: &Options) -> Result<Self, Failure> {
-        let (client, guard) = database::open(&options.location, options.latency).await?;
+        let database::Opened { client, endpoint, guard } = database::open(&options.location, options.latency).await?;
         let new = database::create_table(&client, &options.config.table_name).await?;
         let store = Store::new(client.clone(), &options.config.table_name);
-        if new {
-            demo::load_tiers(&store).await?;
-            if options.demo {
-                demo::load(&store, options.clock.now()).await?;
-            }
+        if new && options.demo {
+            demo::load(&store, options.clock.now()).await?;
         }
-        Ok(Self { client, store, guard })
+        Ok(Self { client, endpoint, store, guard })
     }
 }
 

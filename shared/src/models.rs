@@ -337,6 +337,21 @@ pub struct QuotaTier {
     pub daily_gb_hours: f64,
 }
 
+impl QuotaTier {
+    /// The tiers that every table has, until an item of the same id says otherwise.
+    pub fn built_in() -> [Self; 3] {
+        [("free", "Free", 5, 100, 10.0), ("pro", "Pro", 50, 1000, 250.0), ("enterprise", "Enterprise", 500, 10_000, 5000.0)].map(
+            |(id, display_name, max_concurrent_sandboxes, daily_sandbox_creates, daily_gb_hours)| Self {
+                id: id.to_owned(),
+                display_name: display_name.to_owned(),
+                max_concurrent_sandboxes,
+                daily_sandbox_creates,
+                daily_gb_hours,
+            },
+        )
+    }
+}
+
 /// The tier of accounts that were given no other.
 pub const DEFAULT_QUOTA_TIER: &str = "free";
 

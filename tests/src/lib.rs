@@ -29,7 +29,7 @@ impl Roster {
         Self::start_with(|_| {}).await
     }
 
-    /// A server with the quota tiers alone.
+    /// A server with an empty table.
     pub async fn empty() -> Self {
         Self::start_with(|options| options.demo = false).await
     }

@@ -7,7 +7,7 @@ mod numbers;
 mod transaction;
 mod users;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -155,26 +155,22 @@ impl Store {
         Err(Error::Unavailable("keys left unprocessed after 8 attempts".into()))
     }
 
-    /// The quota tier of that id, from memory if it was read within the last minute. `now` is the request's time.
-    ///
-    /// # Errors
-    /// An internal error where there is no such tier: every account names one that exists.
-    pub async fn quota_tier(&self, id: &str, now: Timestamp) -> Result<QuotaTier> {
-        let tiers = self.quota_tiers(now).await?;
-        tiers.iter().find(|tier| tier.id == id).cloned().ok_or_else(|| Error::internal(format!("there is no quota tier {id}")))
-    }
-
-    /// Every quota tier, from memory if they were read within the last minute.
+    /// Every quota tier: the built-in ones, and what the table says over them; from memory if the table was read within the last
+    /// minute. `now` is the request's time.
     pub async fn quota_tiers(&self, now: Timestamp) -> Result<Arc<Vec<QuotaTier>>> {
-        if let Some((read_at, tiers)) = self.tiers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref()
+        if let Some((read_at, tiers)) = self.tiers.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
             && now < read_at.plus_seconds(60)
         {
             return Ok(tiers.clone());
         }
-        let tiers: Arc<Vec<QuotaTier>> = Arc::new(self.query(&Key::tier(""), "", From::Start, 1000, Freshness::Eventual).await?);
-        if !tiers.is_empty() {
-            *self.tiers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, tiers.clone()));
+        let mut tiers: Vec<QuotaTier> = self.query(&Key::tier(""), "", From::Start, 1000, Freshness::Eventual).await?;
+        for tier in QuotaTier::built_in() {
+            if tiers.iter().all(|known| known.id != tier.id) {
+                tiers.push(tier);
+            }
         }
+        let tiers = Arc::new(tiers);
+        *self.tiers.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, tiers.clone()));
         Ok(tiers)
     }
 
