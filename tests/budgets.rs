@@ -1,1 +1,109 @@
-//! x
+//! What requests cost in DynamoDB, by the local server's `server-timing`: the budgets hold on any machine, as they are counted.
+
+use std::io::Write;
+
+use local::{demo, import};
+use reqwest::Method;
+use serde_json::json;
+use tests::{Cost, Roster, send};
+use uuid::Uuid;
+
+/// A team of so many users, of whom `demo::ADMIN` is an administrator. Ids are spread as the provider's are.
+async fn team_of(users: u32) -> Roster {
+    let roster = Roster::empty().await;
+    let mut file = tempfile::NamedTempFile::with_suffix(".jsonl").expect("a file");
+    for n in 0..users {
+        let spread = Uuid::new_v5(&Uuid::NAMESPACE_OID, &n.to_be_bytes());
+        let line = json!({
+            "id": if n == 0 { demo::ADMIN } else { spread },
+            "email": format!("person.{n}@example.com"),
+            "name": format!("Person {:06}", u64::from(n) * 7919 % 1_000_003),
+            "role": if n % 10 == 0 { "admin" } else if n % 3 == 0 { "operator" } else { "viewer" },
+            "status": if n % 20 == 7 { "suspended" } else if n % 25 == 9 { "invited" } else { "active" },
+            "device_type": if n % 4 == 1 { "psd" } else { "api" },
+            "created_at": format!("2026-{:02}-{:02}T{:02}:{:02}:00Z", 1 + n % 4, 1 + n % 28, n % 24, n % 60),
+            "last_seen_at": if n == 0 { roster.now().to_string() } else { format!("2026-04-{:02}T{:02}:{:02}:00Z", 1 + n % 28, n % 24, n % 60) },
+        });
+        writeln!(file, "{line}").expect("a line");
+    }
+    let report = import::file(&roster.server.data.store, file.path(), demo::TEAM, roster.now(), false).await.expect("the import");
+    assert_eq!(report.imported, u64::from(users));
+    roster
+}
+
+#[track_caller]
+fn within(what: &str, cost: Cost, steps: u32, read_units: f64, write_units: f64) {
+    println!("{what:60} {:2} of {steps} steps, {:5} of {read_units} read units, {:4} of {write_units} write units", cost.steps, cost.read_units, cost.write_units);
+    assert!(cost.steps <= steps && cost.read_units <= read_units && cost.write_units <= write_units, "{what}: {cost:?}");
+}
+
+#[tokio::test]
+async fn single_users_cost_no_more_than_their_budgets() {
+    let roster = Roster::start().await;
+    let get = async |path: &str, caller| roster.get(path, caller).await.expect(200).cost();
+    within("account detail", get(&format!("/v1/admin/users/{}", demo::ADMIN), demo::PLATFORM_OPERATOR).await, 2, 6.0, 0.0);
+    within("user-admin by number", get("/api/admin/user-admin/2", demo::ADMIN).await, 2, 3.0, 0.0);
+    within("/users/me", get("/users/me", demo::VIEWER).await, 1, 1.0, 0.0);
+    within("/users/{id}", get(&format!("/users/{}", demo::VIEWER), demo::ADMIN).await, 2, 2.0, 0.0);
+    within("/v1/account/me", get("/v1/account/me", demo::ADMIN).await, 2, 3.0, 0.0);
+    let by_key = roster.request(Method::GET, "/users/me").bearer_auth(demo::api_key_text(demo::ADMIN, 1).reveal());
+    within("authenticate by key", send(by_key).await.expect(200).cost(), 2, 1.5, 0.0);
+}
+
+#[tokio::test]
+async fn making_a_user_costs_no_more_than_its_budget() {
+    let roster = Roster::start().await;
+    let body = json!({"first_name": "New", "last_name": "Person"});
+    let create = async || roster.call(Method::POST, "/api/v1/users/", demo::MANAGER, &body).await.expect(200).cost();
+    // The first one in a process also takes numbers for the next ones.
+    within("create a managed user, cold", create().await, 3, 3.0, 30.0);
+    within("create a managed user", create().await, 2, 3.0, 30.0);
+    let id = Uuid::from_u128(0xfeed);
+    let mut claims = roster.claims(id);
+    claims["email"] = "new.person@example.com".into();
+    let sign_up = roster.request(Method::POST, "/v1/account").bearer_auth(tests::sign(&claims));
+    within("sign up", send(sign_up).await.expect(201).cost(), 2, 3.0, 30.0);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_list_of_twenty_managed_users_costs_no_more_than_its_budget() {
+    let roster = Roster::start().await;
+    for n in 0..12 {
+        let body = json!({"first_name": format!("Managed {n}"), "last_name": null});
+        roster.call(Method::POST, "/api/v1/users/", demo::MANAGER, &body).await.expect(200);
+    }
+    let answer = roster.get("/api/v1/users/", demo::MANAGER).await.expect(200);
+    assert_eq!(answer.json().as_array().map(Vec::len), Some(20));
+    within("managed-users list of 20", answer.cost(), 2, 6.0, 0.0);
+}
+
+#[tokio::test]
+async fn pages_of_a_thousand_users_cost_no_more_than_their_budgets() {
+    let roster = team_of(1000).await;
+    // A page near an end of the list holds the budget of 8 read units; further in, it also pays for what it passes over, from
+    // the nearer end.
+    for sorting in ["id", "-id", "last_seen", "-last_seen", "status", "-status", "title", "-title"] {
+        for (offset, read_units) in [(0, 8.0), (50, 8.0), (90, 8.0), (250, 14.0), (500, 24.0), (750, 14.0), (900, 8.0), (950, 8.0), (990, 8.0)] {
+            let path = format!("/api/v1/admin_user?account_id={}&sorting={sorting}&pagination[offset]={offset}", demo::TEAM);
+            let answer = roster.get(&path, demo::ADMIN).await.expect(200);
+            assert_eq!(answer.json()["pagination"]["item_count"], 1000);
+            within(&format!("directory, sorting={sorting}, offset {offset}"), answer.cost(), 2, read_units, 0.0);
+        }
+    }
+    for sort in ["createdAt", "name", "role", "status", "updatedAt"] {
+        for order in ["asc", "desc"] {
+            for (page, steps, read_units) in [(1, 2, 8.0), (5, 3, 8.0), (10, 3, 8.0), (50, 3, 36.0), (91, 3, 8.0), (100, 3, 8.0)] {
+                let path = format!("/users?pageSize=10&sortBy={sort}&sortOrder={order}&page={page}");
+                let answer = roster.get(&path, demo::ADMIN).await.expect(200);
+                assert_eq!(answer.json()["total"], 1000);
+                within(&path, answer.cost(), steps, read_units, 0.0);
+            }
+        }
+    }
+    for filter in ["role=ADMIN", "status=ACTIVE", "deviceType=API", "status=ACTIVE&role=VIEWER"] {
+        let path = format!("/users?pageSize=10&{filter}");
+        let answer = roster.get(&path, demo::ADMIN).await.expect(200);
+        within(&path, answer.cost(), 2, 8.0, 0.0);
+    }
+}

@@ -4,7 +4,7 @@
 use lambda_http::http::StatusCode;
 use shared::auth::Claims;
 use shared::models::{Status, User};
-use shared::store::{Refusal, WriteError, own_team};
+use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
@@ -19,7 +19,8 @@ const MOST_EMAIL: usize = 254;
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;
-    if let Some(user) = context.store().own_user(&token).await? {
+    let (user, quota_tiers) = futures::try_join!(context.store().own_user(&token), context.store().quota_tiers(context.now))?;
+    if let Some(user) = user {
         return existing(context, user).await;
     }
     let user = new_user(claims, context.now)?;
@@ -27,7 +28,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let user = User { team_id: team.id, team_name: team.name.clone(), ..user };
     match context.store().sign_up(user, &team).await {
         Ok(user) => {
-            let account = context.store().account(user, context.now).await?;
+            let quota_tier = team_tier(&team, &quota_tiers)?;
+            let account = Account { user, team, quota_tier, quota_usage: Vec::new() };
             Ok(json(StatusCode::CREATED, &AccountBody::from(account)))
         }
         // The same person signed up in another request at the same time.

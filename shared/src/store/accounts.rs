@@ -56,16 +56,12 @@ impl Store {
     pub async fn account(&self, user: User, now: Timestamp) -> Result<Account> {
         let team = Key::team(user.team_id);
         let (team, quota_tiers, quota_usage) = futures::try_join!(
-            self.get::<Team>(&team, Freshness::Eventual),
+            self.get::<Team>(&team, Freshness::Strong),
             self.quota_tiers(now),
             self.query(&team, prefix::USAGE, From::End, 30, Freshness::Eventual),
         )?;
         let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", user.id)))?;
-        let quota_tier = quota_tiers
-            .iter()
-            .find(|tier| tier.id == team.quota_tier_id)
-            .cloned()
-            .ok_or_else(|| Error::internal(format!("team {} has no quota tier", team.id)))?;
+        let quota_tier = team_tier(&team, &quota_tiers)?;
         Ok(Account { user, team, quota_tier, quota_usage })
     }
 
@@ -106,6 +102,15 @@ impl Store {
         build(&mut transaction).map_err(WriteError::Failed)?;
         self.commit(transaction).await
     }
+}
+
+/// The quota tier of a team.
+///
+/// # Errors
+/// An internal error where there is none of that id.
+pub fn team_tier(team: &Team, tiers: &[QuotaTier]) -> Result<QuotaTier> {
+    let tier = tiers.iter().find(|tier| tier.id == team.quota_tier_id);
+    tier.cloned().ok_or_else(|| Error::internal(format!("team {} has no quota tier", team.id)))
 }
 
 /// The team that a new account gets: named after the person, in the default tier.

@@ -76,6 +76,9 @@ impl Sealed<Counts> {
     }
 }
 
+/// How many entries are read first where it is not known how many the filter admits: about five read units.
+const FIRST_GUESS: u64 = 100;
+
 impl Store {
     /// How many users a team has, before it is known whether the caller may see it.
     pub async fn sealed_counts(&self, team_id: Uuid, _: &VerifiedToken) -> Result<Sealed<Counts>> {
@@ -108,9 +111,12 @@ impl Store {
         let after = rest.map(|rest| rest - limit).filter(|after| *after < page.offset);
         let skip = after.unwrap_or(page.offset);
         let forward = page.descending == after.is_some();
-        // How many entries stand in the index for each that the filter admits; a guess where the counts are not known.
-        let everyone = counts.map_or(3, |counts| counts.total(&Filter::default()));
-        let sparsity = if page.filter == Filter::default() { 1 } else { everyone.div_ceil(total.unwrap_or(1).max(1)) };
+        // How many entries stand in the index for each that the filter admits, where that is known.
+        let sparsity = match (page.filter == Filter::default(), counts, total) {
+            (true, _, _) => Some(1),
+            (false, Some(counts), Some(total)) => Some(counts.total(&Filter::default()).div_ceil(total.max(1))),
+            _ => None,
+        };
         let mut items = self.walk(access, page, forward, skip, limit, sparsity).await?;
         if after.is_some() {
             items.reverse();
@@ -126,10 +132,11 @@ impl Store {
         forward: bool,
         mut skip: u64,
         limit: u64,
-        sparsity: u64,
+        sparsity: Option<u64>,
     ) -> Result<Vec<Item>> {
         let mut found = Vec::new();
         let mut start = None;
+        let mut unknown = FIRST_GUESS;
         loop {
             let mut request = self
                 .client
@@ -149,7 +156,9 @@ impl Store {
                     .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(word.to_owned()));
             }
             // DynamoDB limits what it evaluates, not what the filter lets through.
-            let wanted = (skip + limit - found.len() as u64).saturating_mul(sparsity);
+            let missing = skip + limit - found.len() as u64;
+            let wanted = sparsity.map_or(unknown, |sparsity| missing.saturating_mul(sparsity));
+            unknown *= 10;
             request = request.limit(i32::try_from(wanted).unwrap_or(i32::MAX));
             if !conditions.is_empty() {
                 request = request.filter_expression(conditions.join(" AND "));

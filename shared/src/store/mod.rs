@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use accounts::{Account, AccountRecords, own_team};
+pub use accounts::{Account, AccountRecords, own_team, team_tier};
 pub use lists::{Counts, Filter, ListQuery};
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;
