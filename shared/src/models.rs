@@ -76,8 +76,8 @@ pub struct User {
     /// Extra permissions by name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub permissions: Vec<String>,
-    /// The device registered for signing, if any.
-    #[serde(default, skip_serializing_if = "is_default")]
+    /// The device registered for signing, if any. Always stored, as lists filter by it.
+    #[serde(default)]
     pub device_type: DeviceType,
     /// The device's own user id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
