@@ -88,12 +88,15 @@ pub struct Router {
     trailing_slash: TrailingSlash,
 }
 
+/// Path parameters: names and decoded values.
+pub type Parameters = Vec<(String, String)>;
+
 /// A route that was found, and its path parameters, decoded.
 pub struct Found<'a> {
     /// The route.
     pub route: &'a Route,
     /// The path parameters.
-    pub parameters: Vec<(String, String)>,
+    pub parameters: Parameters,
 }
 
 impl Router {
@@ -121,7 +124,7 @@ impl Router {
 
     /// How well a route takes a path, and with which parameters. Higher is better: segment by segment, a fixed one before a
     /// parameter before the greedy one; `$default` is last.
-    fn matches(&self, route: &str, path: &str) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+    fn matches(&self, route: &str, path: &str) -> Option<(Vec<u8>, Parameters)> {
         if route == "$default" {
             return Some((Vec::new(), Vec::new()));
         }

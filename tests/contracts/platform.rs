@@ -1,1 +1,142 @@
-//! x
+//! Roster's own endpoints: health, and what no route takes.
+
+use insta::assert_json_snapshot;
+use local::{TrailingSlash, demo};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Roster, send};
+
+use crate::unchanged;
+
+/// What nobody serves must say so in the form of the contract under whose base path it is, with or without a credential.
+async fn unmatched(requests: &[(Method, &str)]) -> Value {
+    let mut told: Option<Value> = None;
+    for routing in [TrailingSlash::Proxy, TrailingSlash::Default] {
+        let roster = Roster::start_with(|options| options.trailing_slash = routing).await;
+        for (method, path) in requests {
+            let bare = unchanged(&roster, roster.request(method.clone(), path)).await.snapshot();
+            let body = json!({"first_name": "Ole", "last_name": null});
+            let request = roster.request(method.clone(), path).bearer_auth(roster.token(demo::ADMIN)).json(&body);
+            let by_admin = unchanged(&roster, request).await.snapshot();
+            for answer in [bare, by_admin] {
+                assert_eq!(*told.get_or_insert(answer.clone()), answer, "{routing:?} {method} {path}");
+            }
+        }
+    }
+    told.expect("there are requests")
+}
+
+#[tokio::test]
+async fn health_needs_no_credential() {
+    let roster = Roster::start().await;
+    let answer = unchanged(&roster, roster.request(Method::GET, "/health")).await;
+    assert_json_snapshot!(answer.snapshot());
+    let with_bad_one = send(roster.request(Method::GET, "/health").bearer_auth("not.a.token")).await;
+    assert_eq!(with_bad_one.snapshot(), answer.snapshot());
+}
+
+#[tokio::test]
+async fn an_empty_table_is_healthy() {
+    let roster = Roster::empty().await;
+    send(roster.request(Method::GET, "/health")).await.expect(200);
+}
+
+#[tokio::test]
+async fn unmatched_under_the_workspace() {
+    let requests = [
+        (Method::GET, "/users/"),
+        (Method::GET, "/users/me/"),
+        (Method::GET, "/users/me/devices"),
+        (Method::POST, "/users"),
+        (Method::PUT, "/users"),
+        (Method::DELETE, "/users/me"),
+        (Method::PATCH, "/users/00000000-0000-4000-8000-000000000002"),
+        (Method::OPTIONS, "/users"),
+        (Method::GET, "/users//me"),
+    ];
+    assert_json_snapshot!(unmatched(&requests).await);
+}
+
+#[tokio::test]
+async fn unmatched_under_the_directory() {
+    let requests = [
+        (Method::GET, "/api/v1/admin_user/"),
+        (Method::POST, "/api/v1/admin_user"),
+        (Method::DELETE, "/api/v1/admin_user"),
+        (Method::DELETE, "/api/v1/admin_user/00000000-0000-4000-8000-000000000002"),
+        (Method::GET, "/api/v1/admin_user/a/b"),
+        (Method::PUT, "/api/v1/admin_user_invite"),
+    ];
+    assert_json_snapshot!(unmatched(&requests).await);
+}
+
+#[tokio::test]
+async fn unmatched_under_user_admin() {
+    let requests = [
+        (Method::GET, "/api/admin/user-admin/"),
+        (Method::GET, "/api/admin/user-admin/1/"),
+        (Method::GET, "/api/admin/user-admin/1/change-password"),
+        (Method::POST, "/api/admin/user-admin/1"),
+        (Method::PATCH, "/api/admin/user-admin/1"),
+        (Method::POST, "/api/admin/user-admin/validate-password"),
+    ];
+    assert_json_snapshot!(unmatched(&requests).await);
+}
+
+#[tokio::test]
+async fn unmatched_under_managed_users() {
+    let requests = [
+        (Method::PATCH, "/api/v1/users/00000000-0000-4000-8000-000000000061"),
+        (Method::POST, "/api/v1/users/00000000-0000-4000-8000-000000000061"),
+        (Method::GET, "/api/v1/users/00000000-0000-4000-8000-000000000061/"),
+        (Method::GET, "/api/v1/users/a/b"),
+        (Method::POST, "/api/v1/users/a/b"),
+        (Method::GET, "/api/v1/users//"),
+        (Method::PUT, "/api/v1/users"),
+        (Method::PUT, "/api/v1/users/"),
+        (Method::DELETE, "/api/v1/users"),
+        (Method::DELETE, "/api/v1/users/"),
+        (Method::POST, "/api/v1/oauth/principal-token"),
+        (Method::GET, "/api/v1/oauth/principal-token/"),
+        (Method::GET, "/api/v1/oauth"),
+        (Method::GET, "/api/v1/nothing"),
+        (Method::GET, "/api/v1"),
+    ];
+    assert_json_snapshot!(unmatched(&requests).await);
+}
+
+#[tokio::test]
+async fn unmatched_under_operator_and_account_and_anywhere_else() {
+    let requests = [
+        (Method::GET, "/v1"),
+        (Method::GET, "/v1/"),
+        (Method::GET, "/v1/nothing"),
+        (Method::GET, "/v1/account"),
+        (Method::GET, "/v1/account/"),
+        (Method::POST, "/v1/account/"),
+        (Method::GET, "/v1/account/me/"),
+        (Method::PUT, "/v1/account/me"),
+        (Method::POST, "/v1/account/me"),
+        (Method::PUT, "/v1/admin/users/00000000-0000-4000-8000-000000000002"),
+        (Method::GET, "/v1/admin/users/00000000-0000-4000-8000-000000000002/"),
+        (Method::GET, "/"),
+        (Method::GET, "/api"),
+        (Method::GET, "/api/v10/users"),
+        (Method::GET, "/usersx"),
+        (Method::GET, "/favicon.ico"),
+        (Method::POST, "/health"),
+        (Method::GET, "/health/"),
+        (Method::GET, "/%FF"),
+        (Method::GET, "/a?b=%5B%5D&c"),
+    ];
+    assert_json_snapshot!(unmatched(&requests).await);
+}
+
+#[tokio::test]
+async fn a_head_request_is_no_get() {
+    let roster = Roster::start().await;
+    for path in ["/users", "/v1/account/me", "/health"] {
+        let answer = send(roster.request(Method::HEAD, path).bearer_auth(roster.token(demo::ADMIN))).await.expect(404);
+        assert_eq!(answer.text, "");
+    }
+}

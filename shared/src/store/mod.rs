@@ -31,9 +31,12 @@ use crate::time::Timestamp;
 pub struct Store {
     client: Client,
     table: String,
-    tiers: Arc<Mutex<Option<(Timestamp, Arc<Vec<QuotaTier>>)>>>,
+    tiers: Arc<Mutex<Option<ReadTiers>>>,
     numbers: Arc<numbers::Leases>,
 }
+
+/// The quota tiers, and when they were read.
+type ReadTiers = (Timestamp, Arc<Vec<QuotaTier>>);
 
 /// How fresh a read must be. Strong reads see every acknowledged write and cost twice as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
