@@ -62,7 +62,8 @@ fn every_event_takes_the_route_to_its_handler() {
         for (path, event) in events {
             let method = event["requestContext"]["http"]["method"].as_str().expect("a method");
             let raw_path = event["rawPath"].as_str().expect("a path");
-            let found: Vec<_> = [&router, &strict].map(|router| router.find(method, raw_path).expect("a route").route.handler.clone()).into();
+            let found: Vec<_> =
+                [&router, &strict].map(|router| router.find(method, raw_path).expect("a route").route.handler.clone()).into();
             assert!(found.contains(&handler), "{} goes to {found:?}", path.display());
         }
     }
@@ -183,7 +184,10 @@ async fn the_artifact_answers_every_event_as_the_local_server_does() {
         let (sender, mut answers) = mpsc::unbounded_channel();
         let queue = events.iter().enumerate().map(|(place, (_, event))| (place.to_string(), event.to_string())).collect();
         let api = tokio::spawn(Arc::new(RuntimeApi { events: Mutex::new(queue), answers: sender }).serve(listener));
-        let mut process = bootstrap(Some(&name), &of_artifact.server.data.endpoint, &address).stdout(Stdio::null()).spawn().expect("bootstrap starts");
+        let mut process = bootstrap(Some(&name), &of_artifact.server.data.database.endpoint, &address)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("bootstrap starts");
         for (place, (path, event)) in events.into_iter().enumerate() {
             let answer = tokio::time::timeout(Duration::from_secs(20), answers.recv()).await;
             let (id, answer) = answer.unwrap_or_else(|_| panic!("no answer to {}", path.display())).expect("an answer");
@@ -214,7 +218,10 @@ fn a_start_that_cannot_work_says_why() {
     };
     let start = |handler| bootstrap(handler, "http://127.0.0.1:1", "127.0.0.1:1");
     assert!(run(&mut start(None)).contains("environment variable _HANDLER names no handler; there are: operator_account.get_user"));
-    assert!(run(&mut start(Some("workspace.nothing"))).contains("there is no handler \\\"workspace.nothing\\\"; there are: operator_account.get_user"));
+    assert!(
+        run(&mut start(Some("workspace.nothing")))
+            .contains("there is no handler \\\"workspace.nothing\\\"; there are: operator_account.get_user")
+    );
     for (variable, value, message) in [
         ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
         ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL"),

@@ -33,7 +33,10 @@ async fn team_of(users: u32) -> Roster {
 
 #[track_caller]
 fn within(what: &str, cost: Cost, steps: u32, read_units: f64, write_units: f64) {
-    println!("{what:60} {:2} of {steps} steps, {:5} of {read_units} read units, {:4} of {write_units} write units", cost.steps, cost.read_units, cost.write_units);
+    println!(
+        "{what:60} {:2} of {steps} steps, {:5} of {read_units} read units, {:4} of {write_units} write units",
+        cost.steps, cost.read_units, cost.write_units
+    );
     assert!(cost.steps <= steps && cost.read_units <= read_units && cost.write_units <= write_units, "{what}: {cost:?}");
 }
 
@@ -84,7 +87,9 @@ async fn pages_of_a_thousand_users_cost_no_more_than_their_budgets() {
     // A page near an end of the list holds the budget of 8 read units; further in, it also pays for what it passes over, from
     // the nearer end.
     for sorting in ["id", "-id", "last_seen", "-last_seen", "status", "-status", "title", "-title"] {
-        for (offset, read_units) in [(0, 8.0), (50, 8.0), (90, 8.0), (250, 14.0), (500, 24.0), (750, 14.0), (900, 8.0), (950, 8.0), (990, 8.0)] {
+        for (offset, read_units) in
+            [(0, 8.0), (50, 8.0), (90, 8.0), (250, 14.0), (500, 24.0), (750, 14.0), (900, 8.0), (950, 8.0), (990, 8.0)]
+        {
             let path = format!("/api/v1/admin_user?account_id={}&sorting={sorting}&pagination[offset]={offset}", demo::TEAM);
             let answer = roster.get(&path, demo::ADMIN).await.expect(200);
             assert_eq!(answer.json()["pagination"]["item_count"], 1000);

@@ -17,14 +17,6 @@ pub enum Contract {
 use Contract::{Directory, ManagedUsers, Operator, UserAdmin, Workspace};
 
 impl Contract {
-    /// The contract that a path is under; paths under none answer as the operator contract does.
-    pub fn of_path(path: &str) -> Self {
-        let bases =
-            [("/api/admin/user-admin", UserAdmin), ("/api/v1/admin_user", Directory), ("/api/v1", ManagedUsers), ("/users", Workspace)];
-        let under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '_']));
-        bases.into_iter().find(|(base, _)| under(base)).map_or(Operator, |(_, contract)| contract)
-    }
-
     /// The code (or name, or kind of the first fault) of an error, after holding status, headers and body against the contract.
     #[track_caller]
     pub fn error(self, answer: &Answer) -> String {

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use local::import::{self, Report};
 use local::demo;
+use local::import::{self, Report};
 use serde_json::json;
 use shared::models::{Role, Status};
 use tempfile::TempDir;
@@ -32,7 +32,8 @@ async fn good_lines_are_kept_and_bad_ones_counted() {
     let ada = Uuid::from_u128(0xada);
     let lines = [
         json!({"id": ada, "email": "Ada.L@example.com", "name": "Ada L", "role": "ADMIN", "claims": {"office": "Oslo"}}).to_string(),
-        json!({"email": "no.id@example.com", "user_metadata": {"full_name": "No Id"}, "last_sign_in_at": "2026-04-01T10:00:00.5Z"}).to_string(),
+        json!({"email": "no.id@example.com", "user_metadata": {"full_name": "No Id"}, "last_sign_in_at": "2026-04-01T10:00:00.5Z"})
+            .to_string(),
         String::new(),
         "not json".into(),
         "[]".into(),
@@ -104,7 +105,9 @@ async fn a_csv_without_its_columns_is_refused_whole() {
 async fn into_an_empty_table_the_team_is_made() {
     let roster = Roster::empty().await;
     let folder = TempDir::new().expect("a folder");
-    let lines: Vec<_> = (0..100_u32).map(|n| json!({"email": format!("user{n}@example.com"), "role": if n == 0 { "admin" } else { "viewer" }}).to_string()).collect();
+    let lines: Vec<_> = (0..100_u32)
+        .map(|n| json!({"email": format!("user{n}@example.com"), "role": if n == 0 { "admin" } else { "viewer" }}).to_string())
+        .collect();
     let path = write(&folder, "users.jsonl", lines.join("\r\n"));
     assert_eq!(run(&roster, &path).await, report(100, 0, 0));
     roster.check_table().await;

@@ -32,41 +32,43 @@ pub enum Location {
 /// An opened database.
 #[derive(Debug)]
 pub struct Opened {
-    /// The client.
-    pub client: Client,
     /// Where it is, as a URL.
     pub endpoint: String,
-    /// Ends an embedded one.
+    /// Ends an embedded one when it is dropped.
     pub guard: Option<Guard>,
 }
 
 /// Opens the database.
-pub async fn open(location: &Location, latency: Duration) -> Result<Opened, Failure> {
-    let (address, guard) = match location {
-        Location::Endpoint(address) => (address.clone(), None),
-        Location::Memory => embed(Database::memory()?).await?,
+pub async fn open(location: &Location) -> Result<Opened, Failure> {
+    match location {
+        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None }),
+        Location::Memory => embed(Database::memory()?).await,
         Location::File(path) => {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
             let path = path.to_str().ok_or("the database's path is not UTF-8")?;
-            embed(Database::new(path)?).await?
+            embed(Database::new(path)?).await
         }
-    };
-    let mut config =
-        aws_sdk_dynamodb::config::Builder::new().region(Region::new("us-east-1")).credentials_provider(Credentials::for_tests());
-    if guard.is_none() {
+    }
+}
+
+/// A client of an opened database. Each of its calls waits for `latency` first.
+pub async fn client(database: &Opened, latency: Duration) -> Client {
+    let local = || Region::new("us-east-1");
+    let mut config = aws_sdk_dynamodb::config::Builder::new().region(local()).credentials_provider(Credentials::for_tests());
+    if database.guard.is_none() {
         let environment = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
-        if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() || std::env::var_os("AWS_PROFILE").is_some() {
+        // An emulator takes any credentials: where the environment has none, those of the tests.
+        if ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].iter().any(|name| std::env::var_os(name).is_some()) {
             config.set_credentials_provider(environment.credentials_provider());
         }
-        config.set_region(environment.region().cloned().or(Some(Region::new("us-east-1"))));
+        config.set_region(Some(environment.region().cloned().unwrap_or_else(local)));
     }
-    let http_client = if address.starts_with("https:") { None } else { Some(aws_smithy_http_client::Builder::new().build_http()) };
-    if let Some(http_client) = http_client {
-        config.set_http_client(Some(delayed(http_client, latency)));
+    if !database.endpoint.starts_with("https:") {
+        config.set_http_client(Some(delayed(aws_smithy_http_client::Builder::new().build_http(), latency)));
     }
-    Ok(Opened { client: shared::dynamodb::client(config.endpoint_url(&address)), endpoint: address, guard })
+    shared::dynamodb::client(config.endpoint_url(&database.endpoint))
 }
 
 /// Ends the embedded database when it is dropped.
@@ -79,15 +81,15 @@ impl Drop for Guard {
     }
 }
 
-async fn embed(database: Database) -> Result<(String, Option<Guard>), Failure> {
+async fn embed(database: Database) -> Result<Opened, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let endpoint = format!("http://{}", listener.local_addr()?);
     let serving = tokio::spawn(async move {
         if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await {
             tracing::error!(error, "the embedded database ended");
         }
     });
-    Ok((address, Some(Guard(serving))))
+    Ok(Opened { endpoint, guard: Some(Guard(serving)) })
 }
 
 /// The same client, each call waiting first: what the cloud feels like.

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
-use shared::models::{
-    AccountType, ApiKey, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User,
-};
+use shared::models::{AccountType, ApiKey, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User};
 use shared::store::{Store, WriteError};
 use shared::table::Key;
 use uuid::Uuid;

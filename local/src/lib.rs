@@ -58,25 +58,31 @@ pub struct Options {
 
 /// The table, opened and filled.
 pub struct Data {
-    /// The client.
+    /// A client that does not wait, for loading and looking.
     pub client: Client,
-    /// Where the database is, as a URL.
-    pub endpoint: String,
-    /// The table through the client.
+    /// The table through it.
     pub store: Store,
-    guard: Option<database::Guard>,
+    /// The database.
+    pub database: database::Opened,
 }
 
 impl Data {
     /// Opens the database, makes the table where there is none, and fills a new one.
     pub async fn open(options: &Options) -> Result<Self, Failure> {
-        let database::Opened { client, endpoint, guard } = database::open(&options.location, options.latency).await?;
+        let database = database::open(&options.location).await?;
+        let client = database::client(&database, Duration::ZERO).await;
         let new = database::create_table(&client, &options.config.table_name).await?;
         let store = Store::new(client.clone(), &options.config.table_name);
         if new && options.demo {
             demo::load(&store, options.clock.now()).await?;
         }
-        Ok(Self { client, endpoint, store, guard })
+        Ok(Self { client, store, database })
+    }
+
+    /// The application over this data.
+    pub async fn app(&self, options: &Options) -> Arc<App> {
+        let client = database::client(&self.database, options.latency).await;
+        Arc::new(App::new(&options.config, client, options.clock.clone()))
     }
 }
 
@@ -97,7 +103,7 @@ impl Server {
         let data = Data::open(&options).await?;
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
-        let app = Arc::new(App::new(&options.config, data.client.clone(), options.clock.clone()));
+        let app = data.app(&options).await;
         let gateway = gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone() };
         let serving = tokio::spawn(gateway::serve(listener, Arc::new(gateway)));
         Ok(Self { address, app, data, serving })
@@ -112,6 +118,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.serving.abort();
-        self.data.guard.take();
+        self.data.database.guard.take();
     }
 }

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use functions::{App, gateway};
+use functions::gateway;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
 use shared::Clock;
@@ -61,7 +60,7 @@ enum Command {
         /// How long it is good, as 90s, 15m, 1h or 7d
         #[arg(long, default_value = "1h", value_parser = duration)]
         ttl: Duration,
-        /// The email that the token vouches for, for signing up
+        /// The email that the token vouches for, for signing up [default: USER_ID@example.com]
         #[arg(long)]
         email: Option<String>,
     },
@@ -105,7 +104,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = options(&arguments)?;
     match arguments.command {
         Some(Command::Token { user_id, ttl, email }) => {
-            println!("{}", token::issue(&options.config.tokens, user_id, email.as_deref(), ttl, options.clock.now())?);
+            let email = email.unwrap_or_else(|| format!("{user_id}@example.com"));
+            println!("{}", token::issue(&options.config.tokens, user_id, &email, ttl, options.clock.now())?);
             Ok(())
         }
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
@@ -140,8 +140,7 @@ async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(),
     let event: ApiGatewayV2httpRequest =
         serde_json::from_str(&text).map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
     let data = Data::open(options).await?;
-    let app = Arc::new(App::new(&options.config, data.client.clone(), options.clock.clone()));
-    let (response, _) = handler.answer(&app, gateway::request(event)).await;
+    let (response, _) = handler.answer(&data.app(options).await, gateway::request(event)).await;
     println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
     Ok(())
 }
@@ -163,7 +162,7 @@ async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failur
     if with_demo {
         writeln!(out, "\nTokens, good for a day; `cargo run -p local -- token USER_ID` prints more:")?;
         for (kind, id) in demo::CALLERS {
-            match token::issue(&tokens, id, None, Duration::from_secs(86_400), clock.now()) {
+            match token::issue(&tokens, id, &format!("{id}@example.com"), Duration::from_secs(86_400), clock.now()) {
                 Ok(token) => writeln!(out, "\n  {kind}, {id}:\n  {token}")?,
                 Err(error) => writeln!(out, "\n  {kind}, {id}: no token, as {error}")?,
             }

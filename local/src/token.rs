@@ -15,14 +15,14 @@ struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: Uuid,
-    email: Option<&'a str>,
+    email: &'a str,
     role: &'static str,
     iat: i64,
     exp: i64,
 }
 
 /// A token for a user, good for `ttl` from `now`.
-pub fn issue(config: &TokenConfig, sub: Uuid, email: Option<&str>, ttl: Duration, now: Timestamp) -> Result<String, Failure> {
+pub fn issue(config: &TokenConfig, sub: Uuid, email: &str, ttl: Duration, now: Timestamp) -> Result<String, Failure> {
     let secret = config.secret.as_deref().ok_or("tokens are made with JWT_SECRET, which is not set")?;
     let iat = now.as_second();
     let exp = iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));

@@ -131,9 +131,11 @@ impl Roster {
 
     /// The keys of the table's items, `pk / sk`, that contain a text.
     pub async fn keys_with(&self, text: &str) -> Vec<String> {
-        let keys = self.items().await.into_iter().map(|item| {
-            format!("{} / {}", item["pk"].as_str().unwrap_or_default(), item["sk"].as_str().unwrap_or_default())
-        });
+        let keys = self
+            .items()
+            .await
+            .into_iter()
+            .map(|item| format!("{} / {}", item["pk"].as_str().unwrap_or_default(), item["sk"].as_str().unwrap_or_default()));
         keys.filter(|key| key.contains(text)).collect()
     }
 

@@ -1,0 +1,140 @@
+//! The local server as a person starts it: what it prints, and that what it prints works.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The program in a folder of its own, with none of the settings that this machine may have.
+fn local(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    command.current_dir(folder.path()).args(arguments);
+    for variable in ["TABLE_NAME", "JWT_SECRET", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> Output {
+    local(folder, arguments).output().expect("the program ends")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A started server; it ends when this is dropped.
+struct Started {
+    process: Child,
+    printed: Vec<String>,
+    url: String,
+}
+
+impl Started {
+    fn start(folder: &TempDir, arguments: &[&str]) -> Self {
+        let mut process = local(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server starts");
+        let mut printed = Vec::new();
+        for line in BufReader::new(process.stdout.take().expect("its output")).lines() {
+            printed.push(line.expect("a line"));
+            if let Some(url) = printed.last().and_then(|line| line.strip_prefix("listening on ")) {
+                return Self { url: url.to_owned(), process, printed };
+            }
+        }
+        panic!("the server ended: {printed:?}");
+    }
+
+    /// The line after the one that contains a text.
+    fn after(&self, text: &str) -> &str {
+        let place = self.printed.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text} in {:?}", self.printed));
+        self.printed[place + 1].trim()
+    }
+
+    async fn status(&self, path: &str, credential: &str) -> u16 {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = client.get(format!("{}{path}", self.url)).bearer_auth(credential).send().await.expect("an answer");
+        assert!(answer.headers().contains_key("server-timing"));
+        answer.status().as_u16()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.process.kill().expect("the server is there");
+        self.process.wait().expect("the server ends");
+    }
+}
+
+#[tokio::test]
+async fn the_server_prints_routes_and_credentials_that_work() {
+    let folder = TempDir::new().expect("a folder");
+    let server = Started::start(&folder, &["--memory", "--port", "0"]);
+    assert!(server.url.starts_with("http://127.0.0.1:"));
+    assert!(server.printed.iter().any(|line| line.contains("/api/v1/admin_user ") && line.contains("directory.list_admin_users")));
+    for (caller, path) in [
+        ("platform operator,", "/v1/admin/users/00000000-0000-4000-8000-000000000002"),
+        ("team admin,", "/api/admin/user-admin/1"),
+        ("operator who sees all,", "/users"),
+        ("operator,", "/users/me"),
+        ("viewer,", "/users/me"),
+        ("manager,", "/api/v1/users/"),
+        ("API key of the team admin", "/users/me"),
+    ] {
+        assert_eq!(server.status(path, server.after(caller)).await, 200, "{caller}");
+    }
+    let token = run(&folder, &["token", "00000000-0000-4000-8000-000000000005", "--ttl", "5m"]);
+    assert_eq!(server.status("/users/me", text(&token.stdout).trim()).await, 200);
+    assert!(!Path::new(folder.path()).join(".roster").exists(), "--memory leaves no file");
+}
+
+#[tokio::test]
+async fn a_file_database_keeps_what_was_imported() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("users.jsonl"), "{\"id\":\"10000000-0000-4000-8000-000000000001\",\"email\":\"kept@example.com\"}\nbad\n").expect("a file");
+    let token = text(&run(&folder, &["token", "10000000-0000-4000-8000-000000000001"]).stdout);
+    let first = Started::start(&folder, &["--empty", "--port", "0", "--import", "users.jsonl"]);
+    assert_eq!(first.status("/users/me", token.trim()).await, 200);
+    drop(first);
+    let second = Started::start(&folder, &["--port", "0"]);
+    assert_eq!(second.status("/users/me", token.trim()).await, 200);
+    assert_eq!(second.status("/api/admin/user-admin/1", second.after("team admin,")).await, 401, "--empty made no demo data");
+}
+
+#[test]
+fn token_prints_a_token_and_nothing_else() {
+    let folder = TempDir::new().expect("a folder");
+    let output = run(&folder, &["token", "00000000-0000-4000-8000-000000000002"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    let printed = text(&output.stdout);
+    assert_eq!((printed.lines().count(), printed.trim().split('.').count()), (1, 3));
+    assert!(!folder.path().join(".roster").exists(), "it needs no database");
+}
+
+#[test]
+fn invoke_runs_one_handler_on_one_event() {
+    let folder = TempDir::new().expect("a folder");
+    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/workspace/list_users.json");
+    let output = run(&folder, &["--memory", "invoke", "workspace.list_users", event.to_str().expect("a path")]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success() && printed.contains("\"statusCode\": 200"), "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_a_line() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("event.json"), "{").expect("a file");
+    for (arguments, message) in [
+        (&["invoke", "nobody.home", "event.json"][..], "error: there is no handler \"nobody.home\"; there are: operator_account.get_user"),
+        (&["invoke", "workspace.get_user", "missing.json"], "error: cannot read missing.json: No such file"),
+        (&["invoke", "workspace.get_user", "event.json"], "error: event.json is no event of an HTTP API: "),
+        (&["token", "nobody"], "error: invalid value 'nobody' for '<USER_ID>'"),
+        (&["token", "00000000-0000-4000-8000-000000000002", "--ttl", "soon"], "is no duration: write a number and s, m, h or d"),
+        (&["--memory", "--port", "0", "--import", "missing.jsonl"], "error: cannot read missing.jsonl: No such file"),
+    ] {
+        let output = run(&folder, arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(text(&output.stderr).contains(message), "{arguments:?}: {}", text(&output.stderr));
+    }
+    let wrong = local(&folder, &["--memory", "--port", "0"]).env("JWT_SECRET", "short").output().expect("the program ends");
+    assert!(text(&wrong.stderr).contains("error: environment variable JWT_SECRET is shorter than 32 bytes"));
+}

@@ -1,0 +1,149 @@
+//! What to try at each endpoint. A handler without a case here fails the tests.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tests::Roster;
+use uuid::Uuid;
+
+/// Whom a probe is aimed at.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub user: Uuid,
+    pub number: u64,
+    pub team: Uuid,
+}
+
+/// A request with places for a target: `{user}`, `{number}`, `{team}`.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    pub method: Method,
+    path: &'static str,
+    body: Value,
+    /// Whether it rightly changes something of the caller's own.
+    pub writes: bool,
+}
+
+fn probe(method: Method, path: &'static str) -> Probe {
+    Probe { method, path, body: Value::Null, writes: false }
+}
+
+impl Probe {
+    fn with(self, body: Value) -> Self {
+        Self { body, ..self }
+    }
+
+    fn writing(self) -> Self {
+        Self { writes: true, ..self }
+    }
+
+    /// The path for that target.
+    pub fn path(&self, target: &Target) -> String {
+        fill(self.path, target)
+    }
+
+    /// The JSON body for that target; empty for none.
+    pub fn body(&self, target: &Target) -> String {
+        if self.body.is_null() { String::new() } else { fill(&self.body.to_string(), target) }
+    }
+
+    /// The request for that target.
+    pub fn request(&self, roster: &Roster, target: &Target) -> RequestBuilder {
+        let request = roster.request(self.method.clone(), &self.path(target));
+        let body = self.body(target);
+        if body.is_empty() { request } else { request.header("content-type", "application/json").body(body) }
+    }
+
+    /// The texts that it sends of a target, as a refusal may repeat them; the number in quotes.
+    pub fn sent(&self, target: &Target) -> Vec<String> {
+        let template = format!("{} {}", self.path, self.body);
+        let places =
+            [("{user}", target.user.to_string()), ("{number}", format!("\\\"{}\\\"", target.number)), ("{team}", target.team.to_string())];
+        places.into_iter().filter(|(place, _)| template.contains(place)).map(|(_, text)| text).collect()
+    }
+
+    /// The path up to where the target stands in it, if it does, and what comes after.
+    pub fn around_target(&self) -> Option<(&'static str, &'static str)> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let (before, rest) = path.split_once('{')?;
+        Some((before, rest.split_once('}')?.1))
+    }
+
+    /// The path without its query.
+    pub fn bare_path(&self) -> &'static str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+}
+
+fn fill(template: &str, target: &Target) -> String {
+    template
+        .replace("{user}", &target.user.to_string())
+        .replace("{number}", &target.number.to_string())
+        .replace("{team}", &target.team.to_string())
+}
+
+/// What to try at the handler of that name.
+pub fn probes(handler: &str) -> Vec<Probe> {
+    let get = |path| probe(Method::GET, path);
+    let names = json!({"first_name": "Mallory", "last_name": "Grim"});
+    // What a caller may try to slip in beside the fields that an endpoint takes.
+    let smuggled = json!({
+        "first_name": "Mallory", "last_name": null, "display_name": "Mallory", "id": "{user}", "user_id": "{user}", "sub": "{user}",
+        "manager_id": "{user}", "team_id": "{team}", "team": {"id": "{team}"}, "account_id": "{team}", "number": "{number}",
+        "role": "admin", "is_operator": true, "admin": true, "view_all": true, "email": "mallory@example.com",
+    });
+    match handler {
+        "operator_account.get_user" => vec![get("/v1/admin/users/{user}")],
+        "operator_account.create_account" => {
+            vec![probe(Method::POST, "/v1/account").with(smuggled), probe(Method::POST, "/v1/account?user_id={user}&team_id={team}")]
+        }
+        "operator_account.get_me" => vec![get("/v1/account/me"), get("/v1/account/me?user_id={user}&id={user}&team_id={team}")],
+        "operator_account.update_me" => vec![
+            probe(Method::PATCH, "/v1/account/me").with(smuggled).writing(),
+            probe(Method::PATCH, "/v1/account/me?user_id={user}").with(json!({"display_name": "Mallory", "avatar_url": null})).writing(),
+        ],
+        "directory.list_admin_users" => vec![
+            get("/api/v1/admin_user?account_id={team}"),
+            get("/api/v1/admin_user?account_id={team}&sorting=-last_seen&pagination[page_size]=100"),
+            get("/api/v1/admin_user?account_id={team}&pagination[offset]=5"),
+            get("/api/v1/admin_user?account_id={team}&account_id={team}"),
+            get("/api/v1/admin_user?account_id={user}"),
+        ],
+        "user_admin.get_user" => vec![get("/api/admin/user-admin/{number}"), get("/api/admin/user-admin/{user}")],
+        "managed_users.list_users" => vec![
+            get("/api/v1/users/"),
+            get("/api/v1/users"),
+            get("/api/v1/users/?user_id={user}&manager_id={user}&name={user}"),
+            get("/api/v1/users/{user}/shares"),
+        ],
+        "managed_users.create_user" => vec![
+            probe(Method::POST, "/api/v1/users/").with(smuggled).writing(),
+            probe(Method::POST, "/api/v1/users").with(json!({"first_name": "Mallory", "last_name": "Grim"})).writing(),
+            probe(Method::POST, "/api/v1/users/{user}").with(names),
+        ],
+        "managed_users.get_user" => vec![get("/api/v1/users/{user}")],
+        "managed_users.update_user" => vec![
+            probe(Method::PUT, "/api/v1/users/{user}").with(names),
+            probe(Method::PUT, "/api/v1/users/{user}").with(smuggled),
+            probe(Method::PUT, "/api/v1/users/{user}").with(json!({"first_name": 1})),
+            probe(Method::PUT, "/api/v1/users/{user}"),
+        ],
+        "managed_users.delete_user" => vec![probe(Method::DELETE, "/api/v1/users/{user}")],
+        "managed_users.get_principal_token" => {
+            vec![get("/api/v1/oauth/principal-token"), get("/api/v1/oauth/principal-token?sub={user}&user_id={user}")]
+        }
+        "workspace.list_users" => {
+            vec![get("/users?ids={user}"), get("/users?ids={user}&ids={team}&status=ACTIVE"), get("/users?teamId={team}")]
+        }
+        "workspace.get_user" => vec![get("/users/{user}")],
+        "platform.get_health" => vec![get("/health"), get("/health?user_id={user}")],
+        "platform.unmatched" => vec![
+            get("/"),
+            get("/users/{user}/"),
+            get("/v1/admin/users/{user}/nothing"),
+            probe(Method::PATCH, "/users/{user}").with(json!({"role": "ADMIN"})),
+            probe(Method::DELETE, "/users/{user}"),
+            probe(Method::PUT, "/api/v1/users/"),
+        ],
+        _ => panic!("no case for {handler}: say in {} what to try at it", file!()),
+    }
+}

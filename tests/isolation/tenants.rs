@@ -1,0 +1,291 @@
+//! Every endpoint, tried by callers of another tenant and by callers of the same one who may not see each other.
+
+use std::collections::BTreeSet;
+
+use functions::HANDLERS;
+use local::demo;
+use reqwest::Method;
+use serde_json::{Map, Value};
+use tests::{Answer, Roster, send};
+use uuid::Uuid;
+
+use crate::probes::{Probe, Target, probes};
+
+type Item = Map<String, Value>;
+
+/// Who attacks: a name for messages, and the credential.
+struct Attacker {
+    name: String,
+    credential: String,
+}
+
+impl Attacker {
+    fn user(roster: &Roster, id: Uuid) -> Self {
+        Self { name: id.to_string(), credential: roster.token(id) }
+    }
+}
+
+/// Users whom the attacker may know nothing of.
+struct Victims {
+    /// What names them: ids, names, emails, keys, devices.
+    secrets: BTreeSet<String>,
+    /// What marks their items in the table.
+    marks: Vec<String>,
+}
+
+impl Victims {
+    /// A whole team.
+    fn team(items: &[Item], team: Uuid) -> Self {
+        let mut victims = Self::users(items, |user| user["team_id"] == team.to_string());
+        let record = items.iter().find(|item| item["sk"] == "TEAM" && item["id"] == team.to_string()).expect("the team");
+        victims.secrets.extend(["id", "name", "slug"].map(|name| record[name].as_str().expect("text").to_owned()));
+        victims.marks.push(team.to_string());
+        victims
+    }
+
+    /// Those users.
+    fn users(items: &[Item], which: impl Fn(&Item) -> bool) -> Self {
+        let users: Vec<&Item> = items.iter().filter(|item| item["sk"] == "USER" && which(item)).collect();
+        let marks: Vec<String> = users.iter().filter_map(|user| user["id"].as_str()).map(str::to_owned).collect();
+        assert!(!marks.is_empty());
+        let mut secrets = BTreeSet::new();
+        for item in items {
+            let of_victim =
+                item["pk"].as_str().and_then(|pk| pk.strip_prefix("USER#")).is_some_and(|id| marks.iter().any(|mark| mark == id));
+            let own = ["USER", "KEY#", "SANDBOX#"].iter().any(|kind| item["sk"].as_str().is_some_and(|sk| sk.starts_with(kind)));
+            if of_victim && own {
+                let names = ["id", "name", "email", "username", "first_name", "last_name", "display_name", "device_user_id", "pub_key"];
+                secrets.extend(names.iter().filter_map(|name| item.get(*name)?.as_str()).map(str::to_owned));
+            }
+        }
+        Self { secrets, marks }
+    }
+
+    /// Their items.
+    fn items(&self, items: &[Item]) -> Vec<Item> {
+        let marked = |item: &&Item| {
+            let text = Value::Object((*item).clone()).to_string();
+            self.marks.iter().any(|mark| text.contains(mark.as_str()))
+        };
+        items.iter().filter(marked).cloned().collect()
+    }
+
+    /// Panics where an answer tells of them.
+    #[track_caller]
+    fn assert_hidden_in(&self, answer: &Answer, sent: &[String], case: &str) {
+        let sent = if answer.status < 400 { &[] } else { sent };
+        let mut texts: Vec<String> = answer.headers.values().cloned().collect();
+        match serde_json::from_str(&answer.text) {
+            Ok(body) => collect_texts(&body, &mut texts),
+            Err(_) => texts.push(answer.text.clone()),
+        }
+        for text in texts {
+            let text = sent.iter().fold(text, |text, sent| text.replace(sent, "(sent)"));
+            let shown = self.secrets.iter().find(|secret| text == **secret || (secret.len() >= 8 && text.contains(secret.as_str())));
+            assert_eq!(shown, None, "{case}: {answer:?}");
+        }
+    }
+}
+
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            texts.push(name.clone());
+            collect_texts(value, texts);
+        }),
+        _ => {}
+    }
+}
+
+/// What an attacker can tell from an answer: status, body, names of the headers, and the number of calls.
+fn told(answer: &Answer, sent: &[String]) -> (u16, String, Vec<String>, u32) {
+    // Only a refusal repeats what was sent.
+    let sent = if answer.status < 400 { &[] } else { sent };
+    let text = answer.text.replace(&answer.headers["x-request-id"], "(request)");
+    let text = sent.iter().fold(text, |text, sent| text.replace(sent, "(sent)"));
+    (answer.status, text, answer.headers.keys().cloned().collect(), answer.cost().calls)
+}
+
+async fn try_on(roster: &Roster, attacker: &Attacker, probe: &Probe, target: &Target) -> Answer {
+    send(probe.request(roster, target).bearer_auth(&attacker.credential)).await
+}
+
+/// Somebody who does not exist.
+fn nobody() -> Target {
+    Target { user: Uuid::new_v4(), number: 4000, team: Uuid::new_v4() }
+}
+
+/// Tries every endpoint on every target: the victims stay hidden and untouched, and an existing target is told from none by nothing.
+async fn attack(roster: &Roster, attacker: &Attacker, targets: &[Target], victims: &Victims) {
+    // Being seen is noted once in ten minutes: before, not in between.
+    send(roster.request(Method::GET, "/v1/account/me").bearer_auth(&attacker.credential)).await.expect(200);
+    for handler in HANDLERS {
+        let before = roster.items().await;
+        let mut writes = false;
+        for probe in probes(handler.name) {
+            let missing = nobody();
+            let unknown = try_on(roster, attacker, &probe, &missing).await;
+            let case = format!("{} at {}: {probe:?}", attacker.name, handler.name);
+            victims.assert_hidden_in(&unknown, &probe.sent(&missing), &case);
+            writes |= probe.writes;
+            for target in targets {
+                let answer = try_on(roster, attacker, &probe, target).await;
+                let sent = probe.sent(target);
+                victims.assert_hidden_in(&answer, &sent, &case);
+                assert!(answer.status < 500, "{case}: {answer:?}");
+                if probe.writes {
+                    assert_eq!(answer.status, unknown.status, "{case}: {answer:?}");
+                } else {
+                    assert_eq!(told(&answer, &sent), told(&unknown, &probe.sent(&missing)), "{case} on {target:?}");
+                }
+            }
+        }
+        let after = roster.items().await;
+        if writes {
+            assert_eq!(victims.items(&after), victims.items(&before), "{} at {}", attacker.name, handler.name);
+        } else {
+            assert_eq!(after, before, "{} at {}", attacker.name, handler.name);
+        }
+    }
+}
+
+/// Users of the demo team in every status, managed ones too. Their numbers are none of the other team's.
+const OF_TEAM: [(Uuid, u64); 6] =
+    [(demo::ADMIN, 12), (demo::MANAGER, 34), (demo::id(0x61), 6), (demo::id(0x10a), 10), (demo::id(0x10e), 14), (demo::id(0x110), 16)];
+
+#[tokio::test]
+async fn nothing_of_the_demo_team_shows_to_another() {
+    let roster = Roster::start().await;
+    let items = roster.items().await;
+    let victims = Victims::team(&items, demo::TEAM);
+    assert!(victims.secrets.len() > 100, "users by id, name and email: {}", victims.secrets.len());
+    let targets = OF_TEAM.map(|(user, number)| Target { user, number, team: demo::TEAM });
+    for target in &targets {
+        assert_eq!(roster.user(target.user).await.expect("a demo user").team_id, demo::TEAM);
+    }
+    for attacker in [demo::OTHER_ADMIN, demo::id(0xb3), demo::id(0xb4)] {
+        attack(&roster, &Attacker::user(&roster, attacker), &targets, &victims).await;
+    }
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn nothing_of_another_team_shows_to_the_demo_team() {
+    let roster = Roster::start().await;
+    let items = roster.items().await;
+    let victims = Victims::team(&items, demo::OTHER_TEAM);
+    let targets = [demo::OTHER_ADMIN, demo::id(0xb4), demo::id(0xb6)].map(|user| Target { user, number: 4001, team: demo::OTHER_TEAM });
+    for attacker in [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::id(0x61)] {
+        attack(&roster, &Attacker::user(&roster, attacker), &targets, &victims).await;
+    }
+    let key = demo::api_key_text(demo::ADMIN, 1).reveal().to_owned();
+    attack(&roster, &Attacker { name: "the admin's key".into(), credential: key }, &targets, &victims).await;
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn who_may_see_only_themselves_learns_of_nobody_in_their_team() {
+    let roster = Roster::start().await;
+    let items = roster.items().await;
+    let targets = [(demo::ADMIN, 1), (demo::id(0x62), 7), (demo::id(0x10a), 10), (demo::id(0x10e), 14), (demo::id(0x110), 16)];
+    let targets = targets.map(|(user, number)| Target { user, number, team: demo::TEAM });
+    // An operator, a viewer, and a user whom another one manages.
+    for attacker in [demo::OPERATOR, demo::id(0x1f1), demo::id(0x61)] {
+        let own = attacker.to_string();
+        let mut victims = Victims::users(&items, |user| user["team_id"] == demo::TEAM.to_string() && user["id"] != own.as_str());
+        // Everyone's account names the owner of their team.
+        victims.secrets.remove(&demo::ADMIN.to_string());
+        attack(&roster, &Attacker::user(&roster, attacker), &targets, &victims).await;
+    }
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_managed_user_is_hidden_from_all_but_the_manager() {
+    let roster = Roster::start().await;
+    let managed = demo::id(0x61);
+    let path = format!("/api/v1/users/{managed}");
+    let before = roster.items().await;
+    for caller in [demo::PLATFORM_OPERATOR, demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::OTHER_ADMIN, demo::id(0x62), managed]
+    {
+        let attacker = Attacker::user(&roster, caller);
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
+            let answer = send(roster.request(method.clone(), &path).bearer_auth(&attacker.credential)).await;
+            assert_eq!(answer.status, 404, "{method} by {caller}: {answer:?}");
+        }
+    }
+    // Nobody manages themselves, the manager neither.
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let answer = send(roster.request(method, &format!("/api/v1/users/{}", demo::MANAGER)).bearer_auth(roster.token(demo::MANAGER)));
+        answer.await.expect(404);
+    }
+    let user_items = |items: Vec<Item>| items.into_iter().filter(|item| item["pk"] == format!("USER#{managed}")).collect::<Vec<_>>();
+    let (before, after) = (user_items(before), user_items(roster.items().await));
+    assert_eq!(before.len(), after.len());
+    assert_eq!((&before[0]["first_name"], &before[0]["version"]), (&after[0]["first_name"], &after[0]["version"]));
+    roster.get(&path, demo::MANAGER).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_number_is_one_of_the_callers_own_team() {
+    let roster = Roster::start().await;
+    for (caller, email) in [
+        (demo::ADMIN, "ada.nordmann@acme-robotics.example"),
+        (demo::OTHER_ADMIN, "nils.arctander@northwind.example"),
+        (demo::PLATFORM_OPERATOR, "olga.petrova@roster-platform.example"),
+    ] {
+        let answer = roster.get("/api/admin/user-admin/1", caller).await.expect(200);
+        assert_eq!(answer.json()["email"], email);
+    }
+    // What one team's answer is tagged with opens nothing in another.
+    let tag = roster.get("/api/admin/user-admin/12", demo::ADMIN).await.expect(200).headers["etag"].clone();
+    for tag in [tag.as_str(), "*"] {
+        let request = roster.request(Method::GET, "/api/admin/user-admin/12").header("if-none-match", tag);
+        send(request.bearer_auth(roster.token(demo::OTHER_ADMIN))).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn a_share_lists_the_grantor_by_name_and_nothing_more() {
+    let roster = Roster::start().await;
+    let grantor = demo::OTHER_ADMIN.to_string();
+    let items = roster.items().await;
+    let list = roster.get("/api/v1/users/", demo::MANAGER).await.expect(200);
+    let listed = list.json();
+    let listed = listed.as_array().expect("a list");
+    let shown = listed.iter().find(|user| user["id"] == grantor.as_str()).expect("the grantor is listed");
+    assert_eq!(
+        *shown,
+        serde_json::json!({
+            "id": grantor, "first_name": null, "last_name": null, "display_name": "Nils Arctander", "is_managed": false,
+            "scopes": ["wellness:read"],
+        })
+    );
+    // Nobody else of the grantor's tenant, nor anything else of the grantor.
+    let mut victims = Victims::team(&items, demo::OTHER_TEAM);
+    for known in [grantor.as_str(), "Nils Arctander"] {
+        assert!(victims.secrets.remove(known));
+    }
+    victims.assert_hidden_in(&list, &[], "the list of who received a share");
+    // It opens no other endpoint.
+    let before = roster.items().await;
+    for (method, path, status) in [
+        (Method::GET, format!("/api/v1/users/{grantor}"), 404),
+        (Method::PUT, format!("/api/v1/users/{grantor}"), 404),
+        (Method::DELETE, format!("/api/v1/users/{grantor}"), 404),
+        (Method::GET, format!("/users/{grantor}"), 404),
+        (Method::GET, format!("/v1/admin/users/{grantor}"), 403),
+        (Method::GET, format!("/api/v1/admin_user?account_id={}", demo::OTHER_TEAM), 403),
+    ] {
+        let answer = send(roster.request(method, &path).bearer_auth(roster.token(demo::MANAGER))).await.expect(status);
+        victims.assert_hidden_in(&answer, std::slice::from_ref(&grantor), &path);
+    }
+    assert_eq!(roster.items().await, before);
+    // The other way round it tells nothing: neither of the receiver to the grantor, nor of either to their colleagues.
+    for caller in [demo::OTHER_ADMIN, demo::id(0xb3), demo::OPERATOR] {
+        let answer = roster.get("/api/v1/users/", caller).await.expect(200);
+        assert_eq!(answer.json().as_array().map(Vec::len), Some(1), "only themselves: {answer:?}");
+    }
+}
