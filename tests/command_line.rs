@@ -90,7 +90,11 @@ async fn the_server_prints_routes_and_credentials_that_work() {
 #[tokio::test]
 async fn a_file_database_keeps_what_was_imported() {
     let folder = TempDir::new().expect("a folder");
-    std::fs::write(folder.path().join("users.jsonl"), "{\"id\":\"10000000-0000-4000-8000-000000000001\",\"email\":\"kept@example.com\"}\nbad\n").expect("a file");
+    std::fs::write(
+        folder.path().join("users.jsonl"),
+        "{\"id\":\"10000000-0000-4000-8000-000000000001\",\"email\":\"kept@example.com\"}\nbad\n",
+    )
+    .expect("a file");
     let token = text(&run(&folder, &["token", "10000000-0000-4000-8000-000000000001"]).stdout);
     let first = Started::start(&folder, &["--empty", "--port", "0", "--import", "users.jsonl"]);
     assert_eq!(first.status("/users/me", token.trim()).await, 200);

@@ -8,7 +8,7 @@ use lambda_http::request::RequestContext;
 use shared::auth::{self, Caller, Places, TokenVerifier, VerifiedToken};
 use shared::config::Config;
 use shared::models::{Seen, User};
-use shared::store::{SEEN_EVERY, Store};
+use shared::store::{Act, SEEN_EVERY, Store};
 use shared::{Clock, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -72,6 +72,11 @@ impl Context {
     /// The table.
     pub fn store(&self) -> &Store {
         &self.app.store
+    }
+
+    /// A change that the caller makes by this request.
+    pub fn act(&self, caller: &User, action: &'static str) -> Act {
+        Act::new(caller.id, action, self.now)
     }
 
     /// Verifies the request's credential. For a token that takes no read.

@@ -501,6 +501,34 @@ pub struct Share {
     pub created_at: Timestamp,
 }
 
+/// One change of a user, who made it, and why. It outlives the user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The id; ids sort by time.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Who made the change.
+    pub actor_id: Uuid,
+    /// What was done: `user.suspended`.
+    pub action: String,
+    /// Why, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The fields that changed.
+    #[serde(default)]
+    pub changes: BTreeMap<String, FieldChange>,
+}
+
+/// A field before and after a change; null where it was not set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Before.
+    pub before: serde_json::Value,
+    /// After.
+    pub after: serde_json::Value,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

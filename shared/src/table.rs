@@ -17,6 +17,7 @@
 //! | [`UsageDay`](crate::models::UsageDay) | `TEAM#id` | `USAGE#date` | the team, newest first |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
+//! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
 //!
 //! Values that must be unique ignore case: they are folded to lower case in the key.
@@ -131,6 +132,11 @@ impl Key {
     /// The last number that a team gave to a user.
     pub fn numbers(team: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), "NUMBERS")
+    }
+
+    /// An entry of a user's history.
+    pub fn audit(user: Uuid, entry: Uuid) -> Self {
+        Self::new(format!("AUDIT#{user}"), entry.to_string())
     }
 
     /// A quota tier.

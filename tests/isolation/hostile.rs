@@ -7,6 +7,7 @@ use functions::HANDLERS;
 use local::demo;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
 use tests::{Answer, Roster};
@@ -160,7 +161,6 @@ fn hostile_texts() -> Vec<String> {
     let plain = [
         "%2F",
         "a%2Fb",
-        "..%2F..%2Fhealth",
         "%00",
         "me%00",
         "%",
@@ -184,9 +184,6 @@ fn hostile_texts() -> Vec<String> {
         "&",
         "=",
         "%26%3D",
-        "..",
-        ".",
-        "..;",
         "~",
         "'%22;--",
         "%5C",
@@ -258,6 +255,36 @@ fn parameters(path: &str) -> &'static [&'static str] {
         }
         _ => &["limit"],
     }
+}
+
+/// An id of dots, plain or encoded, is an id: it moves a request to no other endpoint, and its refusal to no other contract.
+#[tokio::test]
+async fn dots_in_a_path_lead_nowhere() {
+    let roster = Roster::start().await;
+    let mut astray = Vec::new();
+    for endpoint in endpoints() {
+        let Some((before, after)) = endpoint.probe.around_target() else { continue };
+        for text in [
+            "..",
+            ".",
+            "..;",
+            "%2E%2E",
+            "%2e",
+            "..%2F..%2Fhealth",
+            "..%2F..%2F..%2Fhealth",
+            "..%2F..%2Fusers%2Fme",
+            "a%2F..%2F..",
+            "..%5C..",
+        ] {
+            let wire = Wire { path: format!("{before}{text}{after}"), ..Wire::of(&endpoint, &roster) };
+            let answer = wire.send(&roster).await;
+            let in_form = (400..500).contains(&answer.status) && std::panic::catch_unwind(|| contract_of(before).error(&answer)).is_ok();
+            if !in_form {
+                astray.push(format!("{wire:?}: {} {}", answer.status, answer.text));
+            }
+        }
+    }
+    assert!(astray.is_empty(), "{}", astray.join("\n"));
 }
 
 #[tokio::test]
@@ -334,7 +361,7 @@ async fn hostile_bodies_are_answered() {
             let types: &[&str] = if body.len() > 1 << 20 {
                 &["application/json"]
             } else {
-                &["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "application/octet-stream", ""]
+                &["application/json", "application/x-www-form-urlencoded", "application/octet-stream"]
             };
             for content_type in types {
                 let wire = Wire { body: body.clone(), ..Wire::of(endpoint, &roster) }.header("content-type", content_type.as_bytes());
@@ -415,14 +442,17 @@ async fn odd_headers_are_answered() {
     assert_alive(&roster).await;
 }
 
-/// Runs a property 64 times against one server, every case at every endpoint.
-fn at_every_endpoint<S: Strategy>(strategy: S, make: impl Fn(Wire, &Endpoint, &S::Value) -> Wire) {
+/// At how many endpoints each case is tried.
+const AT_ONCE: usize = 6;
+
+/// Runs a property 64 times against one server, every case at some of the endpoints.
+fn at_endpoints<S: Strategy>(strategy: S, make: impl Fn(Wire, &Endpoint, &S::Value) -> Wire) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let roster = runtime.block_on(Roster::start());
     let endpoints = endpoints();
     let config = Config { failure_persistence: None, max_shrink_iters: 64, ..Config::with_cases(64) };
-    let outcome = TestRunner::new(config).run(&strategy, |value| {
-        for endpoint in &endpoints {
+    let outcome = TestRunner::new(config).run(&(strategy, any::<Index>()), |(value, first)| {
+        for endpoint in endpoints.iter().cycle().skip(first.index(endpoints.len())).take(AT_ONCE) {
             runtime.block_on(make(Wire::of(endpoint, &roster), endpoint, &value).check(&roster));
         }
         Ok(())
@@ -468,7 +498,7 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
 
 #[test]
 fn any_path_is_answered() {
-    at_every_endpoint(bytes(), |wire, endpoint, bytes| match endpoint.probe.around_target() {
+    at_endpoints(bytes(), |wire, endpoint, bytes| match endpoint.probe.around_target() {
         Some((before, after)) => Wire { path: format!("{before}{}{after}", encoded(bytes)), ..wire },
         None => Wire { path: format!("{}/{}", endpoint.probe.bare_path().trim_end_matches('/'), encoded(bytes)), ..wire },
     });
@@ -490,7 +520,7 @@ fn any_query_is_answered() {
         "name",
         "include_shared",
     ]);
-    at_every_endpoint(vec((names, bytes()), 1..4), |wire, _, pairs| {
+    at_endpoints(vec((names, bytes()), 1..4), |wire, _, pairs| {
         let query: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let path = wire.path.split('?').next().unwrap_or_default();
         Wire { path: format!("{path}?{}", query.join("&")), ..wire }
@@ -505,13 +535,13 @@ fn any_json_is_answered() {
         let sent = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         serde_json::Value::Object(sent.collect())
     });
-    at_every_endpoint(prop_oneof![json_value(), object], |wire, _, value| Wire { body: value.to_string().into_bytes(), ..wire });
+    at_endpoints(prop_oneof![json_value(), object], |wire, _, value| Wire { body: value.to_string().into_bytes(), ..wire });
 }
 
 #[test]
 fn any_body_is_answered() {
     let content_types = proptest::sample::select(vec!["application/json", "application/x-www-form-urlencoded", "text/plain", ""]);
-    at_every_endpoint((content_types, vec(any::<u8>(), 1..200)), |wire, _, (content_type, body)| {
+    at_endpoints((content_types, vec(any::<u8>(), 1..200)), |wire, _, (content_type, body)| {
         Wire { body: body.clone(), ..wire }.header("content-type", content_type.as_bytes())
     });
 }
@@ -520,7 +550,7 @@ fn any_body_is_answered() {
 fn any_header_is_answered() {
     let names =
         proptest::sample::select(vec!["host", "x-forwarded-proto", "content-type", "cookie", "authorization", "user-agent", "accept"]);
-    at_every_endpoint(vec((names, header_value()), 1..4), |wire, _, headers| {
+    at_endpoints(vec((names, header_value()), 1..4), |wire, _, headers| {
         headers.iter().fold(wire, |wire, (name, value)| wire.header(name, value))
     });
 }

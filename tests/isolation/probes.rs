@@ -84,12 +84,12 @@ fn fill(template: &str, target: &Target) -> String {
 /// What to try at the handler of that name.
 pub fn probes(handler: &str) -> Vec<Probe> {
     let get = |path| probe(Method::GET, path);
-    let names = json!({"first_name": "Mallory", "last_name": "Grim"});
+    let names = json!({"first_name": "Eve", "last_name": "Sharp"});
     // What a caller may try to slip in beside the fields that an endpoint takes.
     let smuggled = json!({
-        "first_name": "Mallory", "last_name": null, "display_name": "Mallory", "id": "{user}", "user_id": "{user}", "sub": "{user}",
+        "first_name": "Eve", "last_name": null, "display_name": "Eve", "id": "{user}", "user_id": "{user}", "sub": "{user}",
         "manager_id": "{user}", "team_id": "{team}", "team": {"id": "{team}"}, "account_id": "{team}", "number": "{number}",
-        "role": "admin", "is_operator": true, "admin": true, "view_all": true, "email": "mallory@example.com",
+        "role": "admin", "is_operator": true, "admin": true, "view_all": true, "email": "eve@example.com",
     });
     match handler {
         "operator_account.get_user" => vec![get("/v1/admin/users/{user}")],
@@ -99,7 +99,7 @@ pub fn probes(handler: &str) -> Vec<Probe> {
         "operator_account.get_me" => vec![get("/v1/account/me"), get("/v1/account/me?user_id={user}&id={user}&team_id={team}")],
         "operator_account.update_me" => vec![
             probe(Method::PATCH, "/v1/account/me").with(smuggled).writing(),
-            probe(Method::PATCH, "/v1/account/me?user_id={user}").with(json!({"display_name": "Mallory", "avatar_url": null})).writing(),
+            probe(Method::PATCH, "/v1/account/me?user_id={user}").with(json!({"display_name": "Eve", "avatar_url": null})).writing(),
         ],
         "directory.list_admin_users" => vec![
             get("/api/v1/admin_user?account_id={team}"),
@@ -117,7 +117,7 @@ pub fn probes(handler: &str) -> Vec<Probe> {
         ],
         "managed_users.create_user" => vec![
             probe(Method::POST, "/api/v1/users/").with(smuggled).writing(),
-            probe(Method::POST, "/api/v1/users").with(json!({"first_name": "Mallory", "last_name": "Grim"})).writing(),
+            probe(Method::POST, "/api/v1/users").with(json!({"first_name": "Eve", "last_name": "Sharp"})).writing(),
             probe(Method::POST, "/api/v1/users/{user}").with(names),
         ],
         "managed_users.get_user" => vec![get("/api/v1/users/{user}")],

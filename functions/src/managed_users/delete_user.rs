@@ -8,7 +8,7 @@ use crate::{Context, Request, Response, json};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, user) = managed_user(context, &request).await?;
-    context.store().erase_user(&user).await?;
+    let (caller, user) = managed_user(context, &request).await?;
+    context.store().erase_user(&user, &context.act(&caller.user, "user.erased")).await?;
     Ok(json(StatusCode::OK, &()))
 }

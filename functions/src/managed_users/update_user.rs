@@ -11,7 +11,7 @@ use crate::{Context, Request, Response, json};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, user) = managed_user(context, &request).await?;
+    let (caller, user) = managed_user(context, &request).await?;
     let fields = form_or_json(&request)?;
     let (first_name, last_name) = all(text(&fields, "first_name", MOST_NAME), text(&fields, "last_name", MOST_NAME))?;
     let rename = |user: &User| User {
@@ -19,6 +19,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         last_name: last_name.clone().unwrap_or_else(|| user.last_name.clone()),
         ..user.clone()
     };
-    let user = context.store().change_user(user, rename, context.now).await?;
+    let user = context.store().change_user(user, rename, &context.act(&caller.user, "user.updated")).await?;
     Ok(json(StatusCode::OK, &UserResponse::from(user)))
 }

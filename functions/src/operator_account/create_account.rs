@@ -4,7 +4,7 @@
 use lambda_http::http::StatusCode;
 use shared::auth::Claims;
 use shared::models::{Status, User};
-use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
+use shared::store::{Account, Act, Refusal, WriteError, own_team, team_tier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let user = new_user(claims, context.now)?;
     let team = own_team(&user, context.now);
     let user = User { team_id: team.id, team_name: team.name.clone(), ..user };
-    match context.store().sign_up(user, &team).await {
+    match context.store().sign_up(user, &team, &Act::new(token.user_id(), "user.signed_up", context.now)).await {
         Ok(user) => {
             let quota_tier = team_tier(&team, &quota_tiers)?;
             let account = Account { user, team, quota_tier, quota_usage: Vec::new() };
@@ -52,7 +52,10 @@ async fn existing(context: &Context, user: User) -> Result<Response> {
     }
     // Whoever was invited and signs up takes the account into use.
     let user = match user.status {
-        Status::Invited => context.store().change_user(user, |user| User { status: Status::Active, ..user.clone() }, context.now).await?,
+        Status::Invited => {
+            let act = context.act(&user, "user.signed_up");
+            context.store().change_user(user, |user| User { status: Status::Active, ..user.clone() }, &act).await?
+        }
         _ => user,
     };
     let account = context.store().account(user, context.now).await?;

@@ -19,7 +19,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         avatar_url: avatar_url.clone().unwrap_or_else(|| user.avatar_url.clone()),
         ..user.clone()
     };
-    let user = context.store().change_user(caller.user, change, context.now).await?;
+    let act = context.act(&caller.user, "user.updated");
+    let user = context.store().change_user(caller.user, change, &act).await?;
     let account = context.store().account(user, context.now).await?;
     Ok(json(StatusCode::OK, &AccountBody::from(account)))
 }

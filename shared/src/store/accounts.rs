@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Freshness, From, Refusal, Store, Transaction, WriteError, encode};
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::auth::{Operator, Sealed, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{ApiKey, ApiKeySecret, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
@@ -69,12 +69,12 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `UserExists` or `EmailTaken`.
-    pub async fn sign_up(&self, mut user: User, team: &Team) -> Result<User, WriteError> {
+    pub async fn sign_up(&self, mut user: User, team: &Team, act: &Act) -> Result<User, WriteError> {
         user.role = Role::Admin;
         user.number = 1;
         let mut transaction = Transaction::default();
         let build = |transaction: &mut Transaction| -> Result<()> {
-            self.add_user(transaction, &user)?;
+            self.add_user(transaction, &user, act)?;
             transaction.create(self, encode(&Key::team(team.id), team)?, Refusal::TeamExists)?;
             transaction.add(self, &Key::numbers(team.id), [("last_number", 1)])
         };

@@ -1,6 +1,6 @@
 //! Managed users and shares, from the side of who manages or is let in.
 
-use super::{Freshness, From, Store, Transaction, WriteError, encode};
+use super::{Act, Freshness, From, Store, Transaction, WriteError, encode};
 use crate::auth::{Sealed, VerifiedToken};
 use crate::error::Result;
 use crate::models::{ManagedUser, Share, Status, User};
@@ -52,7 +52,7 @@ impl Store {
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), now)
         };
         let mut transaction = Transaction::default();
-        self.add_user(&mut transaction, &user)?;
+        self.add_user(&mut transaction, &user, &Act::new(manager.id, "user.created", now))?;
         self.commit(transaction).await?;
         Ok(user)
     }

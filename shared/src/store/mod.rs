@@ -1,6 +1,7 @@
 //! Reads and writes of the single table. The files beside this one hold them by what they are about.
 
 mod accounts;
+mod audit;
 mod lists;
 mod managed;
 mod numbers;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use accounts::{Account, AccountRecords, own_team, team_tier};
+pub use audit::Act;
 pub use lists::{Counts, Filter, ListQuery};
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
-use super::{Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, failed};
+use super::{Act, Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, failed};
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
 use crate::models::{ManagedUser, Seen, Share, Team, User};
 use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
-use crate::time::Timestamp;
 
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
@@ -28,21 +27,23 @@ impl Store {
         Ok(self.user(id, Freshness::Strong).await?.filter(|user| user.team_id == access.team_id()))
     }
 
-    /// Adds to a transaction all that makes a user: the record, its unique values, its count, its place in the manager's list.
-    pub fn add_user(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
+    /// Adds to a transaction all that makes a user: the record, its unique values, its count, its place in the manager's list, the
+    /// first entry of its history.
+    pub(crate) fn add_user(&self, transaction: &mut Transaction, user: &User, act: &Act) -> Result<()> {
         transaction.create(self, user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
         transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
-        self.list_managed(transaction, user)
+        self.list_managed(transaction, user)?;
+        self.record(transaction, user.id, act, None, Some(user))
     }
 
-    /// Turns a user as it was read into what it has become, at `now`.
+    /// Turns a user as it was read into what it has become.
     ///
     /// # Errors
     /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's.
-    pub async fn update_user(&self, before: &User, mut after: User, now: Timestamp) -> Result<User, WriteError> {
+    pub async fn update_user(&self, before: &User, mut after: User, act: &Act) -> Result<User, WriteError> {
         after.version = before.version + 1;
-        after.updated_at = now;
+        after.updated_at = act.at;
         let mut transaction = Transaction::default();
         let build = |transaction: &mut Transaction| -> Result<()> {
             transaction.update(self, &Key::user(after.id), before.version, &user_item(before)?, &user_item(&after)?)?;
@@ -59,7 +60,7 @@ impl Store {
             if ManagedUser::from(before) != ManagedUser::from(&after) {
                 self.list_managed(transaction, &after)?;
             }
-            Ok(())
+            self.record(transaction, after.id, act, Some(before), Some(&after))
         };
         build(&mut transaction).map_err(WriteError::Failed)?;
         self.commit(transaction).await?;
@@ -68,13 +69,13 @@ impl Store {
 
     /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. For changes
     /// that touch no unique value.
-    pub async fn change_user(&self, mut user: User, change: impl Fn(&User) -> User, now: Timestamp) -> Result<User> {
+    pub async fn change_user(&self, mut user: User, change: impl Fn(&User) -> User, act: &Act) -> Result<User> {
         for _ in 0..CHANGE_ATTEMPTS {
             let changed = change(&user);
             if changed == user {
                 return Ok(user);
             }
-            match self.update_user(&user, changed, now).await {
+            match self.update_user(&user, changed, act).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     user = self.user(user.id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
                 }
@@ -113,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `Changed` where someone else wrote the user since it was read.
-    pub async fn erase_user(&self, user: &User) -> Result<(), WriteError> {
+    pub async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
         let partition =
             self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong).await.map_err(WriteError::Failed)?;
         let mut keys: Vec<Key> = Vec::new();
@@ -142,7 +143,8 @@ impl Store {
             if let Some(manager) = user.manager_id {
                 transaction.delete(self, &Key::managed(manager, user.id))?;
             }
-            transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])
+            transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])?;
+            self.record(transaction, user.id, act, Some(user), None)
         };
         build(&mut transaction).map_err(WriteError::Failed)?;
         self.commit(transaction).await

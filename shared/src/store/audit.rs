@@ -1,0 +1,74 @@
+//! The history of every user: an entry for each change, in the change's own transaction.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Store, Transaction, encode};
+use crate::error::{Error, Result};
+use crate::models::{AuditEntry, FieldChange, User};
+use crate::table::Key;
+use crate::time::Timestamp;
+
+/// A change that someone makes: its entry's beginning.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// Who makes it.
+    pub actor_id: Uuid,
+    /// When: every write of the change bears this time.
+    pub at: Timestamp,
+    /// What it is: `user.suspended`.
+    pub action: &'static str,
+    /// Why, where it is said.
+    pub reason: Option<String>,
+}
+
+impl Act {
+    /// A change without a reason.
+    pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
+        Self { actor_id, at, action, reason: None }
+    }
+}
+
+/// What tells nothing of a change: every change has it.
+const UNTOLD: [&str; 2] = ["version", "updated_at"];
+
+impl Store {
+    /// Adds the entry of a change to the change's transaction. `None` is a user who does not exist yet, or no longer.
+    pub(crate) fn record(
+        &self,
+        transaction: &mut Transaction,
+        user: Uuid,
+        act: &Act,
+        before: Option<&User>,
+        after: Option<&User>,
+    ) -> Result<()> {
+        // Who is erased leaves ids behind, and nothing else of theirs.
+        let changes = if after.is_some() { changes(before, after)? } else { BTreeMap::new() };
+        let entry = AuditEntry {
+            id: Uuid::now_v7(),
+            at: act.at,
+            actor_id: act.actor_id,
+            action: act.action.to_owned(),
+            reason: act.reason.clone(),
+            changes,
+        };
+        transaction.put(self, encode(&Key::audit(user, entry.id), &entry)?)
+    }
+}
+
+fn changes(before: Option<&User>, after: Option<&User>) -> Result<BTreeMap<String, FieldChange>> {
+    let (before, after) = (fields(before)?, fields(after)?);
+    let names = before.keys().chain(after.keys()).filter(|name| !UNTOLD.contains(&name.as_str()));
+    let differing = names.filter(|name| before.get(*name) != after.get(*name));
+    let value = |fields: &Map<String, Value>, name| fields.get(name).cloned().unwrap_or_default();
+    Ok(differing.map(|name| (name.clone(), FieldChange { before: value(&before, name), after: value(&after, name) })).collect())
+}
+
+fn fields(user: Option<&User>) -> Result<Map<String, Value>> {
+    match user.map(serde_json::to_value).transpose().map_err(Error::internal)? {
+        Some(Value::Object(fields)) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
