@@ -72,7 +72,8 @@ macro_rules! handlers {
 }
 
 handlers! {
-    operator_account: get_user, create_account, get_me, update_me;
+    operator_account: get_user, update_user_quota, create_user_key, suspend_user, unsuspend_user, restore_user, get_audit_log,
+        list_quota_tiers, create_account, get_me, update_me, list_keys, create_key, create_default_key, rotate_key, revoke_key;
     directory: list_admin_users;
     user_admin: get_user;
     managed_users: list_users, create_user, get_user, update_user, delete_user, get_principal_token;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
-use shared::models::{AccountType, ApiKey, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User};
+use shared::models::{
+    AccountType, ApiKey, ApiKeyRecord, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User,
+};
 use shared::store::{Store, WriteError};
 use shared::table::Key;
 use uuid::Uuid;
@@ -93,7 +95,7 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     for (owner, place, key) in demo.api_keys() {
         let text = api_key_text(owner, place);
         let sha256 = api_key::hash(text.reveal()).ok_or("a demo key has a wrong checksum")?;
-        store.load_api_key(owner, &key, &sha256).await.map_err(loading)?;
+        store.load_api_key(owner, &ApiKeyRecord { key, sha256, is_rotated: false }).await.map_err(loading)?;
     }
     for sandbox in demo.sandboxes() {
         store.put(&Key::sandbox(sandbox.user_id, &sandbox.id), &sandbox).await?;

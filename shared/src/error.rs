@@ -32,6 +32,9 @@ pub enum Error {
     /// There is no such account.
     #[error("There is no such account.")]
     AccountNotFound,
+    /// The account is not soft-deleted, which this takes.
+    #[error("This account is not deleted.")]
+    AccountNotDeleted,
     /// The request collides with what is there.
     #[error("{0}")]
     Conflict(String),

@@ -405,6 +405,26 @@ words! {
     }
 }
 
+/// An API key as its owner's partition holds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiKeyRecord {
+    /// What is shown of it.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub sha256: String,
+    /// Whether another key has taken its place, and it works on only for the overlap.
+    #[serde(default)]
+    pub is_rotated: bool,
+}
+
+impl ApiKey {
+    /// Whether it authenticates at that time.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.is_active && self.expires_at.is_none_or(|expires_at| expires_at > now)
+    }
+}
+
 /// What the SHA-256 of an API key leads to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeySecret {

@@ -3,7 +3,8 @@
 //! | item | `pk` | `sk` | read by |
 //! |---|---|---|---|
 //! | [`User`](crate::models::User) | `USER#id` | `USER` | id; `version` counts the changes |
-//! | [`ApiKey`](crate::models::ApiKey) | `USER#id` | `KEY#key_id` | the owner |
+//! | [`ApiKeyRecord`](crate::models::ApiKeyRecord) | `USER#id` | `KEY#key_id` | the owner |
+//! | which key is the default one | `USER#id` | `DEFAULT_KEY` | whoever makes the default key |
 //! | [`ApiKeySecret`](crate::models::ApiKeySecret) | `KEY#sha256` | `KEY` | authentication: one GetItem |
 //! | [`Sandbox`](crate::models::Sandbox) | `USER#id` | `SANDBOX#id` | the owner, newest first, as the ids sort by time |
 //! | [`ManagedUser`](crate::models::ManagedUser) | `USER#manager` | `MANAGED#id` | the manager's list |
@@ -66,6 +67,11 @@ impl Key {
     /// An API key in its owner's partition.
     pub fn api_key(owner: Uuid, key_id: Uuid) -> Self {
         Self::new(format!("USER#{owner}"), format!("KEY#{key_id}"))
+    }
+
+    /// Which of a user's API keys is the default one.
+    pub fn default_api_key(owner: Uuid) -> Self {
+        Self::new(format!("USER#{owner}"), "DEFAULT_KEY")
     }
 
     /// An API key by the SHA-256 of its text, in hexadecimal.

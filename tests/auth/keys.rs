@@ -1,12 +1,11 @@
 //! API keys.
 
 use local::demo;
-use shared::auth::api_key;
-use shared::models::{ApiKey, KeyScope};
 use tests::{Roster, send};
 use uuid::Uuid;
 
 use crate::errors::Contract;
+use crate::give_key::give_key;
 use crate::{CALLER, ENDPOINTS, Outcome, PRINCIPAL_TOKEN, SIGN_UP, assert_keeps_secret, assert_outcome, try_everywhere};
 
 /// What needs a token: sign-up, and the token that an ordinary one is answered with.
@@ -16,27 +15,6 @@ fn takes_keys(path: &str) -> bool {
 
 fn key(owner: Uuid, place: u8) -> String {
     demo::api_key_text(owner, place).reveal().to_owned()
-}
-
-/// Gives a user one more key, and returns its text.
-async fn give_key(roster: &Roster, owner: Uuid, scope: KeyScope, adjust: impl FnOnce(&mut ApiKey)) -> String {
-    let text = demo::api_key_text(owner, 77);
-    let mut record = ApiKey {
-        id: Uuid::now_v7(),
-        prefix: text.prefix().to_owned(),
-        is_active: true,
-        name: None,
-        created_at: roster.now(),
-        last_used_at: None,
-        scope,
-        expires_at: None,
-        revoked_at: None,
-        rotation_parent_key_id: None,
-    };
-    adjust(&mut record);
-    let sha256 = api_key::hash(text.reveal()).expect("a key's hash");
-    roster.server.data.store.load_api_key(owner, &record, &sha256).await.expect("the key is written");
-    text.reveal().to_owned()
 }
 
 #[tokio::test]
@@ -100,7 +78,7 @@ async fn a_key_that_is_no_key_costs_no_read() {
 #[tokio::test]
 async fn a_key_ends_while_the_clock_runs() {
     let roster = Roster::start().await;
-    let text = give_key(&roster, CALLER, KeyScope::Operator, |key| key.expires_at = Some(roster.now().plus_seconds(60))).await;
+    let text = give_key(&roster, CALLER, "operator", Some(roster.now().plus_seconds(60))).await;
     let authorization = format!("Bearer {text}");
     roster.advance(59);
     try_everywhere(&roster, "before its end", &authorization, Outcome::In, |endpoint| takes_keys(endpoint.path)).await;
@@ -113,10 +91,10 @@ async fn the_owner_of_a_key_is_always_looked_up() {
     let roster = Roster::start().await;
     let cases = [("suspended", demo::id(0xb6), Outcome::Suspended), ("deleted", demo::id(0x110), Outcome::Deleted)];
     for (case, owner, outcome) in cases {
-        let text = give_key(&roster, owner, KeyScope::User, |_| {}).await;
+        let text = give_key(&roster, owner, "user", None).await;
         try_everywhere(&roster, case, &format!("Bearer {text}"), outcome, |endpoint| endpoint.path != SIGN_UP).await;
     }
-    let orphan = give_key(&roster, Uuid::new_v4(), KeyScope::Operator, |_| {}).await;
+    let orphan = give_key(&roster, Uuid::new_v4(), "operator", None).await;
     try_everywhere(&roster, "no owner", &format!("Bearer {orphan}"), Outcome::Refused, |_| true).await;
 }
 

@@ -3,6 +3,8 @@
 #[path = "../errors.rs"]
 mod errors;
 mod forge;
+#[path = "../give_key.rs"]
+mod give_key;
 mod jwks;
 mod keys;
 mod tokens;
@@ -96,7 +98,7 @@ fn assert_outcome(endpoint: &Endpoint, outcome: Outcome, answer: &Answer, case: 
         (Contract::ManagedUsers, _) => (401, ""),
         (Contract::Workspace, _) => (401, "UNAUTHORIZED"),
     };
-    assert_eq!(answer.status, status, "{case} at {endpoint:?}: {answer:?}");
+    assert_eq!(answer.status, status, "{case} at {endpoint:?}: {:.300}", answer.text);
     assert_eq!(endpoint.contract.error(answer), code, "{case} at {endpoint:?}");
 }
 

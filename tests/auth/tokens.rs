@@ -332,6 +332,23 @@ async fn no_other_contract_takes_a_header_or_cookie() {
     }
 }
 
+/// Where a credential may stand is the endpoint's affair, whatever its path parameter spells.
+#[tokio::test]
+async fn no_path_parameter_opens_another_contracts_places() {
+    let roster = Roster::start().await;
+    let (token, key) = (roster.token(CALLER), demo::api_key_text(CALLER, 1));
+    for (path, name, value) in [
+        ("/users/..%2Fapi%2Fv1%2Fx", "cookie", format!("token={token}")),
+        ("/users/..%2Fapi%2Fv1%2Fx", "refreshed-token", token.clone()),
+        ("/v1/admin/users/..%2F..%2F..%2Fapi%2Fv1%2Fx", "cookie", format!("token={token}")),
+        ("/api/admin/user-admin/..%2F..%2F..%2Fapi%2Fv1%2Fx", "cookie", format!("token={token}")),
+        ("/users/..%2Fapi%2Fadmin%2Fuser-admin%2F1", "authorization", key.reveal().to_owned()),
+    ] {
+        let answer = send(roster.request(Method::GET, path).header(name, value)).await;
+        assert_eq!(answer.status, 401, "{name} at {path}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn two_authorization_headers_are_no_credential_to_choose_from() {
     let roster = Roster::start().await;

@@ -2,6 +2,8 @@
 
 #[path = "../errors.rs"]
 mod errors;
+#[path = "../give_key.rs"]
+mod give_key;
 mod hostile;
 mod probes;
 mod rights;

@@ -3,12 +3,12 @@
 use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::auth::api_key;
-use shared::models::{ApiKey, KeyScope, Role};
+use shared::models::Role;
 use tests::{Roster, send, sign};
 use uuid::Uuid;
 
 use crate::errors::Contract;
+use crate::give_key::give_key;
 
 /// What a forged or misconfigured token may claim.
 fn claims_to_be_more() -> Vec<Value> {
@@ -91,24 +91,10 @@ async fn a_key_carries_operator_rights_only_in_its_scope_and_its_owners() {
     get(&roster, &directory(demo::TEAM), &operator_key).await.expect(200);
 
     // An operator-scoped key whose owner is none.
-    let text = demo::api_key_text(demo::ADMIN, 78);
-    let record = ApiKey {
-        id: Uuid::now_v7(),
-        prefix: text.prefix().to_owned(),
-        is_active: true,
-        name: None,
-        created_at: roster.now(),
-        last_used_at: None,
-        scope: KeyScope::Operator,
-        expires_at: None,
-        revoked_at: None,
-        rotation_parent_key_id: None,
-    };
-    let sha256 = api_key::hash(text.reveal()).expect("a key's hash");
-    roster.server.data.store.load_api_key(demo::ADMIN, &record, &sha256).await.expect("the key is written");
+    let of_admin = give_key(&roster, demo::ADMIN, "operator", None).await;
 
     let user_key = key(demo::PLATFORM_OPERATOR, 2);
-    for key in [user_key.clone(), key(demo::ADMIN, 1), text.reveal().to_owned()] {
+    for key in [user_key.clone(), key(demo::ADMIN, 1), of_admin] {
         for of in [demo::ADMIN, demo::OTHER_ADMIN, Uuid::new_v4()] {
             let answer = get(&roster, &account(of), &key).await.expect(403);
             assert_eq!(Contract::Operator.error(&answer), "operator_required");

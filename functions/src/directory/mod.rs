@@ -26,7 +26,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "bad_authtoken"),
         Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "not_permitted"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "not_found"),
-        Error::Conflict(_) => (StatusCode::CONFLICT, "invalid_action"),
+        Error::Conflict(_) | Error::AccountNotDeleted => (StatusCode::CONFLICT, "invalid_action"),
         Error::Invalid(issues) => (StatusCode::BAD_REQUEST, code(issues)),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected"),

@@ -89,7 +89,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => StatusCode::UNAUTHORIZED,
         Error::OperatorRequired | Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::AccountNotFound => StatusCode::NOT_FOUND,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::AccountNotDeleted => StatusCode::CONFLICT,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,20 +1,33 @@
 //! The operator and account contract: platform operators see any account, everyone sees their own.
 
 pub mod create_account;
+pub mod create_default_key;
+pub mod create_key;
+pub mod create_user_key;
+pub mod get_audit_log;
 pub mod get_me;
 pub mod get_user;
+pub mod list_keys;
+pub mod list_quota_tiers;
+pub mod restore_user;
+pub mod revoke_key;
+pub mod rotate_key;
+pub mod suspend_user;
+pub mod unsuspend_user;
 pub mod update_me;
+pub mod update_user_quota;
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::Places;
-use shared::models::{QuotaTier, Team, UsageDay, User};
-use shared::store::Account;
-use shared::{Error, Fault, Timestamp};
+use shared::auth::{Caller, Places};
+use shared::models::{ApiKey, QuotaTier, Sandbox, Team, UsageDay, User};
+use shared::store::{Account, AccountRecords, Act, MadeApiKey};
+use shared::{Error, Fault, Result, Timestamp};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-use crate::{Contract, Response, json};
+use crate::request::{optional_json_object, path_id, text};
+use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/v1", places: Places::Bearer, render };
@@ -102,6 +115,71 @@ impl From<Account> for AccountBody {
     }
 }
 
+/// An account as operators see it: with its keys and its newest 100 sandboxes.
+#[derive(Debug, Serialize)]
+struct AccountDetail {
+    #[serde(flatten)]
+    account: AccountBody,
+    api_keys: Vec<ApiKey>,
+    sandboxes: Vec<Sandbox>,
+}
+
+/// A key that was made, with its text: the one time that it is shown.
+#[derive(Debug, Serialize)]
+struct MadeKeyBody {
+    #[serde(flatten)]
+    key: ApiKey,
+    #[serde(rename = "key")]
+    text: String,
+}
+
+impl From<MadeApiKey> for MadeKeyBody {
+    fn from(made: MadeApiKey) -> Self {
+        Self { text: made.text.reveal().to_owned(), key: made.key }
+    }
+}
+
+/// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
+/// operator only.
+async fn operators_view(context: &Context, request: &Request) -> Result<(Caller, AccountRecords)> {
+    let token = context.verify(request).await?;
+    let Some(user_id) = path_id(request, "user_id") else {
+        context.caller(&token).await?.operator()?;
+        return Err(Error::AccountNotFound);
+    };
+    let records = context.store().sealed_account_records(user_id, &token);
+    let (caller, records) = futures::try_join!(context.caller(&token), records)?;
+    let records = records.open(&caller.operator()?).ok_or(Error::AccountNotFound)?;
+    Ok((caller, records))
+}
+
+/// The account detail.
+async fn detail(context: &Context, records: AccountRecords) -> Result<Response> {
+    let account = context.store().account(records.user, context.now).await?;
+    Ok(json(StatusCode::OK, &AccountDetail { account: account.into(), api_keys: records.api_keys, sandboxes: records.sandboxes }))
+}
+
+/// Moves an account that the path names from one status to another, for a platform operator, and answers its detail.
+async fn change_status(
+    context: &Context,
+    request: &Request,
+    action: &'static str,
+    change: impl Fn(&User) -> Result<User>,
+) -> Result<Response> {
+    let (caller, mut records) = operators_view(context, request).await?;
+    let act = Act { reason: reason(request)?, ..context.act(&caller.user, action) };
+    records.user = context.store().try_change_user(records.user, change, &act).await?;
+    detail(context, records).await
+}
+
+/// The `reason` of a body that may be left out.
+fn reason(request: &Request) -> Result<Option<String>> {
+    text(&optional_json_object(request)?, "reason", MOST_REASON).map(Option::flatten).map_err(Error::invalid)
+}
+
+/// The longest reason, in characters.
+const MOST_REASON: usize = 1000;
+
 /// An error in this contract's body.
 #[derive(Debug, Serialize)]
 struct ErrorBody<'a> {
@@ -129,6 +207,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         // The contract has no code for what a key may not do: it does not authorise this.
         Error::Forbidden(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        Error::AccountNotDeleted => (StatusCode::CONFLICT, "account_not_soft_deleted"),
         Error::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
         Error::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),

@@ -94,7 +94,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
         Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "PermissionError"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NotFoundError"),
-        Error::Conflict(_) | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BadDataError"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BadDataError"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };

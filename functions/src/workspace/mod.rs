@@ -131,7 +131,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         }
         Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        Error::Conflict(_) | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_SERVER_ERROR"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
     };

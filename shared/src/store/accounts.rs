@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::auth::{Operator, Sealed, VerifiedToken};
 use crate::error::{Error, Result};
-use crate::models::{ApiKey, ApiKeySecret, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
-use crate::table::{Item, Key, prefix};
+use crate::models::{ApiKey, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
+use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
 /// A user with the team, its quota tier, and its usage of the last 30 days, newest first.
@@ -86,21 +86,6 @@ impl Store {
     /// The caller's own record, whatever its status: for signing up.
     pub async fn own_user(&self, token: &VerifiedToken) -> Result<Option<User>> {
         self.user(token.user_id(), Freshness::Strong).await
-    }
-
-    /// Writes an API key: in its owner's partition, and by the SHA-256 of its text.
-    pub async fn load_api_key(&self, owner: Uuid, key: &ApiKey, sha256: &str) -> Result<(), WriteError> {
-        let secret =
-            ApiKeySecret { user_id: owner, key_id: key.id, scope: key.scope, is_active: key.is_active, expires_at: key.expires_at };
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            let mut item: Item = encode(&Key::api_key(owner, key.id), key)?;
-            item.insert("sha256".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(sha256.to_owned()));
-            transaction.put(self, item)?;
-            transaction.put(self, encode(&Key::api_key_secret(sha256), &secret)?)
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
-        self.commit(transaction).await
     }
 }
 

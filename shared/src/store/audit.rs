@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Store, Transaction, encode};
+use super::{Freshness, Store, Transaction, encode};
+use crate::auth::Operator;
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, User};
 use crate::table::Key;
@@ -46,6 +47,16 @@ impl Store {
     ) -> Result<()> {
         // Who is erased leaves ids behind, and nothing else of theirs.
         let changes = if after.is_some() { changes(before, after)? } else { BTreeMap::new() };
+        self.record_changes(transaction, user, act, changes)
+    }
+
+    /// Adds the entry of what was done to a user's API key.
+    pub(crate) fn record_key(&self, transaction: &mut Transaction, owner: Uuid, key_id: Uuid, act: &Act) -> Result<()> {
+        let change = FieldChange { before: Value::Null, after: Value::String(key_id.to_string()) };
+        self.record_changes(transaction, owner, act, BTreeMap::from([("key_id".to_owned(), change)]))
+    }
+
+    fn record_changes(&self, transaction: &mut Transaction, user: Uuid, act: &Act, changes: BTreeMap<String, FieldChange>) -> Result<()> {
         let entry = AuditEntry {
             id: Uuid::now_v7(),
             at: act.at,
@@ -55,6 +66,18 @@ impl Store {
             changes,
         };
         transaction.put(self, encode(&Key::audit(user, entry.id), &entry)?)
+    }
+}
+
+impl Store {
+    /// A user's history, newest first, at most `limit` entries from before the entry `before`.
+    pub async fn audit_log(&self, _: &Operator, user: Uuid, before: Option<Uuid>, limit: usize) -> Result<Vec<AuditEntry>> {
+        self.query_before(&Key::audit(user, Uuid::nil()), before.map(|id| id.to_string()), limit).await
+    }
+
+    /// Whether there is a user of that id.
+    pub async fn user_exists(&self, _: &Operator, id: Uuid) -> Result<bool> {
+        Ok(self.user(id, Freshness::Strong).await?.is_some())
     }
 }
 

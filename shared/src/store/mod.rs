@@ -1,6 +1,7 @@
 //! Reads and writes of the single table. The files beside this one hold them by what they are about.
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod lists;
 mod managed;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use accounts::{Account, AccountRecords, own_team, team_tier};
+pub use api_keys::{MadeApiKey, NewApiKey};
 pub use audit::Act;
 pub use lists::{Counts, Filter, ListQuery};
 pub use transaction::{Refusal, Transaction, WriteError};
@@ -99,8 +101,19 @@ impl Store {
         limit: usize,
         freshness: Freshness,
     ) -> Result<Vec<Item>> {
+        self.walk_partition(partition, prefix, from, limit, freshness, None).await
+    }
+
+    async fn walk_partition(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        from: From,
+        limit: usize,
+        freshness: Freshness,
+        mut start: Option<Item>,
+    ) -> Result<Vec<Item>> {
         let mut found = Vec::new();
-        let mut start = None;
         loop {
             let mut request = self
                 .client
@@ -128,6 +141,12 @@ impl Store {
                 return Ok(found);
             }
         }
+    }
+
+    /// Reads up to `limit` records of one partition from the highest sort key down, or from below one.
+    pub(crate) async fn query_before<T: DeserializeOwned>(&self, partition: &Key, below: Option<String>, limit: usize) -> Result<Vec<T>> {
+        let start = below.map(|sk| Key { pk: partition.pk.clone(), sk }.item());
+        self.walk_partition(partition, "", From::End, limit, Freshness::Strong, start).await?.into_iter().map(decode).collect()
     }
 
     /// Reads many items by their keys, a hundred a call and all calls together; in no order, and without those that do not exist.

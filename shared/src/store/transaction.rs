@@ -81,14 +81,22 @@ impl Transaction {
         Ok(())
     }
 
-    /// Turns an item that is still at `version` from `before` into `after`. Attributes that are the same in both are left as
-    /// they are by then: being seen changes some without counting as a version.
-    pub(crate) fn update(&mut self, store: &Store, key: &Key, version: u64, before: &Item, after: &Item) -> Result<(), Error> {
+    /// Turns an item from `before` into `after`, if the attribute `expected` names still has that value. Attributes that are the
+    /// same in both are left as they are by then: being seen changes some of a user's without counting as a version.
+    pub(crate) fn update(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        expected: (&str, AttributeValue),
+        before: &Item,
+        after: &Item,
+    ) -> Result<(), Error> {
         let mut update = Update::builder()
             .table_name(&store.table)
             .set_key(Some(key.item()))
-            .condition_expression("version = :before")
-            .expression_attribute_values(":before", AttributeValue::N(version.to_string()));
+            .condition_expression("#expected = :expected")
+            .expression_attribute_names("#expected", expected.0)
+            .expression_attribute_values(":expected", expected.1);
         let mut set = Vec::new();
         let mut remove = Vec::new();
         for (place, (attribute, value)) in after.iter().filter(|(attribute, value)| before.get(*attribute) != Some(value)).enumerate() {
@@ -107,6 +115,44 @@ impl Transaction {
         }
         let update = update.update_expression(expression).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().update(update).build(), Refusal::Changed);
+        Ok(())
+    }
+
+    /// Replaces an item by another, if these attributes are as they were read.
+    pub(crate) fn replace(&mut self, store: &Store, old: &Item, new: Item, watched: &[&str]) -> Result<(), Error> {
+        let mut put = Put::builder().table_name(&store.table).set_item(Some(new));
+        let mut conditions = vec!["attribute_exists(pk)".to_owned()];
+        for (place, attribute) in watched.iter().enumerate() {
+            let Some(value) = old.get(*attribute) else { continue };
+            conditions.push(format!("#w{place} = :w{place}"));
+            put = put
+                .expression_attribute_names(format!("#w{place}"), *attribute)
+                .expression_attribute_values(format!(":w{place}"), value.clone());
+        }
+        let put = put.condition_expression(conditions.join(" AND ")).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().put(put).build(), Refusal::Changed);
+        Ok(())
+    }
+
+    /// Writes an item where that attribute is this text, or, with `None`, where there is no item.
+    pub(crate) fn put_if(
+        &mut self,
+        store: &Store,
+        item: Item,
+        attribute: &str,
+        text: Option<String>,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let Some(text) = text else { return self.create(store, item, refusal) };
+        let put = Put::builder()
+            .table_name(&store.table)
+            .set_item(Some(item))
+            .condition_expression("#attribute = :text")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":text", AttributeValue::S(text))
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().put(put).build(), refusal);
         Ok(())
     }
 

@@ -14,7 +14,8 @@ use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
 
-const CHANGE_ATTEMPTS: usize = 8;
+/// How often a change that others get in the way of is tried.
+pub(super) const CHANGE_ATTEMPTS: usize = 8;
 
 impl Store {
     /// The user of that id, whoever asks: for authentication, and for checks that follow at once.
@@ -37,16 +38,23 @@ impl Store {
         self.record(transaction, user.id, act, None, Some(user))
     }
 
-    /// Turns a user as it was read into what it has become.
+    /// Turns a user as it was read into what it has become, and writes what else goes with it.
     ///
     /// # Errors
     /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's.
-    pub async fn update_user(&self, before: &User, mut after: User, act: &Act) -> Result<User, WriteError> {
+    async fn update_user(
+        &self,
+        before: &User,
+        mut after: User,
+        act: &Act,
+        also: impl Fn(&mut Transaction) -> Result<()>,
+    ) -> Result<User, WriteError> {
         after.version = before.version + 1;
         after.updated_at = act.at;
         let mut transaction = Transaction::default();
         let build = |transaction: &mut Transaction| -> Result<()> {
-            transaction.update(self, &Key::user(after.id), before.version, &user_item(before)?, &user_item(&after)?)?;
+            let version = ("version", AttributeValue::N(before.version.to_string()));
+            transaction.update(self, &Key::user(after.id), version, &user_item(before)?, &user_item(&after)?)?;
             let held = Key::unique_values(before);
             self.claim_values(transaction, &after, &held)?;
             let kept = Key::unique_values(&after);
@@ -60,7 +68,8 @@ impl Store {
             if ManagedUser::from(before) != ManagedUser::from(&after) {
                 self.list_managed(transaction, &after)?;
             }
-            self.record(transaction, after.id, act, Some(before), Some(&after))
+            self.record(transaction, after.id, act, Some(before), Some(&after))?;
+            also(transaction)
         };
         build(&mut transaction).map_err(WriteError::Failed)?;
         self.commit(transaction).await?;
@@ -69,13 +78,27 @@ impl Store {
 
     /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. For changes
     /// that touch no unique value.
-    pub async fn change_user(&self, mut user: User, change: impl Fn(&User) -> User, act: &Act) -> Result<User> {
+    pub async fn change_user(&self, user: User, change: impl Fn(&User) -> User, act: &Act) -> Result<User> {
+        self.try_change_user(user, |user| Ok(change(user)), act).await
+    }
+
+    /// The same for a change that may not be possible.
+    pub async fn try_change_user(&self, user: User, change: impl Fn(&User) -> Result<User>, act: &Act) -> Result<User> {
+        let change = |user: &User| change(user).map(|changed| Some(changed).filter(|changed| changed != user));
+        self.change_with(user, change, act, |_| Ok(())).await
+    }
+
+    /// The same, with what else is to be written in the same transaction. Nothing is written where `change` gives nothing.
+    async fn change_with(
+        &self,
+        mut user: User,
+        change: impl Fn(&User) -> Result<Option<User>>,
+        act: &Act,
+        also: impl Fn(&mut Transaction) -> Result<()>,
+    ) -> Result<User> {
         for _ in 0..CHANGE_ATTEMPTS {
-            let changed = change(&user);
-            if changed == user {
-                return Ok(user);
-            }
-            match self.update_user(&user, changed, act).await {
+            let Some(changed) = change(&user)? else { return Ok(user) };
+            match self.update_user(&user, changed, act, &also).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     user = self.user(user.id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
                 }
@@ -83,6 +106,28 @@ impl Store {
             }
         }
         Err(Error::Unavailable("the user kept changing".into()))
+    }
+
+    /// Changes a user's quota tier, and that of the team where it is the user's own.
+    pub async fn change_quota(&self, user: User, quota_tier_id: &str, act: &Act) -> Result<User> {
+        let team: Option<Team> = self.get(&Key::team(user.team_id), Freshness::Strong).await?;
+        let user_id = user.id;
+        let own_team = team.filter(|team| team.owner_user_id == user_id);
+        let team_differs = own_team.as_ref().is_some_and(|team| team.quota_tier_id != quota_tier_id);
+        let change = |user: &User| {
+            let differs = team_differs || user.quota_tier_id != quota_tier_id;
+            Ok(differs.then(|| User { quota_tier_id: quota_tier_id.to_owned(), ..user.clone() }))
+        };
+        let also = |transaction: &mut Transaction| match &own_team {
+            Some(team) => {
+                let key = Key::team(team.id);
+                let changed = Team { quota_tier_id: quota_tier_id.to_owned(), updated_at: act.at, ..team.clone() };
+                let owner = ("owner_user_id", AttributeValue::S(user_id.to_string()));
+                transaction.update(self, &key, owner, &encode(&key, team)?, &encode(&key, &changed)?)
+            }
+            None => Ok(()),
+        };
+        self.change_with(user, change, act, also).await
     }
 
     /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no change: the version stays.

@@ -1,0 +1,45 @@
+//! POST `/v1/keys`: makes an API key for the caller, who needs a token for it. Its text is shown this once.
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value};
+use shared::auth::Caller;
+use shared::models::KeyScope;
+use shared::store::NewApiKey;
+use shared::{Fault, Issue, Place, Result, Timestamp};
+
+use super::MadeKeyBody;
+use crate::request::{MOST_NAME, all, optional_json_object, text};
+use crate::{Context, Request, Response, json};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let token = context.verify(&request).await?;
+    token.claims()?;
+    let caller = context.caller(&token).await?;
+    let fields = optional_json_object(&request)?;
+    let (name, (scope, expires_at)) =
+        all(text(&fields, "name", MOST_NAME), scope(&fields, &caller).and_then(|scope| Ok((scope, expires_at(&fields, context.now)?))))?;
+    let new = NewApiKey { name: name.flatten(), scope, expires_at };
+    let made = context.store().create_api_key(caller.user.id, new, &context.act(&caller.user, "key.created")).await?;
+    Ok(json(StatusCode::CREATED, &MadeKeyBody::from(made)))
+}
+
+/// The scope; `operator` is for platform operators.
+fn scope(fields: &Map<String, Value>, caller: &Caller) -> Result<KeyScope, Issue> {
+    let scopes: &[&str] = if caller.operator().is_ok() { &["user", "operator"] } else { &["user"] };
+    match text(fields, "scope", MOST_NAME)?.flatten() {
+        None => Ok(KeyScope::User),
+        Some(word) => KeyScope::from_word(&word).filter(|scope| scopes.contains(&scope.as_str())).ok_or_else(|| {
+            Issue::new(Place::Body, "scope", Fault::NotOneOf(if scopes.len() == 2 { &["user", "operator"] } else { &["user"] }))
+        }),
+    }
+}
+
+/// When the key ends: a time to come.
+fn expires_at(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, Issue> {
+    let wrong = || Issue::new(Place::Body, "expires_at", Fault::NotA("a time to come, as 2030-01-01T00:00:00Z"));
+    match text(fields, "expires_at", MOST_NAME)?.flatten() {
+        None => Ok(None),
+        Some(time) => time.parse().ok().filter(|time| *time > now).map(Some).ok_or_else(wrong),
+    }
+}
