@@ -161,11 +161,17 @@ fn without_new(value: Value, now: Timestamp) -> Value {
             }
         }
         Value::Array(values) => values.into_iter().map(|value| without_new(value, now)).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            // The seconds that a token has left.
-            .map(|(name, value)| if name == "expires_in" { (name, "(seconds)".into()) } else { (name.clone(), without_new(value, now)) })
-            .collect(),
+        Value::Object(fields) => {
+            let made_key = fields.contains_key("key");
+            let shown = |name: &str, value| match name {
+                // The seconds that a token has left.
+                "expires_in" => "(seconds)".into(),
+                // The text of a key that was made, and its beginning.
+                "key" | "prefix" if made_key => "(new key)".into(),
+                _ => without_new(value, now),
+            };
+            fields.into_iter().map(|(name, value)| (name.clone(), shown(&name, value))).collect()
+        }
         value => value,
     }
 }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use lambda_http::Body;
 use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, RequestExt};
 use shared::auth::Places;
 use shared::dynamodb::{Cost, Meter};
 use shared::{Error, Result};
@@ -89,7 +89,7 @@ pub fn handler(name: &str) -> Option<&'static Handler> {
 impl Handler {
     /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says also what it cost.
     pub fn answer<'a>(&'a self, app: &Arc<App>, request: Request) -> BoxFuture<'a, (Response, Cost)> {
-        let contract = Contract::of_path(request.uri().path());
+        let contract = Contract::of_path(request.raw_http_path());
         let context = Context::new(app.clone(), contract.places, &request);
         Box::pin(Meter::measure(async move {
             let run = async {
@@ -128,16 +128,12 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn add_standard_headers(error: &Error, response: &mut Response) {
-    let headers = response.headers_mut();
-    match error {
-        // RFC 9110, section 11.6.1: a 401 names the scheme.
-        Error::NotAuthenticated | Error::BadCredential(_) if !headers.contains_key(header::WWW_AUTHENTICATE) => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        Error::Unavailable(_) => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
+    // RFC 9110, section 11.6.1: a 401 names the scheme.
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if matches!(error, Error::Unavailable(_)) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
 }
 

@@ -76,16 +76,30 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>> {
     }
 }
 
-/// The body's fields, from a form or a JSON object. A form's empty fields are left out: that is how clients send a field that
-/// they have no value for.
+/// The body's fields, from a form or a JSON object; a body of no stated type is taken by its look. A form's empty fields are left
+/// out: that is how clients send a field that they have no value for.
 pub fn form_or_json(request: &Request) -> Result<Map<String, Value>> {
     let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.contains("json") {
-        return json_object(request);
-    }
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let bytes = body(request)?;
-    let fields = form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty());
-    Ok(fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect())
+    let wrong = |what| Error::invalid(Issue::new(Place::Body, "", Fault::NotA(what)));
+    match media_type.as_str() {
+        json if json.ends_with("json") => return json_object(request),
+        _ if bytes.is_empty() => return Ok(Map::new()),
+        "application/x-www-form-urlencoded" => {}
+        "" if !bytes.trim_ascii_start().starts_with(b"{") => {}
+        "" => return json_object(request),
+        _ => return Err(wrong("a form or an object")),
+    }
+    let fields: Map<_, _> = form_urlencoded::parse(bytes)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+        .collect();
+    // U+FFFD stands where the bytes were no UTF-8.
+    if fields.values().filter_map(Value::as_str).any(|value| value.contains('\u{fffd}')) {
+        return Err(wrong("a form in UTF-8"));
+    }
+    Ok(fields)
 }
 
 /// A field of text that may be absent (`None`), null (`Some(None)`) or at most so many characters.
@@ -96,10 +110,7 @@ pub fn text(fields: &Map<String, Value>, name: &str, most: usize) -> Result<Opti
         Some(Value::Null) => Ok(Some(None)),
         Some(Value::String(text)) if text.chars().count() > most => Err(issue(Fault::TooLong(most))),
         Some(Value::String(text)) if text.trim().is_empty() => Err(issue(Fault::Blank)),
-        // U+FFFD stands where a form's bytes were no UTF-8.
-        Some(Value::String(text)) if text.chars().any(|c| c.is_control() || c == '\u{fffd}') => {
-            Err(issue(Fault::NotA("a string without control characters")))
-        }
+        Some(Value::String(text)) if text.chars().any(char::is_control) => Err(issue(Fault::NotA("a string without control characters"))),
         Some(Value::String(text)) => Ok(Some(Some(text.clone()))),
         Some(_) => Err(issue(Fault::NotA("a string"))),
     }

@@ -1,6 +1,6 @@
 //! The DynamoDB behind the local server: an embedded one, or any other by its address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -23,6 +23,8 @@ use crate::{Failure, template};
 pub enum Location {
     /// In memory: gone when the server ends.
     Memory,
+    /// In memory, beginning as a copy of a file.
+    CopyOf(PathBuf),
     /// In a file, made if it does not exist.
     File(PathBuf),
     /// Behind an address: DynamoDB Local, another emulator, or the cloud.
@@ -43,14 +45,22 @@ pub async fn open(location: &Location) -> Result<Opened, Failure> {
     match location {
         Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None }),
         Location::Memory => embed(Database::memory()?).await,
+        Location::CopyOf(path) => {
+            let database = Database::memory()?;
+            database.restore_from(text(path)?)?;
+            embed(database).await
+        }
         Location::File(path) => {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let path = path.to_str().ok_or("the database's path is not UTF-8")?;
-            embed(Database::new(path)?).await
+            embed(Database::new(text(path)?)?).await
         }
     }
+}
+
+fn text(path: &Path) -> Result<&str, Failure> {
+    Ok(path.to_str().ok_or("the database's path is not UTF-8")?)
 }
 
 /// A client of an opened database. Each of its calls waits for `latency` first.

@@ -266,9 +266,13 @@ impl Demo {
                 status,
                 ..user
             },
-            Status::Deleted => {
-                User { soft_deleted_at: Some(self.days_ago(3)), delete_scheduled_at: Some(self.days_ago(-27)), status, ..user }
-            }
+            Status::Deleted => User {
+                soft_deleted_at: Some(self.days_ago(3)),
+                updated_at: self.days_ago(3),
+                delete_scheduled_at: Some(self.days_ago(-27)),
+                status,
+                ..user
+            },
             Status::Active | Status::Suspended => User { status, ..user },
         }
     }
@@ -325,7 +329,7 @@ impl Demo {
             (owner, place, api_key)
         };
         let mut keys = vec![
-            key(ADMIN, 1, "default", KeyScope::User),
+            key(ADMIN, 1, "workstation", KeyScope::User),
             key(ADMIN, 2, "revoked", KeyScope::User),
             key(ADMIN, 3, "expired", KeyScope::User),
             key(ADMIN, 4, "ci", KeyScope::User),
@@ -347,16 +351,17 @@ impl Demo {
             .map(|place| {
                 let created_at = self.days_ago(i64::from(10 - place));
                 let status = SandboxStatus::ALL[place as usize % SandboxStatus::ALL.len()];
+                let destroyed_at = (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
                 Sandbox {
                     id: format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()),
                     user_id: ADMIN,
                     template: ["python-3.13", "node-24", "base"][place as usize % 3].into(),
                     status,
                     created_at,
-                    updated_at: created_at,
+                    updated_at: destroyed_at.unwrap_or(created_at),
                     metadata: BTreeMap::from([("job".into(), serde_json::json!(format!("nightly-{place}")))]),
                     started_at: (status != SandboxStatus::Starting).then_some(created_at),
-                    destroyed_at: (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600)),
+                    destroyed_at,
                     cpu_count: Some(2),
                     memory_mb: Some(2048),
                     disk_mb: Some(10_240),

@@ -58,6 +58,11 @@ impl Error {
         Self::Invalid(vec![issue])
     }
 
+    /// A path that is no endpoint's.
+    pub fn no_such_endpoint() -> Self {
+        Self::NotFound("There is no such endpoint.".into())
+    }
+
     /// A fault of ours, with its cause.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
@@ -169,7 +174,6 @@ impl fmt::Display for Fault {
             Fault::Repeated => write!(formatter, "may be given only once"),
             Fault::NotJson => write!(formatter, "must be valid JSON"),
             Fault::NotA(what) => write!(formatter, "must be {what}"),
-            Fault::NotAnInteger { min, max } if *max == i64::MAX => write!(formatter, "must be an integer of {min} or more"),
             Fault::NotAnInteger { min, max } => write!(formatter, "must be an integer from {min} to {max}"),
             Fault::NotOneOf(values) => write!(formatter, "must be one of {}", values.join(", ")),
             Fault::TooLong(most) => write!(formatter, "may have at most {most} characters"),

@@ -32,15 +32,16 @@ struct Endpoint {
 /// One for each method and path.
 fn endpoints() -> Vec<Endpoint> {
     let of_handler = |name: &'static str| {
-        let caller = match name {
-            "operator_account.get_user" | "directory.list_admin_users" => demo::PLATFORM_OPERATOR,
-            name if name.starts_with("managed_users.") => demo::MANAGER,
-            _ => demo::ADMIN,
-        };
         probes(name).into_iter().map(move |probe| {
+            let caller = match name {
+                "directory.list_admin_users" => demo::PLATFORM_OPERATOR,
+                _ if probe.bare_path().starts_with("/v1/admin/") => demo::PLATFORM_OPERATOR,
+                _ if name.starts_with("managed_users.") => demo::MANAGER,
+                _ => demo::ADMIN,
+            };
             // One that is erased is none to rename.
             let user = if probe.method == Method::DELETE { demo::id(0x64) } else { demo::id(0x61) };
-            Endpoint { handler: name, probe, caller, target: Target { user, number: 12, team: demo::TEAM } }
+            Endpoint { handler: name, probe, caller, target: Target { user, number: 12, team: demo::TEAM, key: demo::id(0xf204) } }
         })
     };
     let mut seen = BTreeSet::new();

@@ -48,6 +48,10 @@ impl Roster {
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
         };
         adjust(&mut options);
+        // The same data every time: made once, and copied.
+        if options.demo && matches!(options.location, Location::Memory) && options.clock.now() == Timestamp::from_millisecond(START) {
+            options.location = Location::CopyOf(demo_database(options.clone()).await);
+        }
         let server = Server::start(options).await.expect("the server starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { server, http, now }
@@ -188,6 +192,20 @@ impl Roster {
             .collect();
         assert_eq!(listed, managed, "the managers' lists differ from the managed users");
     }
+}
+
+/// A file with the demo data as of [`START`], made when it is first asked for.
+async fn demo_database(options: Options) -> std::path::PathBuf {
+    static MADE: tokio::sync::OnceCell<std::path::PathBuf> = tokio::sync::OnceCell::const_new();
+    let make = async || {
+        // Test processes that run at once each have a file of their own.
+        let path = std::env::temp_dir().join(format!("roster-demo-{}.db", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let data = local::Data::open(&Options { location: Location::File(path.clone()), ..options }).await.expect("the demo data is made");
+        drop(data);
+        path
+    };
+    MADE.get_or_init(make).await.clone()
 }
 
 /// Signs claims with the local secret.

@@ -11,7 +11,7 @@ use crate::{Context, Request, Response, json};
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if !path_parameter(&request, "proxy").is_empty() {
-        return Err(Error::NotFound("Not Found".into()));
+        return Err(Error::no_such_endpoint());
     }
     let manager = context.authenticate(&request).await?.user;
     if manager.manager_id.is_some() {

@@ -2,13 +2,15 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::models::User;
 
-use super::managed_user;
+use super::{managed_user, not_found};
 use crate::{Context, Request, Response, json};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = managed_user(context, &request).await?;
-    context.store().erase_user(&user, &context.act(&caller.user, "user.erased")).await?;
-    Ok(json(StatusCode::OK, &()))
+    let is_managed = |user: &User| user.manager_id == Some(caller.user.id);
+    let erased = context.store().erase(user, is_managed, &context.act(&caller.user, "user.erased")).await?;
+    if erased { Ok(json(StatusCode::OK, &())) } else { Err(not_found()) }
 }

@@ -54,7 +54,7 @@ fn default_scopes() -> Vec<String> {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // The route with a trailing slash is `{proxy+}` with nothing in it; anything else under it is no endpoint.
     if !path_parameter(&request, "proxy").is_empty() {
-        return Err(Error::NotFound("Not Found".into()));
+        return Err(Error::no_such_endpoint());
     }
     let token = context.verify(&request).await?;
     let (caller, managed, shares) =

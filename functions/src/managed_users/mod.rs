@@ -52,7 +52,6 @@ impl From<User> for UserResponse {
 /// The caller, and the user of the path's id whom the caller manages; 404 for anyone else. Both are read at once.
 async fn managed_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
     let token = context.verify(request).await?;
-    let not_found = || Error::NotFound("There is no managed user of that id.".into());
     let Some(user_id) = path_id(request, "user_id") else {
         context.caller(&token).await?;
         return Err(not_found());
@@ -60,6 +59,10 @@ async fn managed_user(context: &Context, request: &Request) -> Result<(Caller, U
     let (caller, user) = futures::try_join!(context.caller(&token), context.store().sealed_user(user_id, &token))?;
     let user = user.open_for_manager(&caller.user).ok_or_else(not_found)?;
     Ok((caller, user))
+}
+
+fn not_found() -> Error {
+    Error::NotFound("There is no managed user of that id.".into())
 }
 
 /// An error in this contract's body.
@@ -107,7 +110,7 @@ impl From<&Issue> for ValidationError {
         let (kind, msg) = match &issue.fault {
             Fault::Missing => ("missing", "Field required".to_owned()),
             Fault::NotJson => ("json_invalid", "JSON decode error".to_owned()),
-            Fault::NotA("an object") => {
+            Fault::NotA("an object" | "a form or an object" | "a form in UTF-8") => {
                 ("model_attributes_type", "Input should be a valid dictionary or object to extract fields from".to_owned())
             }
             Fault::NotA("a boolean") => ("bool_parsing", "Input should be a valid boolean, unable to interpret input".to_owned()),

@@ -21,7 +21,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let claims = token.claims()?;
     let (user, quota_tiers) = futures::try_join!(context.store().own_user(&token), context.store().quota_tiers(context.now))?;
     if let Some(user) = user {
-        return existing(context, user).await;
+        return existing(context, claims, user).await;
     }
     let user = new_user(claims, context.now)?;
     let team = own_team(&user, context.now);
@@ -34,7 +34,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         }
         // The same person signed up in another request at the same time.
         Err(WriteError::Refused(Refusal::UserExists)) => match context.store().own_user(&token).await? {
-            Some(user) => existing(context, user).await,
+            Some(user) => existing(context, claims, user).await,
             None => Err(Error::Conflict("The account was deleted while it was made. Try again.".into())),
         },
         Err(WriteError::Refused(Refusal::EmailTaken)) => {
@@ -44,7 +44,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
 }
 
-async fn existing(context: &Context, user: User) -> Result<Response> {
+async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Response> {
     match user.status {
         Status::Suspended => return Err(Error::AccountSuspended),
         Status::Deleted => return Err(Error::AccountDeleted),
@@ -54,7 +54,7 @@ async fn existing(context: &Context, user: User) -> Result<Response> {
     let user = match user.status {
         Status::Invited => {
             let act = context.act(&user, "user.signed_up");
-            context.store().change_user(user, |user| User { status: Status::Active, ..user.clone() }, &act).await?
+            context.store().change_user(user, |user| signed_up(user, claims, context.now), &act).await?
         }
         _ => user,
     };
@@ -75,14 +75,20 @@ fn new_user(claims: &Claims, now: Timestamp) -> Result<User> {
     if !well_formed || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong(Fault::NotA("an email address")));
     }
+    Ok(User { email: Some(email.to_owned()), ..signed_up(&User::new(claims.sub, 0, (Uuid::nil(), ""), now), claims, now) })
+}
+
+/// A user who takes the account into use, with what the token tells that is not known yet.
+fn signed_up(user: &User, claims: &Claims, now: Timestamp) -> User {
     let said = claims.user_metadata.as_object().cloned().unwrap_or_default();
     let word = |name, most| text(&said, name, most).ok().flatten().flatten();
     let picture = web_address(Some(word("avatar_url", MOST_URL))).ok().flatten().flatten();
-    Ok(User {
-        email: Some(email.to_owned()),
-        name: word("full_name", MOST_NAME).or_else(|| word("name", MOST_NAME)),
-        avatar_url: picture,
-        email_verified_at: claims.email_verified.filter(|verified| *verified).map(|_| now),
-        ..User::new(claims.sub, 0, (Uuid::nil(), ""), now)
-    })
+    User {
+        status: Status::Active,
+        invite_link: None,
+        name: user.name.clone().or_else(|| word("full_name", MOST_NAME)).or_else(|| word("name", MOST_NAME)),
+        avatar_url: user.avatar_url.clone().or(picture),
+        email_verified_at: user.email_verified_at.or_else(|| claims.email_verified.filter(|verified| *verified).map(|_| now)),
+        ..user.clone()
+    }
 }

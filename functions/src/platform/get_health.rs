@@ -13,6 +13,6 @@ struct Health {
 
 /// Answers the request.
 pub async fn handle(context: &Context, _request: Request) -> Result<Response> {
-    context.store().quota_tiers(context.now).await?;
+    context.store().reach().await?;
     Ok(json(StatusCode::OK, &Health { status: "ok" }))
 }

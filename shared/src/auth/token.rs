@@ -71,6 +71,10 @@ impl TokenVerifier {
     /// `BadCredential`, or `Unavailable` where the provider's keys cannot be had.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         let header = decode_header(token).map_err(|_| Error::BadCredential("not a token"))?;
+        // RFC 7515, section 4.1.11: extensions that we do not know, and there is none that we know, must not be passed over.
+        if header.crit.is_some() {
+            return Err(Error::BadCredential("critical header"));
+        }
         // The header only says which configured key to try. Each key then verifies by its own algorithm alone.
         let claims = if header.alg == Algorithm::HS256 {
             let key = self.secret.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;

@@ -198,6 +198,12 @@ impl Store {
         Ok(tiers)
     }
 
+    /// Whether the table can be reached: one cheap read.
+    pub async fn reach(&self) -> Result<()> {
+        let _: Option<QuotaTier> = self.get(&Key::tier(crate::models::DEFAULT_QUOTA_TIER), Freshness::Eventual).await?;
+        Ok(())
+    }
+
     /// Writes one item, whatever was there. For loading data; requests write through a [`Transaction`].
     pub async fn put(&self, key: &Key, record: &impl Serialize) -> Result<()> {
         self.client.put_item().table_name(&self.table).set_item(Some(encode(key, record)?)).send().await.map_err(failed)?;

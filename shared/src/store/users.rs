@@ -100,7 +100,10 @@ impl Store {
             let Some(changed) = change(&user)? else { return Ok(user) };
             match self.update_user(&user, changed, act, &also).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
-                    user = self.user(user.id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
+                    user = self
+                        .user(user.id, Freshness::Strong)
+                        .await?
+                        .ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))?;
                 }
                 outcome => return Ok(outcome?),
             }
@@ -154,12 +157,27 @@ impl Store {
         }
     }
 
+    /// Erases a user and everything of theirs, also where others write the user meanwhile. Says whether it was this that did:
+    /// not where someone else came first, nor where `still` no longer holds of the user.
+    pub async fn erase(&self, mut user: User, still: impl Fn(&User) -> bool, act: &Act) -> Result<bool> {
+        for _ in 0..CHANGE_ATTEMPTS {
+            match self.erase_user(&user, act).await {
+                Err(WriteError::Refused(Refusal::Changed)) => match self.user(user.id, Freshness::Strong).await? {
+                    Some(present) if still(&present) => user = present,
+                    _ => return Ok(false),
+                },
+                outcome => return Ok(outcome.map(|()| true)?),
+            }
+        }
+        Err(Error::Unavailable("the user kept changing".into()))
+    }
+
     /// Erases a user and everything of theirs. What is in the user's partition goes first and the user last, in one
     /// transaction with its unique values and its count: cut off anywhere, it can be run again.
     ///
     /// # Errors
     /// Refused as `Changed` where someone else wrote the user since it was read.
-    pub async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
+    async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
         let partition =
             self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong).await.map_err(WriteError::Failed)?;
         let mut keys: Vec<Key> = Vec::new();
