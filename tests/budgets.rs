@@ -112,3 +112,49 @@ async fn pages_of_a_thousand_users_cost_no_more_than_their_budgets() {
         within(&path, answer.cost(), 2, 8.0, 0.0);
     }
 }
+
+/// Offsets, orders and totals against a sort of our own. Takes minutes, mostly to import: run it with `-- --ignored`.
+#[tokio::test]
+#[ignore = "imports 100,000 users"]
+async fn offsets_and_totals_are_exact_in_a_team_of_a_hundred_thousand() {
+    let roster = team_of(100_000).await;
+    let items: Vec<_> = roster.items().await.into_iter().filter(|item| item["sk"] == "USER").collect();
+    assert_eq!(items.len(), 100_000);
+    let text = |item: &serde_json::Map<String, serde_json::Value>, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let ids = |answer: &serde_json::Value, list: &str| -> Vec<String> {
+        answer[list].as_array().expect("a list").iter().map(|user| user["id"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let expect = |mut users: Vec<(String, String)>, descending: bool, offset: usize| -> Vec<String> {
+        users.sort();
+        if descending {
+            users.reverse();
+        }
+        users.into_iter().skip(offset).take(10).map(|(_, id)| id).collect()
+    };
+    for (sorting, descending) in [("id", false), ("title", true), ("last_seen", false), ("status", true)] {
+        let key = |item: &serde_json::Map<String, serde_json::Value>| match sorting {
+            "id" => text(item, "id"),
+            "title" => text(item, "email"),
+            "last_seen" => item["last_seen"]["at"].as_str().unwrap_or_default().to_owned(),
+            _ => if text(item, "status") == "invited" { "new" } else { "extant" }.to_owned(),
+        };
+        for offset in [0, 12_345, 50_000, 99_995] {
+            let sign = if descending { "-" } else { "" };
+            let path = format!("/api/v1/admin_user?account_id={}&sorting={sign}{sorting}&pagination[offset]={offset}", demo::TEAM);
+            let answer = roster.get(&path, demo::ADMIN).await.expect(200);
+            let users = items.iter().map(|item| (key(item), text(item, "id"))).collect();
+            assert_eq!(ids(&answer.json(), "summaries"), expect(users, descending, offset), "{path}");
+            assert_eq!(answer.json()["pagination"]["item_count"], 100_000);
+            println!("{path}: {:?}", answer.cost());
+        }
+    }
+    let filtered: Vec<_> = items.iter().filter(|item| item["role"] == "operator" && item["status"] == "suspended").collect();
+    for page in [1, filtered.len() / 20, filtered.len().div_ceil(10)] {
+        let path = format!("/users?role=OPERATOR&status=ACCESS_SUSPENDED&sortBy=name&pageSize=10&page={page}");
+        let answer = roster.get(&path, demo::ADMIN).await.expect(200);
+        let users = filtered.iter().map(|item| (text(item, "name").to_lowercase(), text(item, "id"))).collect();
+        assert_eq!(ids(&answer.json(), "results"), expect(users, false, (page - 1) * 10), "{path}");
+        assert_eq!(answer.json()["total"], filtered.len());
+        println!("{path}: {:?}", answer.cost());
+    }
+}

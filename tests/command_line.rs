@@ -104,6 +104,24 @@ async fn a_file_database_keeps_what_was_imported() {
     assert_eq!(second.status("/api/admin/user-admin/1", second.after("team admin,")).await, 401, "--empty made no demo data");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn another_dynamodb_serves_as_well() {
+    let options = local::Options {
+        port: 0,
+        location: local::Location::Memory,
+        latency: std::time::Duration::ZERO,
+        trailing_slash: local::TrailingSlash::default(),
+        demo: true,
+        config: local::config().expect("the defaults"),
+        clock: shared::Clock::system(),
+    };
+    let data = local::Data::open(&options).await.expect("a database");
+    let folder = TempDir::new().expect("a folder");
+    let server = Started::start(&folder, &["--dynamodb-endpoint", &data.database.endpoint, "--port", "0"]);
+    assert_eq!(server.status("/api/admin/user-admin/1", server.after("team admin,")).await, 200);
+    assert!(!folder.path().join(".roster").exists());
+}
+
 #[test]
 fn token_prints_a_token_and_nothing_else() {
     let folder = TempDir::new().expect("a folder");

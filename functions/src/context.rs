@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lambda_http::RequestExt;
 use lambda_http::http::header;
 use lambda_http::request::RequestContext;
-use shared::auth::{self, Caller, Places, TokenVerifier, VerifiedToken};
+use shared::auth::{self, Caller, Places, TokenVerifier, UsedKey, VerifiedToken};
 use shared::config::Config;
 use shared::models::{Seen, User};
 use shared::store::{Act, SEEN_EVERY, Store};
@@ -39,8 +39,8 @@ pub struct Context {
     /// The request's id, in the answer and in the log.
     pub request_id: String,
     seen: Seen,
-    sightings: Mutex<Option<oneshot::Sender<User>>>,
-    sighting: Mutex<Option<oneshot::Receiver<User>>>,
+    sightings: Mutex<Option<oneshot::Sender<Sighting>>>,
+    sighting: Mutex<Option<oneshot::Receiver<Sighting>>>,
 }
 
 impl Context {
@@ -89,26 +89,26 @@ impl Context {
         auth::credential(request.headers(), self.places)
     }
 
-    /// Looks up the user whom a verified credential names.
+    /// Looks up the user whom a verified credential names. That the user was seen, and an API key used, is noted beside the
+    /// handler's further work, at most once in ten minutes.
     pub async fn caller(&self, token: &VerifiedToken) -> Result<Caller> {
         let caller = Caller::look_up(&self.app.store, token).await?;
-        self.saw(&caller.user);
+        let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
+        let sighting = Sighting {
+            user: Some(&caller.user).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
+            key: token.used_key().filter(|key| key.last_used_at.is_none_or(|at| at < cutoff)).cloned(),
+        };
+        if (sighting.user.is_some() || sighting.key.is_some())
+            && let Some(sightings) = lock(&self.sightings).take()
+        {
+            let _ = sightings.send(sighting);
+        }
         Ok(caller)
     }
 
     /// Verifies the credential and looks its user up, for handlers that read nothing beside.
     pub async fn authenticate(&self, request: &Request) -> Result<Caller> {
         self.caller(&self.verify(request).await?).await
-    }
-
-    /// Has the sighting noted beside the handler's further work, where the last one is old enough.
-    fn saw(&self, user: &User) {
-        let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
-        if user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)
-            && let Some(sightings) = lock(&self.sightings).take()
-        {
-            let _ = sightings.send(user.clone());
-        }
     }
 
     pub(crate) fn no_more_sightings(&self) {
@@ -118,12 +118,20 @@ impl Context {
     /// Waits for a sighting and notes it. That it fails is no reason to fail the request.
     pub(crate) async fn note_sighting(&self) {
         let Some(sighting) = lock(&self.sighting).take() else { return };
-        if let Ok(user) = sighting.await
-            && let Err(error) = self.app.store.note_seen(&user, &self.seen).await
-        {
+        let Ok(Sighting { user, key }) = sighting.await else { return };
+        let store = self.store();
+        let note_user = async { if let Some(user) = &user { store.note_seen(user, &self.seen).await } else { Ok(()) } };
+        let note_key = async { if let Some(key) = &key { store.note_key_used(key, self.seen.at).await } else { Ok(()) } };
+        if let Err(error) = futures::try_join!(note_user, note_key) {
             tracing::warn!(request_id = self.request_id, %error, "a sighting was not noted");
         }
     }
+}
+
+/// What is to be noted of a caller.
+struct Sighting {
+    user: Option<User>,
+    key: Option<UsedKey>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -27,6 +27,9 @@ async fn start() -> Result<(), Error> {
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
     let client = shared::dynamodb::client(&aws);
     let app = Arc::new(App::new(&config, client, Clock::system()));
+    // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it
+    // fail, the first request says so.
+    let _ = app.store.reach().await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let app = app.clone();
         async move {

@@ -320,7 +320,7 @@ impl Demo {
                 is_active: true,
                 name: Some(name.to_owned()),
                 created_at: self.days_ago(100 - i64::from(place)),
-                last_used_at: Some(self.days_ago(1)),
+                last_used_at: Some(if place == 1 { self.seen(2).at } else { self.days_ago(1) }),
                 scope,
                 expires_at: None,
                 revoked_at: None,

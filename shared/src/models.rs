@@ -439,6 +439,9 @@ pub struct ApiKeySecret {
     /// When it stops authenticating.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When it last authenticated, at most ten minutes behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// A sandbox.

@@ -210,6 +210,7 @@ async fn a_key_authenticates_at_once_as_its_owner_and_no_longer_once_revoked() {
 #[tokio::test]
 async fn a_key_cannot_make_rotate_or_revoke_keys() {
     let roster = Roster::start().await;
+    let before = roster.items().await;
     let mut told = None;
     for (owner, own) in [(demo::ADMIN, WORKS), (demo::PLATFORM_OPERATOR, demo::id(0xf101))] {
         let for_another = format!("/v1/admin/users/{}/keys", demo::VIEWER);
@@ -224,12 +225,13 @@ async fn a_key_cannot_make_rotate_or_revoke_keys() {
         ] {
             for body in ["{}", "no JSON"] {
                 let request = roster.request(method.clone(), &path).bearer_auth(key(owner, 1)).body(body);
-                let answer = unchanged(&roster, request).await.snapshot();
+                let answer = send(request).await.snapshot();
                 assert_eq!(*told.get_or_insert(answer.clone()), answer, "{owner} {method} {path}");
             }
         }
     }
     assert_json_snapshot!(told);
+    assert_eq!(changes(&before, &roster.items().await), [""; 0]);
 }
 
 #[tokio::test]
@@ -248,6 +250,7 @@ async fn every_field_of_a_new_key_may_be_left_out() {
 #[tokio::test]
 async fn a_wrong_field_of_a_new_key_is_named_and_nothing_is_made() {
     let roster = Roster::start().await;
+    let before = roster.items().await;
     let long = "x".repeat(256);
     let mut told = Vec::new();
     for (name, body) in [
@@ -270,15 +273,16 @@ async fn a_wrong_field_of_a_new_key_is_named_and_nothing_is_made() {
         ("a list", json!([])),
         ("null", json!(null)),
     ] {
-        let answer = unchanged(&roster, post_text(&roster, KEYS, demo::ADMIN, body.to_string())).await.expect(422).json();
+        let answer = send(post_text(&roster, KEYS, demo::ADMIN, body.to_string())).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{name}");
         told.push(json!([name, answer["error_detail"]]));
     }
     for body in ["{", "name=ci", "\u{feff}{}"] {
-        let answer = unchanged(&roster, post_text(&roster, KEYS, demo::ADMIN, body)).await.expect(422).json();
+        let answer = send(post_text(&roster, KEYS, demo::ADMIN, body)).await.expect(422).json();
         told.push(json!([body, answer["error_detail"]]));
     }
     assert_json_snapshot!(told);
+    assert_eq!(changes(&before, &roster.items().await), [""; 0]);
     assert_json_snapshot!("a_wrong_field", roster.call(Method::POST, KEYS, demo::ADMIN, &json!({"scope": "admin"})).await.snapshot());
 }
 
@@ -314,6 +318,27 @@ async fn a_key_works_until_it_expires_and_stays_listed() {
     roster.delete(&one(id), demo::VIEWER).await.expect(200);
     assert_eq!(listed(&roster, demo::VIEWER).await[&id]["is_active"], false);
     check(&roster).await;
+}
+
+#[tokio::test]
+async fn a_key_tells_when_it_was_last_used_at_most_ten_minutes_behind() {
+    let roster = Roster::start().await;
+    let (id, secret) = make(&roster, demo::VIEWER, json!({})).await;
+    let used = async |advance: i64| {
+        roster.advance(advance);
+        assert_eq!(status_by(&roster, &secret).await, 200);
+        check(&roster).await;
+        listed(&roster, demo::VIEWER).await[&id]["last_used_at"].clone()
+    };
+    assert_eq!(listed(&roster, demo::VIEWER).await[&id]["last_used_at"], Value::Null);
+    for (advance, expected) in [(5, "09:30:05"), (600, "09:30:05"), (1, "09:40:06"), (599, "09:40:06")] {
+        assert_eq!(used(advance).await, format!("2026-05-02T{expected}.000Z"), "{advance}");
+    }
+    // A refused use is none.
+    roster.delete(&one(id), demo::VIEWER).await.expect(200);
+    roster.advance(3600);
+    assert_eq!(status_by(&roster, &secret).await, 401);
+    assert_eq!(listed(&roster, demo::VIEWER).await[&id]["last_used_at"], "2026-05-02T09:40:06.000Z");
 }
 
 #[tokio::test]
@@ -405,6 +430,7 @@ async fn the_overlap_is_as_long_as_is_asked_for() {
 #[tokio::test]
 async fn a_wrong_overlap_is_refused_and_nothing_is_rotated() {
     let roster = Roster::start().await;
+    let before = roster.items().await;
     let mut told = Vec::new();
     for body in [
         r#"{"overlap_seconds": -1}"#,
@@ -418,11 +444,12 @@ async fn a_wrong_overlap_is_refused_and_nothing_is_rotated() {
         "60",
         "{",
     ] {
-        let answer = unchanged(&roster, post_text(&roster, &rotation(WORKS), demo::ADMIN, body)).await.expect(422).json();
+        let answer = send(post_text(&roster, &rotation(WORKS), demo::ADMIN, body)).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{body}");
         told.push(json!([body, answer["error_detail"]]));
     }
     assert_json_snapshot!(told);
+    assert_eq!(changes(&before, &roster.items().await), [""; 0]);
 }
 
 #[tokio::test]
@@ -452,21 +479,23 @@ async fn what_does_not_work_or_was_rotated_is_not_rotated() {
     }
     assert_json_snapshot!(told);
     roster.advance(DAY);
-    unchanged(&roster, post(&roster, &rotation(rotated), demo::VIEWER)).await.expect(404);
+    assert_eq!(Some(send(post(&roster, &rotation(rotated), demo::ADMIN)).await.snapshot()), told);
 }
 
 #[tokio::test]
 async fn a_key_that_is_not_ones_own_is_not_found() {
     let roster = Roster::start().await;
+    let before = roster.items().await;
     let mut told = None;
     for id in [&ANOTHERS.to_string(), &NOBODY.to_string(), "not-a-uuid", "default", "0000000000004000800000000000f201", "%20", "KEY%23"] {
         for (method, path) in [(Method::POST, rotation(id)), (Method::DELETE, one(id))] {
             let request = roster.request(method.clone(), &path).bearer_auth(roster.token(demo::ADMIN));
-            let answer = unchanged(&roster, request).await.expect(404).snapshot();
+            let answer = send(request).await.expect(404).snapshot();
             assert_eq!(*told.get_or_insert(answer.clone()), answer, "{method} {path}");
         }
     }
     assert_json_snapshot!(told);
+    assert_eq!(changes(&before, &roster.items().await), [""; 0]);
     // Not even by who operates the platform.
     unchanged(&roster, post(&roster, &rotation(WORKS), demo::PLATFORM_OPERATOR)).await.expect(404);
     // An id is read in either case.

@@ -1,8 +1,10 @@
 //! Every endpoint of every contract, in every status it can give: whole answers as snapshots, and what the table holds after.
 
 mod directory;
+mod keys;
 mod managed_users;
 mod operator_account;
+mod operators;
 mod platform;
 mod sightings;
 mod user_admin;

@@ -86,13 +86,34 @@ pub enum Credential {
     /// A token of the identity provider.
     Token(Box<Claims>),
     /// An API key of that scope.
-    ApiKey(KeyScope),
+    ApiKey(KeyScope, UsedKey),
+}
+
+/// An API key that authenticated.
+#[derive(Debug, Clone)]
+pub struct UsedKey {
+    /// The owner.
+    pub owner: Uuid,
+    /// The key.
+    pub key_id: Uuid,
+    /// The SHA-256 of its text, in hexadecimal.
+    pub sha256: String,
+    /// When it authenticated before, at most ten minutes behind.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl VerifiedToken {
     /// The user whom the credential names.
     pub fn user_id(&self) -> Uuid {
         self.user_id
+    }
+
+    /// The API key, where it was one.
+    pub fn used_key(&self) -> Option<&UsedKey> {
+        match &self.kind {
+            Credential::Token(_) => None,
+            Credential::ApiKey(_, used) => Some(used),
+        }
     }
 
     /// The token's claims.
@@ -102,7 +123,7 @@ impl VerifiedToken {
     pub fn claims(&self) -> Result<&Claims> {
         match &self.kind {
             Credential::Token(claims) => Ok(claims),
-            Credential::ApiKey(_) => Err(Error::Forbidden("An API key cannot do this: sign in and use a token.")),
+            Credential::ApiKey(..) => Err(Error::Forbidden("An API key cannot do this: sign in and use a token.")),
         }
     }
 }
@@ -127,7 +148,8 @@ pub async fn verify(credential: &str, tokens: &TokenVerifier, store: &Store, now
     if secret.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Error::BadCredential("the API key is expired"));
     }
-    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(secret.scope) })
+    let used = UsedKey { owner: secret.user_id, key_id: secret.key_id, sha256: hash, last_used_at: secret.last_used_at };
+    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(secret.scope, used) })
 }
 
 /// A user whose credential was verified, and whose account may be used.
@@ -144,10 +166,10 @@ impl Caller {
     /// # Errors
     /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`.
     pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
-        let (key_scope, freshness) = match token.kind {
+        let (key_scope, freshness) = match &token.kind {
             Credential::Token(_) => (None, Freshness::Strong),
             // The key's own read was strong, and says whether it is revoked.
-            Credential::ApiKey(scope) => (Some(scope), Freshness::Eventual),
+            Credential::ApiKey(scope, _) => (Some(*scope), Freshness::Eventual),
         };
         let user = store.user(token.user_id, freshness).await?.ok_or(Error::BadCredential("no such user"))?;
         match user.status {

@@ -7,12 +7,14 @@ use uuid::Uuid;
 use super::jwks::Jwks;
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
+use crate::models::parse_id;
 use crate::time::{Clock, Timestamp};
 
 /// What Roster reads of a token.
 #[derive(Clone, Deserialize)]
 pub struct Claims {
     /// The user's id.
+    #[serde(deserialize_with = "id")]
     pub sub: Uuid,
     /// When it ends, in Unix seconds.
     pub exp: f64,
@@ -27,6 +29,11 @@ pub struct Claims {
     /// What the user says of themselves: name, picture.
     #[serde(default)]
     pub user_metadata: serde_json::Value,
+}
+
+/// An id in the one form that ids have everywhere else.
+fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    parse_id(&String::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("not an id"))
 }
 
 impl std::fmt::Debug for Claims {

@@ -1,9 +1,11 @@
 //! API keys: each stands in its owner's partition and, by the SHA-256 of its text, where authentication finds it.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, if_met};
+use crate::auth::UsedKey;
 use crate::auth::api_key::{self, KeyText};
 use crate::error::{Error, Result};
 use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, KeyScope};
@@ -126,6 +128,25 @@ impl Store {
         Err(Error::Unavailable("the key kept changing".into()))
     }
 
+    /// Notes that a key authenticated at that time: where its owner lists it, and where authentication finds it.
+    pub async fn note_key_used(&self, used: &UsedKey, at: Timestamp) -> Result<()> {
+        let note = async |key: Key| {
+            let outcome = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key.item()))
+                .update_expression("SET last_used_at = :at")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":at", AttributeValue::S(at.to_string()))
+                .send()
+                .await;
+            if_met(outcome)
+        };
+        futures::try_join!(note(Key::api_key(used.owner, used.key_id)), note(Key::api_key_secret(&used.sha256)))?;
+        Ok(())
+    }
+
     async fn api_key(&self, owner: Uuid, key_id: Uuid) -> Result<ApiKeyRecord> {
         let record = self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
         record.ok_or_else(|| Error::NotFound("There is no key of that id.".into()))
@@ -183,5 +204,12 @@ impl Store {
 /// What the SHA-256 of a key leads to.
 fn secret(owner: Uuid, record: &ApiKeyRecord) -> ApiKeySecret {
     let key = &record.key;
-    ApiKeySecret { user_id: owner, key_id: key.id, scope: key.scope, is_active: key.is_active, expires_at: key.expires_at }
+    ApiKeySecret {
+        user_id: owner,
+        key_id: key.id,
+        scope: key.scope,
+        is_active: key.is_active,
+        expires_at: key.expires_at,
+        last_used_at: key.last_used_at,
+    }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -226,6 +227,17 @@ fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Holder {
     user_id: Uuid,
+}
+
+/// The outcome of an update whose condition may well not be met: that is no failure.
+pub(crate) fn if_met<T, R>(outcome: std::result::Result<T, SdkError<UpdateItemError, R>>) -> Result<()>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match outcome {
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => Ok(()),
+        outcome => outcome.map(|_| ()).map_err(failed),
+    }
 }
 
 /// What a failed call means: worth another try later, or a fault of ours.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, failed};
+use super::{Act, Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
 use crate::models::{ManagedUser, Seen, Share, Team, User};
@@ -151,10 +151,7 @@ impl Store {
             .expression_attribute_values(":cutoff", AttributeValue::S(seen.at.plus_seconds(-SEEN_EVERY).to_string()))
             .send()
             .await;
-        match outcome {
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => Ok(()),
-            outcome => outcome.map(|_| ()).map_err(failed),
-        }
+        if_met(outcome)
     }
 
     /// Erases a user and everything of theirs, also where others write the user meanwhile. Says whether it was this that did:
