@@ -351,10 +351,13 @@ async fn hostile_bodies_are_answered() {
     ];
     for endpoint in endpoints().iter().filter(|endpoint| endpoint.probe.method != Method::GET) {
         for (case, body) in &bodies {
-            let types: &[&str] = if body.len() > 1 << 20 {
-                &["application/json"]
-            } else {
-                &["application/json", "application/x-www-form-urlencoded", "application/octet-stream"]
+            // Only the update of a managed user reads the type; and one endpoint is enough to see what a body of megabytes does.
+            let reads_type = endpoint.probe.method == Method::PUT;
+            let types: &[&str] = match body.len() > 1 << 20 {
+                true if reads_type => &["application/json"],
+                true => &[],
+                false if reads_type => &["application/json", "application/x-www-form-urlencoded", "application/octet-stream"],
+                false => &["application/json"],
             };
             for content_type in types {
                 let wire = Wire { body: body.clone(), ..Wire::of(endpoint, &roster) }.header("content-type", content_type.as_bytes());
