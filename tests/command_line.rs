@@ -41,7 +41,7 @@ impl Started {
                 return Self { url: url.to_owned(), process, printed };
             }
         }
-        panic!("the server ended: {printed:?}");
+        panic!("the server ended with {:?}: {printed:?}", process.wait());
     }
 
     /// The line after the one that contains a text.

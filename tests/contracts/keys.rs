@@ -569,3 +569,22 @@ async fn who_is_erased_leaves_no_key_behind() {
     assert_eq!(roster.keys_with(&format!("USER#{managed}")).await, [""; 0]);
     check(&roster).await;
 }
+
+#[tokio::test]
+async fn a_key_made_while_its_user_is_erased_goes_with_the_user() {
+    // Calls that take a while leave room for others in between.
+    let roster = Roster::start_with(|options| options.latency = std::time::Duration::from_millis(5)).await;
+    for round in 0..8 {
+        let body = json!({"first_name": format!("Short {round}"), "last_name": null});
+        let user = roster.call(Method::POST, "/api/v1/users/", demo::MANAGER, &body).await.expect(200).json();
+        let id = user["id"].as_str().expect("an id");
+        let (path, keys) = (format!("/api/v1/users/{id}"), format!("/v1/admin/users/{id}/keys"));
+        let make = || roster.call(Method::POST, &keys, demo::PLATFORM_OPERATOR, &body);
+        let (erased, ..) = tokio::join!(roster.delete(&path, demo::MANAGER), make(), make(), async {
+            tokio::time::sleep(std::time::Duration::from_millis(10 + round)).await;
+            make().await
+        });
+        erased.expect(200);
+    }
+    roster.check_table().await;
+}

@@ -497,7 +497,8 @@ async fn two_updates_at_once_lose_nothing() {
             roster.call(Method::PUT, &path, demo::MANAGER, &first_body),
             roster.call(Method::PUT, &path, demo::MANAGER, &last_body),
         );
-        (one_answer.expect(200), other.expect(200));
+        one_answer.expect(200);
+        other.expect(200);
         let user = roster.user(FINN).await.expect("the record");
         assert_eq!((user.first_name, user.last_name), (Some(first_name), Some(last_name)));
     }

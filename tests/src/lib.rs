@@ -1,6 +1,6 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -152,7 +152,8 @@ impl Roster {
     }
 
     /// Holds the whole table against its own promises: counters equal a recount, every unique value has its user and every user
-    /// its unique values, every managed user stands in the manager's list under its present name.
+    /// its unique values, every managed user stands in the manager's list under its present name, and nothing is left of a user who
+    /// is gone.
     pub async fn check_table(&self) {
         let items = self.items().await;
         let text = |item: &Map<String, Value>, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -191,6 +192,13 @@ impl Roster {
             .map(|item| ((text(item, "pk"), text(item, "sk")), text(item, "display_name")))
             .collect();
         assert_eq!(listed, managed, "the managers' lists differ from the managed users");
+        let present: BTreeSet<String> = users.iter().map(|user| format!("USER#{}", user.id)).collect();
+        let owner = |item: &Map<String, Value>| match text(item, "sk").as_str() {
+            "KEY" => format!("USER#{}", text(item, "user_id")),
+            _ => text(item, "pk"),
+        };
+        let orphans: Vec<_> = items.iter().filter(|item| owner(item).starts_with("USER#") && !present.contains(&owner(item))).collect();
+        assert!(orphans.is_empty(), "left of users who are gone: {orphans:#?}");
     }
 }
 

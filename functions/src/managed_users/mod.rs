@@ -10,7 +10,7 @@ pub mod update_user;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::{Caller, Places};
-use shared::models::User;
+use shared::models::{Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
@@ -49,8 +49,14 @@ impl From<User> for UserResponse {
     }
 }
 
-/// The caller, and the user of the path's id whom the caller manages; 404 for anyone else. Both are read at once.
+/// The caller, and the user of the path's id whom the caller manages; 404 for anyone else.
 async fn managed_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+    let (caller, user) = managed_user_of_any_status(context, request).await?;
+    if user.status == Status::Deleted { Err(not_found()) } else { Ok((caller, user)) }
+}
+
+/// The same, deleted users too. Both are read at once.
+async fn managed_user_of_any_status(context: &Context, request: &Request) -> Result<(Caller, User)> {
     let token = context.verify(request).await?;
     let Some(user_id) = path_id(request, "user_id") else {
         context.caller(&token).await?;

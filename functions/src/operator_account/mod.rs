@@ -20,7 +20,7 @@ pub mod update_user_quota;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::{Caller, Places};
-use shared::models::{ApiKey, QuotaTier, Sandbox, Team, UsageDay, User};
+use shared::models::{ApiKey, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Result, Timestamp};
 use std::collections::BTreeMap;
@@ -164,12 +164,17 @@ async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: impl Fn(&User) -> Result<User>,
+    change: impl Fn(&Caller, &User) -> Result<User>,
 ) -> Result<Response> {
     let (caller, mut records) = operators_view(context, request).await?;
     let act = Act { reason: reason(request)?, ..context.act(&caller.user, action) };
-    records.user = context.store().try_change_user(records.user, change, &act).await?;
+    records.user = context.store().try_change_user(records.user, |user| change(&caller, user), &act).await?;
     detail(context, records).await
+}
+
+/// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away.
+fn status_in_use(user: &User) -> Status {
+    if user.invite_link.is_some() { Status::Invited } else { Status::Active }
 }
 
 /// The `reason` of a body that may be left out.

@@ -83,7 +83,8 @@ impl Store {
     /// # Errors
     /// `NotFound` where there is no such key; `Conflict` where it does not work or was rotated before.
     pub async fn rotate_api_key(&self, owner: Uuid, key_id: Uuid, overlap_seconds: i64, act: &Act) -> Result<MadeApiKey> {
-        let old = self.api_key(owner, key_id).await?;
+        let pointer = Key::default_api_key(owner);
+        let (old, default) = futures::try_join!(self.api_key(owner, key_id), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
         let conflict = || Error::Conflict("This key is revoked, expired or rotated already: make a new one.".into());
         if !old.key.works(act.at) || old.is_rotated {
             return Err(conflict());
@@ -96,6 +97,11 @@ impl Store {
         retired.is_rotated = true;
         retired.key.expires_at = Some(old.key.expires_at.map_or(ends, |expires_at| expires_at.min(ends)));
         self.replace_api_key(&mut transaction, owner, &old, &retired)?;
+        // The new key is the default one, if the old was.
+        if default.is_some_and(|default| default.key_id == key_id) {
+            let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
+            transaction.put_if(self, item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
+        }
         match self.commit(transaction).await {
             Ok(()) => Ok(made),
             Err(WriteError::Refused(Refusal::Changed)) => Err(conflict()),
@@ -176,6 +182,7 @@ impl Store {
         };
         let sha256 = api_key::hash(text.reveal()).ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
         let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false };
+        transaction.require_user(self, owner)?;
         transaction.create(self, encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
         transaction.create(self, encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
         self.record_key(transaction, owner, key.id, act)?;

@@ -45,7 +45,7 @@ impl Store {
         before: Option<&User>,
         after: Option<&User>,
     ) -> Result<()> {
-        // Who is erased leaves ids behind, and nothing else of theirs.
+        // The entry of an erasure holds ids alone.
         let changes = if after.is_some() { changes(before, after)? } else { BTreeMap::new() };
         self.record_changes(transaction, user, act, changes)
     }

@@ -52,6 +52,7 @@ impl Store {
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), now)
         };
         let mut transaction = Transaction::default();
+        transaction.require_user(self, manager.id)?;
         self.add_user(&mut transaction, &user, &Act::new(manager.id, "user.created", now))?;
         self.commit(transaction).await?;
         Ok(user)
@@ -71,6 +72,6 @@ impl Store {
 impl Sealed<Option<User>> {
     /// Opens the user to who manages it; to anyone else there is none.
     pub fn open_for_manager(self, manager: &User) -> Option<User> {
-        self.into_inner().filter(|user| user.manager_id == Some(manager.id) && user.status != Status::Deleted)
+        self.into_inner().filter(|user| user.manager_id == Some(manager.id))
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use uuid::Uuid;
 
 use super::{Store, failed};
 use crate::error::Error;
+use crate::models::Status;
 use crate::table::{Item, Key};
 
 /// What a condition of a write stands for, when it is not met.
@@ -28,7 +29,7 @@ pub enum Refusal {
     TeamExists,
     /// The record changed since it was read.
     Changed,
-    /// The record is gone.
+    /// The user is erased or deleted.
     Gone,
     /// A place that nothing may be wrong with.
     Impossible,
@@ -44,9 +45,10 @@ pub enum WriteError {
 }
 
 impl From<WriteError> for Error {
-    /// For callers to whom every refusal is a surprise.
+    /// For callers to whom every other refusal is a surprise.
     fn from(error: WriteError) -> Self {
         match error {
+            WriteError::Refused(Refusal::Gone) => Error::AccountDeleted,
             WriteError::Refused(refusal) => Error::internal(format!("refused: {refusal:?}")),
             WriteError::Failed(error) => error,
         }
@@ -109,7 +111,10 @@ impl Transaction {
             remove.push(format!("#r{place}"));
             update = update.expression_attribute_names(format!("#r{place}"), attribute);
         }
-        let mut expression = format!("SET {}", set.join(", "));
+        if set.is_empty() && remove.is_empty() {
+            return Ok(());
+        }
+        let mut expression = if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
         if !remove.is_empty() {
             expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
         }
@@ -160,6 +165,21 @@ impl Transaction {
     pub(crate) fn put(&mut self, store: &Store, item: Item) -> Result<(), Error> {
         let put = Put::builder().table_name(&store.table).set_item(Some(item)).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().put(put).build(), Refusal::Impossible);
+        Ok(())
+    }
+
+    /// Refuses the transaction as `Gone` unless that user exists and is not deleted. Who adds to a user's partition asks this, so that
+    /// nothing comes in while the user is erased.
+    pub(crate) fn require_user(&mut self, store: &Store, user: Uuid) -> Result<(), Error> {
+        let check = ConditionCheck::builder()
+            .table_name(&store.table)
+            .set_key(Some(Key::user(user).item()))
+            .condition_expression("attribute_exists(pk) AND #status <> :deleted")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().condition_check(check).build(), Refusal::Gone);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Act, Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
-use crate::models::{ManagedUser, Seen, Share, Team, User};
+use crate::models::{ManagedUser, Seen, Share, Status, Team, User};
 use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
 
 /// Seconds for which a sighting stands before the next one is noted.
@@ -156,9 +156,23 @@ impl Store {
 
     /// Erases a user and everything of theirs, also where others write the user meanwhile. Says whether it was this that did:
     /// not where someone else came first, nor where `still` no longer holds of the user.
+    ///
+    /// The user is marked deleted first: from then on nothing is added to what is theirs, and what was cut off is due at once.
     pub async fn erase(&self, mut user: User, still: impl Fn(&User) -> bool, act: &Act) -> Result<bool> {
         for _ in 0..CHANGE_ATTEMPTS {
-            match self.erase_user(&user, act).await {
+            let marked = match user.status {
+                Status::Deleted => Ok(user.clone()),
+                _ => {
+                    let mark =
+                        User { status: Status::Deleted, soft_deleted_at: Some(act.at), delete_scheduled_at: Some(act.at), ..user.clone() };
+                    self.update_user(&user, mark, &Act { action: "user.deleted", ..act.clone() }, |_| Ok(())).await
+                }
+            };
+            let erased = match marked {
+                Ok(marked) => self.erase_user(&marked, act).await,
+                Err(error) => Err(error),
+            };
+            match erased {
                 Err(WriteError::Refused(Refusal::Changed)) => match self.user(user.id, Freshness::Strong).await? {
                     Some(present) if still(&present) => user = present,
                     _ => return Ok(false),
