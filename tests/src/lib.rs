@@ -206,9 +206,19 @@ impl Roster {
 async fn demo_database(options: Options) -> std::path::PathBuf {
     static MADE: tokio::sync::OnceCell<std::path::PathBuf> = tokio::sync::OnceCell::const_new();
     let make = async || {
-        // Test processes that run at once each have a file of their own.
-        let path = std::env::temp_dir().join(format!("roster-demo-{}.db", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+        // Test processes that run at once each have a file of their own; those of former ones go.
+        let folder = std::env::temp_dir().join("roster-demo");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for file in std::fs::read_dir(&folder).expect("the folder").flatten() {
+            let age = file.metadata().and_then(|file| file.modified()).ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > Duration::from_secs(3600)) {
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
+        let path = folder.join(format!("{}.db", std::process::id()));
+        for leftover in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{leftover}", path.display()));
+        }
         let data = local::Data::open(&Options { location: Location::File(path.clone()), ..options }).await.expect("the demo data is made");
         drop(data);
         path

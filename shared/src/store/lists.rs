@@ -158,7 +158,7 @@ impl Store {
             // DynamoDB limits what it evaluates, not what the filter lets through.
             let missing = skip + limit - found.len() as u64;
             let wanted = sparsity.map_or(unknown, |sparsity| missing.saturating_mul(sparsity));
-            unknown *= 10;
+            unknown = unknown.saturating_mul(10);
             request = request.limit(i32::try_from(wanted).unwrap_or(i32::MAX));
             if !conditions.is_empty() {
                 request = request.filter_expression(conditions.join(" AND "));
