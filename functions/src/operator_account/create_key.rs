@@ -24,15 +24,15 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     Ok(json(StatusCode::CREATED, &MadeKeyBody::from(made)))
 }
 
-/// The scope; `operator` is for platform operators.
+/// Every scope; whoever is no platform operator may ask for the first alone.
+const SCOPES: &[&str] = &["user", "operator"];
+
+/// The scope; `user` where none is asked for.
 fn scope(fields: &Map<String, Value>, caller: &Caller) -> Result<KeyScope, Issue> {
-    let scopes: &[&str] = if caller.operator().is_ok() { &["user", "operator"] } else { &["user"] };
-    match text(fields, "scope", MOST_NAME)?.flatten() {
-        None => Ok(KeyScope::User),
-        Some(word) => KeyScope::from_word(&word).filter(|scope| scopes.contains(&scope.as_str())).ok_or_else(|| {
-            Issue::new(Place::Body, "scope", Fault::NotOneOf(if scopes.len() == 2 { &["user", "operator"] } else { &["user"] }))
-        }),
-    }
+    let allowed = if caller.operator().is_ok() { SCOPES } else { &SCOPES[..1] };
+    let Some(word) = text(fields, "scope", MOST_NAME)?.flatten() else { return Ok(KeyScope::User) };
+    let scope = KeyScope::from_word(&word).filter(|scope| allowed.contains(&scope.as_str()));
+    scope.ok_or_else(|| Issue::new(Place::Body, "scope", Fault::NotOneOf(allowed)))
 }
 
 /// When the key ends: a time to come.

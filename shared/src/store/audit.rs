@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Freshness, Store, Transaction, encode};
+use super::{Freshness, From, Store, Transaction, decode, encode};
 use crate::auth::Operator;
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, User};
@@ -72,7 +72,9 @@ impl Store {
 impl Store {
     /// A user's history, newest first, at most `limit` entries from before the entry `before`.
     pub async fn audit_log(&self, _: &Operator, user: Uuid, before: Option<Uuid>, limit: usize) -> Result<Vec<AuditEntry>> {
-        self.query_before(&Key::audit(user, Uuid::nil()), before.map(|id| id.to_string()), limit).await
+        let start = before.map(|entry| Key::audit(user, entry).item());
+        let items = self.query_items(&Key::audit(user, Uuid::nil()), "", From::End, limit, Freshness::Strong, start).await?;
+        items.into_iter().map(decode).collect()
     }
 
     /// Whether there is a user of that id.

@@ -90,22 +90,11 @@ impl Store {
         limit: usize,
         freshness: Freshness,
     ) -> Result<Vec<T>> {
-        self.query_items(partition, prefix, from, limit, freshness).await?.into_iter().map(decode).collect()
+        self.query_items(partition, prefix, from, limit, freshness, None).await?.into_iter().map(decode).collect()
     }
 
-    /// The same as items.
+    /// The same as items, from behind the key `start` on if there is one.
     pub(crate) async fn query_items(
-        &self,
-        partition: &Key,
-        prefix: &str,
-        from: From,
-        limit: usize,
-        freshness: Freshness,
-    ) -> Result<Vec<Item>> {
-        self.walk_partition(partition, prefix, from, limit, freshness, None).await
-    }
-
-    async fn walk_partition(
         &self,
         partition: &Key,
         prefix: &str,
@@ -142,12 +131,6 @@ impl Store {
                 return Ok(found);
             }
         }
-    }
-
-    /// Reads up to `limit` records of one partition from the highest sort key down, or from below one.
-    pub(crate) async fn query_before<T: DeserializeOwned>(&self, partition: &Key, below: Option<String>, limit: usize) -> Result<Vec<T>> {
-        let start = below.map(|sk| Key { pk: partition.pk.clone(), sk }.item());
-        self.walk_partition(partition, "", From::End, limit, Freshness::Strong, start).await?.into_iter().map(decode).collect()
     }
 
     /// Reads many items by their keys, a hundred a call and all calls together; in no order, and without those that do not exist.
@@ -219,7 +202,8 @@ pub(crate) fn encode(key: &Key, record: &impl Serialize) -> Result<Item> {
     Ok(item)
 }
 
-fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
+/// An item as its record.
+pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
     serde_dynamo::from_item(item).map_err(Error::internal)
 }
 

@@ -189,8 +189,10 @@ impl Store {
     /// # Errors
     /// Refused as `Changed` where someone else wrote the user since it was read.
     async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
-        let partition =
-            self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong).await.map_err(WriteError::Failed)?;
+        let partition = self
+            .query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong, None)
+            .await
+            .map_err(WriteError::Failed)?;
         let mut keys: Vec<Key> = Vec::new();
         for item in &partition {
             let Some(key) = Key::of(item) else { continue };
