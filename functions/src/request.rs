@@ -52,14 +52,9 @@ fn body(request: &Request) -> Result<&[u8]> {
     Ok(bytes)
 }
 
-/// Whether the request has no body.
-pub fn has_no_body(request: &Request) -> bool {
-    body(request).is_ok_and(<[u8]>::is_empty)
-}
-
 /// The body as a JSON object; an empty one where there is no body, for endpoints whose fields may all be left out.
 pub fn optional_json_object(request: &Request) -> Result<Map<String, Value>> {
-    if has_no_body(request) { Ok(Map::new()) } else { json_object(request) }
+    if body(request)?.is_empty() { Ok(Map::new()) } else { json_object(request) }
 }
 
 /// The body as a JSON object.

@@ -12,7 +12,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Deserializer};
 use shared::Timestamp;
-use shared::models::{AccountType, DeviceType, Role, Seen, Status, Team, User};
+use shared::models::{AccountType, DeviceType, Role, Seen, Status, Team, User, is_email};
 use shared::store::{Refusal, Store, WriteError};
 use shared::table::fold;
 use uuid::Uuid;
@@ -323,11 +323,8 @@ impl Import<'_> {
     }
 
     fn user_in(&self, line: Line, team: (Uuid, &str)) -> Result<User, String> {
-        if let Some(email) = &line.email {
-            let well_formed = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-            if !well_formed || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                return Err("has an email that is none".into());
-            }
+        if line.email.as_ref().is_some_and(|email| email.len() > 254 || !is_email(email)) {
+            return Err("has an email that is none".into());
         }
         let texts = [&line.username, &line.name, &line.first_name, &line.last_name, &line.display_name, &line.avatar_url, &line.job_title];
         if texts.into_iter().flatten().any(|text| text.chars().count() > 2048 || text.chars().any(char::is_control)) {

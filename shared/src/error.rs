@@ -63,6 +63,11 @@ impl Error {
         Self::NotFound("There is no such endpoint.".into())
     }
 
+    /// An API key's id that is none of the caller's.
+    pub fn no_such_key() -> Self {
+        Self::NotFound("There is no key of that id.".into())
+    }
+
     /// A fault of ours, with its cause.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())

@@ -3,7 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::auth::Claims;
-use shared::models::{Status, User};
+use shared::models::{Status, User, is_email};
 use shared::store::{Account, Act, Refusal, WriteError, own_team, team_tier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
@@ -71,8 +71,7 @@ fn new_user(claims: &Claims, now: Timestamp) -> Result<User> {
     if email.chars().count() > MOST_EMAIL {
         return Err(wrong(Fault::TooLong(MOST_EMAIL)));
     }
-    let well_formed = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    if !well_formed || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if !is_email(email) {
         return Err(wrong(Fault::NotA("an email address")));
     }
     Ok(User { email: Some(email.to_owned()), ..signed_up(&User::new(claims.sub, 0, (Uuid::nil(), ""), now), claims, now) })

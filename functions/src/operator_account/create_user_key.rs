@@ -22,8 +22,9 @@ struct MadeKey<'a> {
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    context.verify(&request).await?.claims()?;
-    let (caller, records) = operators_view(context, &request).await?;
+    let token = context.verify(&request).await?;
+    token.claims()?;
+    let (caller, records) = operators_view(context, &request, &token).await?;
     let name = text(&optional_json_object(&request)?, "name", MOST_NAME).map_err(Error::invalid)?.flatten();
     // To the keys of others a deleted account is none.
     if records.user.status == Status::Deleted {

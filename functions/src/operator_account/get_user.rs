@@ -7,6 +7,7 @@ use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, records) = operators_view(context, &request).await?;
+    let token = context.verify(&request).await?;
+    let (_, records) = operators_view(context, &request, &token).await?;
     detail(context, records).await
 }

@@ -19,7 +19,7 @@ pub mod update_user_quota;
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::{Caller, Places};
+use shared::auth::{Caller, Places, VerifiedToken};
 use shared::models::{ApiKey, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Result, Timestamp};
@@ -141,14 +141,13 @@ impl From<MadeApiKey> for MadeKeyBody {
 
 /// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
 /// operator only.
-async fn operators_view(context: &Context, request: &Request) -> Result<(Caller, AccountRecords)> {
-    let token = context.verify(request).await?;
+async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller, AccountRecords)> {
     let Some(user_id) = path_id(request, "user_id") else {
-        context.caller(&token).await?.operator()?;
+        context.caller(token).await?.operator()?;
         return Err(Error::AccountNotFound);
     };
-    let records = context.store().sealed_account_records(user_id, &token);
-    let (caller, records) = futures::try_join!(context.caller(&token), records)?;
+    let records = context.store().sealed_account_records(user_id, token);
+    let (caller, records) = futures::try_join!(context.caller(token), records)?;
     let records = records.open(&caller.operator()?).ok_or(Error::AccountNotFound)?;
     Ok((caller, records))
 }
@@ -166,7 +165,8 @@ async fn change_status(
     action: &'static str,
     change: impl Fn(&Caller, &User) -> Result<User>,
 ) -> Result<Response> {
-    let (caller, mut records) = operators_view(context, request).await?;
+    let token = context.verify(request).await?;
+    let (caller, mut records) = operators_view(context, request, &token).await?;
     let act = Act { reason: reason(request)?, ..context.act(&caller.user, action) };
     records.user = context.store().try_change_user(records.user, |user| change(&caller, user), &act).await?;
     detail(context, records).await

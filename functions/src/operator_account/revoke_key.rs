@@ -17,7 +17,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
     let caller = context.caller(&token).await?;
-    let key_id = path_id(&request, "key_id").ok_or_else(|| Error::NotFound("There is no key of that id.".into()))?;
+    let key_id = path_id(&request, "key_id").ok_or_else(Error::no_such_key)?;
     context.store().revoke_api_key(caller.user.id, key_id, &context.act(&caller.user, "key.revoked")).await?;
     Ok(json(StatusCode::OK, &Success { success: true }))
 }

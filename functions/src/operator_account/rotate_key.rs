@@ -15,7 +15,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
     let caller = context.caller(&token).await?;
-    let key_id = path_id(&request, "key_id").ok_or_else(|| Error::NotFound("There is no key of that id.".into()))?;
+    let key_id = path_id(&request, "key_id").ok_or_else(Error::no_such_key)?;
     let overlap = match optional_json_object(&request)?.get("overlap_seconds") {
         None | Some(serde_json::Value::Null) => DEFAULT_OVERLAP,
         Some(value) => value

@@ -9,7 +9,8 @@ use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (caller, mut records) = operators_view(context, &request).await?;
+    let token = context.verify(&request).await?;
+    let (caller, mut records) = operators_view(context, &request, &token).await?;
     let tiers = context.store().quota_tiers(context.now).await?;
     let tier_id = tier_id(&request, &tiers)?;
     let act = context.act(&caller.user, "user.quota_changed");

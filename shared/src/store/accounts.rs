@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
+use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::auth::{Operator, Sealed, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{ApiKey, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
@@ -46,7 +46,7 @@ impl Store {
         let partition = Key::user(id);
         let (user, api_keys, sandboxes) = futures::try_join!(
             self.user(id, Freshness::Strong),
-            self.query(&partition, prefix::KEY, From::Start, 1000, Freshness::Strong),
+            self.api_keys(id),
             self.query(&partition, prefix::SANDBOX, From::End, 100, Freshness::Eventual),
         )?;
         Ok(Sealed::new(user.map(|user| AccountRecords { user, api_keys, sandboxes })))
@@ -72,13 +72,10 @@ impl Store {
     pub async fn sign_up(&self, mut user: User, team: &Team, act: &Act) -> Result<User, WriteError> {
         user.role = Role::Admin;
         user.number = 1;
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            self.add_user(transaction, &user, act)?;
-            transaction.create(self, encode(&Key::team(team.id), team)?, Refusal::TeamExists)?;
-            transaction.add(self, &Key::numbers(team.id), [("last_number", 1)])
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
+        let mut transaction = self.transaction();
+        self.add_user(&mut transaction, &user, act)?;
+        transaction.create(encode(&Key::team(team.id), team)?, Refusal::TeamExists)?;
+        transaction.add(&Key::numbers(team.id), [("last_number", 1)])?;
         self.commit(transaction).await?;
         Ok(user)
     }

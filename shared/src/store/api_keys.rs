@@ -46,7 +46,7 @@ impl Store {
 
     /// Makes a key.
     pub async fn create_api_key(&self, owner: Uuid, new: NewApiKey, act: &Act) -> Result<MadeApiKey> {
-        let mut transaction = Transaction::default();
+        let mut transaction = self.transaction();
         let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
         self.commit(transaction).await?;
         Ok(made)
@@ -62,10 +62,10 @@ impl Store {
             return Ok(Err(key));
         }
         let new = NewApiKey { name: Some("default".to_owned()), scope: KeyScope::User, expires_at: None };
-        let mut transaction = Transaction::default();
+        let mut transaction = self.transaction();
         let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
         let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
-        transaction.put_if(self, item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
+        transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
         match self.commit(transaction).await {
             Ok(()) => Ok(Ok(made)),
             // Another request made it at the same time.
@@ -89,7 +89,7 @@ impl Store {
         if !old.key.works(act.at) || old.is_rotated {
             return Err(conflict());
         }
-        let mut transaction = Transaction::default();
+        let mut transaction = self.transaction();
         let new = NewApiKey { name: old.key.name.clone(), scope: old.key.scope, expires_at: old.key.expires_at };
         let made = self.add_api_key(&mut transaction, owner, new, Some(key_id), act)?;
         let ends = act.at.plus_seconds(overlap_seconds);
@@ -100,7 +100,7 @@ impl Store {
         // The new key is the default one, if the old was.
         if default.is_some_and(|default| default.key_id == key_id) {
             let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
-            transaction.put_if(self, item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
+            transaction.put_if(item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
         }
         match self.commit(transaction).await {
             Ok(()) => Ok(made),
@@ -122,7 +122,7 @@ impl Store {
             let mut revoked = old.clone();
             revoked.key.is_active = false;
             revoked.key.revoked_at = Some(act.at);
-            let mut transaction = Transaction::default();
+            let mut transaction = self.transaction();
             self.replace_api_key(&mut transaction, owner, &old, &revoked)?;
             self.record_key(&mut transaction, owner, key_id, act)?;
             match self.commit(transaction).await {
@@ -155,7 +155,7 @@ impl Store {
 
     async fn api_key(&self, owner: Uuid, key_id: Uuid) -> Result<ApiKeyRecord> {
         let record = self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
-        record.ok_or_else(|| Error::NotFound("There is no key of that id.".into()))
+        record.ok_or_else(Error::no_such_key)
     }
 
     /// Adds to a transaction all that makes a key.
@@ -182,9 +182,9 @@ impl Store {
         };
         let sha256 = api_key::hash(text.reveal()).ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
         let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false };
-        transaction.require_user(self, owner)?;
-        transaction.create(self, encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
-        transaction.create(self, encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
+        transaction.require_user(owner)?;
+        transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
+        transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
         self.record_key(transaction, owner, key.id, act)?;
         Ok(MadeApiKey { key, text })
     }
@@ -192,18 +192,15 @@ impl Store {
     /// Replaces both items of a key, if it is as it was read.
     fn replace_api_key(&self, transaction: &mut Transaction, owner: Uuid, old: &ApiKeyRecord, new: &ApiKeyRecord) -> Result<()> {
         let key = Key::api_key(owner, old.key.id);
-        transaction.replace(self, &encode(&key, old)?, encode(&key, new)?, &["is_active", "is_rotated"])?;
-        transaction.put(self, encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?)
+        transaction.replace(&encode(&key, old)?, encode(&key, new)?, &["is_active", "is_rotated"])?;
+        transaction.put(encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?)
     }
 
     /// Writes a key with the text of its own: for demo data.
     pub async fn load_api_key(&self, owner: Uuid, record: &ApiKeyRecord) -> Result<(), WriteError> {
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            transaction.put(self, encode(&Key::api_key(owner, record.key.id), record)?)?;
-            transaction.put(self, encode(&Key::api_key_secret(&record.sha256), &secret(owner, record))?)
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
+        let mut transaction = self.transaction();
+        transaction.put(encode(&Key::api_key(owner, record.key.id), record)?)?;
+        transaction.put(encode(&Key::api_key_secret(&record.sha256), &secret(owner, record))?)?;
         self.commit(transaction).await
     }
 }

@@ -65,7 +65,7 @@ impl Store {
             reason: act.reason.clone(),
             changes,
         };
-        transaction.put(self, encode(&Key::audit(user, entry.id), &entry)?)
+        transaction.put(encode(&Key::audit(user, entry.id), &entry)?)
     }
 }
 

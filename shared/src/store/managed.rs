@@ -1,6 +1,6 @@
 //! Managed users and shares, from the side of who manages or is let in.
 
-use super::{Act, Freshness, From, Store, Transaction, WriteError, encode};
+use super::{Act, Freshness, From, Store, WriteError, encode};
 use crate::auth::{Sealed, VerifiedToken};
 use crate::error::Result;
 use crate::models::{ManagedUser, Share, Status, User};
@@ -51,8 +51,8 @@ impl Store {
             quota_tier_id: manager.quota_tier_id.clone(),
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), now)
         };
-        let mut transaction = Transaction::default();
-        transaction.require_user(self, manager.id)?;
+        let mut transaction = self.transaction();
+        transaction.require_user(manager.id)?;
         self.add_user(&mut transaction, &user, &Act::new(manager.id, "user.created", now))?;
         self.commit(transaction).await?;
         Ok(user)
@@ -60,10 +60,10 @@ impl Store {
 
     /// Lets `share.grantee_id` in, replacing what was granted before.
     pub async fn share(&self, share: &Share) -> Result<(), WriteError> {
-        let mut transaction = Transaction::default();
+        let mut transaction = self.transaction();
         for key in [Key::shared(share.grantee_id, share.grantor_id), Key::grant(share.grantor_id, share.grantee_id)] {
-            let item = encode(&key, share).map_err(WriteError::Failed)?;
-            transaction.put(self, item).map_err(WriteError::Failed)?;
+            let item = encode(&key, share)?;
+            transaction.put(item)?;
         }
         self.commit(transaction).await
     }

@@ -44,6 +44,12 @@ pub enum WriteError {
     Failed(Error),
 }
 
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl From<WriteError> for Error {
     /// For callers to whom every other refusal is a surprise.
     fn from(error: WriteError) -> Self {
@@ -56,8 +62,9 @@ impl From<WriteError> for Error {
 }
 
 /// A list of writes, at most 100, with what each one's condition stands for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Transaction {
+    table: String,
     writes: Vec<TransactWriteItem>,
     refusals: Vec<Refusal>,
 }
@@ -72,9 +79,9 @@ impl Transaction {
     }
 
     /// Writes an item that must not exist.
-    pub(crate) fn create(&mut self, store: &Store, item: Item, refusal: Refusal) -> Result<(), Error> {
+    pub(crate) fn create(&mut self, item: Item, refusal: Refusal) -> Result<(), Error> {
         let put = Put::builder()
-            .table_name(&store.table)
+            .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
             .build()
@@ -85,16 +92,9 @@ impl Transaction {
 
     /// Turns an item from `before` into `after`, if the attribute `expected` names still has that value. Attributes that are the
     /// same in both are left as they are by then: being seen changes some of a user's without counting as a version.
-    pub(crate) fn update(
-        &mut self,
-        store: &Store,
-        key: &Key,
-        expected: (&str, AttributeValue),
-        before: &Item,
-        after: &Item,
-    ) -> Result<(), Error> {
+    pub(crate) fn update(&mut self, key: &Key, expected: (&str, AttributeValue), before: &Item, after: &Item) -> Result<(), Error> {
         let mut update = Update::builder()
-            .table_name(&store.table)
+            .table_name(&self.table)
             .set_key(Some(key.item()))
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
@@ -124,8 +124,8 @@ impl Transaction {
     }
 
     /// Replaces an item by another, if these attributes are as they were read.
-    pub(crate) fn replace(&mut self, store: &Store, old: &Item, new: Item, watched: &[&str]) -> Result<(), Error> {
-        let mut put = Put::builder().table_name(&store.table).set_item(Some(new));
+    pub(crate) fn replace(&mut self, old: &Item, new: Item, watched: &[&str]) -> Result<(), Error> {
+        let mut put = Put::builder().table_name(&self.table).set_item(Some(new));
         let mut conditions = vec!["attribute_exists(pk)".to_owned()];
         for (place, attribute) in watched.iter().enumerate() {
             let Some(value) = old.get(*attribute) else { continue };
@@ -140,17 +140,10 @@ impl Transaction {
     }
 
     /// Writes an item where that attribute is this text, or, with `None`, where there is no item.
-    pub(crate) fn put_if(
-        &mut self,
-        store: &Store,
-        item: Item,
-        attribute: &str,
-        text: Option<String>,
-        refusal: Refusal,
-    ) -> Result<(), Error> {
-        let Some(text) = text else { return self.create(store, item, refusal) };
+    pub(crate) fn put_if(&mut self, item: Item, attribute: &str, text: Option<String>, refusal: Refusal) -> Result<(), Error> {
+        let Some(text) = text else { return self.create(item, refusal) };
         let put = Put::builder()
-            .table_name(&store.table)
+            .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("#attribute = :text")
             .expression_attribute_names("#attribute", attribute)
@@ -162,17 +155,17 @@ impl Transaction {
     }
 
     /// Writes an item, whatever was there.
-    pub(crate) fn put(&mut self, store: &Store, item: Item) -> Result<(), Error> {
-        let put = Put::builder().table_name(&store.table).set_item(Some(item)).build().map_err(Error::internal)?;
+    pub(crate) fn put(&mut self, item: Item) -> Result<(), Error> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().put(put).build(), Refusal::Impossible);
         Ok(())
     }
 
     /// Refuses the transaction as `Gone` unless that user exists and is not deleted. Who adds to a user's partition asks this, so that
     /// nothing comes in while the user is erased.
-    pub(crate) fn require_user(&mut self, store: &Store, user: Uuid) -> Result<(), Error> {
+    pub(crate) fn require_user(&mut self, user: Uuid) -> Result<(), Error> {
         let check = ConditionCheck::builder()
-            .table_name(&store.table)
+            .table_name(&self.table)
             .set_key(Some(Key::user(user).item()))
             .condition_expression("attribute_exists(pk) AND #status <> :deleted")
             .expression_attribute_names("#status", "status")
@@ -184,16 +177,16 @@ impl Transaction {
     }
 
     /// Deletes an item, if it exists.
-    pub(crate) fn delete(&mut self, store: &Store, key: &Key) -> Result<(), Error> {
-        let delete = Delete::builder().table_name(&store.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+    pub(crate) fn delete(&mut self, key: &Key) -> Result<(), Error> {
+        let delete = Delete::builder().table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Impossible);
         Ok(())
     }
 
     /// Deletes an item that is still at `version`.
-    pub(crate) fn delete_version(&mut self, store: &Store, key: &Key, version: u64) -> Result<(), Error> {
+    pub(crate) fn delete_version(&mut self, key: &Key, version: u64) -> Result<(), Error> {
         let delete = Delete::builder()
-            .table_name(&store.table)
+            .table_name(&self.table)
             .set_key(Some(key.item()))
             .condition_expression("version = :version")
             .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
@@ -204,8 +197,8 @@ impl Transaction {
     }
 
     /// Adds to numbers of an item, which is made if it does not exist.
-    pub(crate) fn add<'a>(&mut self, store: &Store, key: &Key, amounts: impl IntoIterator<Item = (&'a str, i64)>) -> Result<(), Error> {
-        let mut update = Update::builder().table_name(&store.table).set_key(Some(key.item()));
+    pub(crate) fn add<'a>(&mut self, key: &Key, amounts: impl IntoIterator<Item = (&'a str, i64)>) -> Result<(), Error> {
+        let mut update = Update::builder().table_name(&self.table).set_key(Some(key.item()));
         let mut terms = Vec::new();
         for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
             terms.push(format!("#a{place} :a{place}"));
@@ -223,6 +216,11 @@ impl Transaction {
 }
 
 impl Store {
+    /// A transaction with nothing in it yet.
+    pub(crate) fn transaction(&self) -> Transaction {
+        Transaction { table: self.table.clone(), writes: Vec::new(), refusals: Vec::new() }
+    }
+
     /// Makes all the writes or none.
     ///
     /// A collision with another transaction is tried again under the same request token, so that an answer that was lost does not

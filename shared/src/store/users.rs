@@ -31,9 +31,9 @@ impl Store {
     /// Adds to a transaction all that makes a user: the record, its unique values, its count, its place in the manager's list, the
     /// first entry of its history.
     pub(crate) fn add_user(&self, transaction: &mut Transaction, user: &User, act: &Act) -> Result<()> {
-        transaction.create(self, user_item(user)?, Refusal::UserExists)?;
+        transaction.create(user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
-        transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
+        transaction.add(&Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
         self.list_managed(transaction, user)?;
         self.record(transaction, user.id, act, None, Some(user))
     }
@@ -51,27 +51,24 @@ impl Store {
     ) -> Result<User, WriteError> {
         after.version = before.version + 1;
         after.updated_at = act.at;
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            let version = ("version", AttributeValue::N(before.version.to_string()));
-            transaction.update(self, &Key::user(after.id), version, &user_item(before)?, &user_item(&after)?)?;
-            let held = Key::unique_values(before);
-            self.claim_values(transaction, &after, &held)?;
-            let kept = Key::unique_values(&after);
-            for key in held.iter().filter(|key| !kept.contains(key)) {
-                transaction.delete(self, key)?;
-            }
-            if before.class() != after.class() {
-                let (from, to) = (before.class().attribute(), after.class().attribute());
-                transaction.add(self, &Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
-            }
-            if ManagedUser::from(before) != ManagedUser::from(&after) {
-                self.list_managed(transaction, &after)?;
-            }
-            self.record(transaction, after.id, act, Some(before), Some(&after))?;
-            also(transaction)
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
+        let mut transaction = self.transaction();
+        let version = ("version", AttributeValue::N(before.version.to_string()));
+        transaction.update(&Key::user(after.id), version, &user_item(before)?, &user_item(&after)?)?;
+        let held = Key::unique_values(before);
+        self.claim_values(&mut transaction, &after, &held)?;
+        let kept = Key::unique_values(&after);
+        for key in held.iter().filter(|key| !kept.contains(key)) {
+            transaction.delete(key)?;
+        }
+        if before.class() != after.class() {
+            let (from, to) = (before.class().attribute(), after.class().attribute());
+            transaction.add(&Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
+        }
+        if ManagedUser::from(before) != ManagedUser::from(&after) {
+            self.list_managed(&mut transaction, &after)?;
+        }
+        self.record(&mut transaction, after.id, act, Some(before), Some(&after))?;
+        also(&mut transaction)?;
         self.commit(transaction).await?;
         Ok(after)
     }
@@ -126,7 +123,7 @@ impl Store {
                 let key = Key::team(team.id);
                 let changed = Team { quota_tier_id: quota_tier_id.to_owned(), updated_at: act.at, ..team.clone() };
                 let owner = ("owner_user_id", AttributeValue::S(user_id.to_string()));
-                transaction.update(self, &key, owner, &encode(&key, team)?, &encode(&key, &changed)?)
+                transaction.update(&key, owner, &encode(&key, team)?, &encode(&key, &changed)?)
             }
             None => Ok(()),
         };
@@ -189,10 +186,7 @@ impl Store {
     /// # Errors
     /// Refused as `Changed` where someone else wrote the user since it was read.
     async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
-        let partition = self
-            .query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong, None)
-            .await
-            .map_err(WriteError::Failed)?;
+        let partition = self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
         let mut keys: Vec<Key> = Vec::new();
         for item in &partition {
             let Some(key) = Key::of(item) else { continue };
@@ -204,46 +198,39 @@ impl Store {
         }
         // DynamoDB takes 100 writes a transaction.
         for keys in keys.chunks(100) {
-            let mut transaction = Transaction::default();
+            let mut transaction = self.transaction();
             for key in keys {
-                transaction.delete(self, key).map_err(WriteError::Failed)?;
+                transaction.delete(key)?;
             }
             self.commit(transaction).await?;
         }
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            transaction.delete_version(self, &Key::user(user.id), user.version)?;
-            for key in Key::unique_values(user) {
-                transaction.delete(self, &key)?;
-            }
-            if let Some(manager) = user.manager_id {
-                transaction.delete(self, &Key::managed(manager, user.id))?;
-            }
-            transaction.add(self, &Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])?;
-            self.record(transaction, user.id, act, Some(user), None)
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
+        let mut transaction = self.transaction();
+        transaction.delete_version(&Key::user(user.id), user.version)?;
+        for key in Key::unique_values(user) {
+            transaction.delete(&key)?;
+        }
+        if let Some(manager) = user.manager_id {
+            transaction.delete(&Key::managed(manager, user.id))?;
+        }
+        transaction.add(&Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])?;
+        self.record(&mut transaction, user.id, act, Some(user), None)?;
         self.commit(transaction).await
     }
 
     /// Writes many new users at once, which nobody may hold the unique values of: for loading. Counts are added once a shard.
     pub async fn load_users(&self, users: &[User]) -> Result<(), WriteError> {
-        let mut transaction = Transaction::default();
-        let build = |transaction: &mut Transaction| -> Result<()> {
-            let mut counts: BTreeMap<(String, String), BTreeMap<String, i64>> = BTreeMap::new();
-            for user in users {
-                transaction.create(self, user_item(user)?, Refusal::UserExists)?;
-                self.claim_values(transaction, user, &[])?;
-                self.list_managed(transaction, user)?;
-                let key = Key::count(user.team_id, user.id);
-                *counts.entry((key.pk, key.sk)).or_default().entry(user.class().attribute()).or_default() += 1;
-            }
-            for ((pk, sk), amounts) in counts {
-                transaction.add(self, &Key { pk, sk }, amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)))?;
-            }
-            Ok(())
-        };
-        build(&mut transaction).map_err(WriteError::Failed)?;
+        let mut transaction = self.transaction();
+        let mut counts: BTreeMap<Key, BTreeMap<String, i64>> = BTreeMap::new();
+        for user in users {
+            transaction.create(user_item(user)?, Refusal::UserExists)?;
+            self.claim_values(&mut transaction, user, &[])?;
+            self.list_managed(&mut transaction, user)?;
+            let key = Key::count(user.team_id, user.id);
+            *counts.entry(key).or_default().entry(user.class().attribute()).or_default() += 1;
+        }
+        for (key, amounts) in counts {
+            transaction.add(&key, amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)))?;
+        }
         self.commit(transaction).await
     }
 
@@ -256,7 +243,7 @@ impl Store {
                 Some("SCIM") => Refusal::ScimIdTaken,
                 _ => Refusal::NumberTaken,
             };
-            transaction.create(self, encode(&key, &Holder { user_id: user.id })?, refusal)?;
+            transaction.create(encode(&key, &Holder { user_id: user.id })?, refusal)?;
         }
         Ok(())
     }
@@ -264,7 +251,7 @@ impl Store {
     /// Puts a managed user's names into the manager's list.
     fn list_managed(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
         match user.manager_id {
-            Some(manager) => transaction.put(self, encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?),
+            Some(manager) => transaction.put(encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?),
             None => Ok(()),
         }
     }
