@@ -1,43 +1,65 @@
 //! What a handler has at hand.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use lambda_http::RequestExt;
-use lambda_http::http::header;
+use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
-use shared::auth::{self, Caller, Places, TokenVerifier, UsedKey, VerifiedToken};
+use lambda_http::{Body, RequestExt};
+use shared::auth::{self, Caller, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
 use shared::config::Config;
 use shared::models::{Seen, User};
-use shared::store::{Act, SEEN_EVERY, Store};
-use shared::{Clock, Result, Timestamp};
+use shared::store::{Act, Receipt, SEEN_EVERY, Secret, Store, fingerprint};
+use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::Request;
+use crate::{Request, Response};
 
 /// What lives as long as the process.
 pub struct App {
     /// The table.
     pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Signs Roster's own tokens.
+    pub issuer: TokenIssuer,
+    /// Days between a soft delete and the purge.
+    pub grace_days: u32,
+    /// Where invited users sign up.
+    pub sign_up_url: String,
     tokens: TokenVerifier,
-    clock: Clock,
+    secret: Secret,
 }
 
 impl App {
     /// The application over a client of DynamoDB.
-    pub fn new(config: &Config, client: shared::dynamodb::Client, clock: Clock) -> Self {
-        Self { store: Store::new(client, &config.table_name), tokens: TokenVerifier::new(&config.tokens, clock.clone()), clock }
+    ///
+    /// # Errors
+    /// An internal error, which no setting causes.
+    pub fn new(config: &Config, client: shared::dynamodb::Client, clock: Clock) -> Result<Self> {
+        Ok(Self {
+            store: Store::new(client, &config.table_name),
+            tokens: TokenVerifier::new(&config.tokens, clock.clone())?,
+            issuer: TokenIssuer::new(&config.tokens)?,
+            grace_days: config.grace_days,
+            sign_up_url: config.sign_up_url.clone(),
+            secret: config.tokens.signing_secret.clone(),
+            clock,
+        })
     }
 }
 
 /// What lives as long as one request.
 pub struct Context {
-    app: Arc<App>,
+    /// What lives longer.
+    pub app: Arc<App>,
     places: Places,
     /// The request's time: every write of the request bears it.
     pub now: Timestamp,
     /// The request's id, in the answer and in the log.
     pub request_id: String,
+    keyed: Option<Keyed>,
+    receipt: OnceLock<Receipt>,
     seen: Seen,
     sightings: Mutex<Option<oneshot::Sender<Sighting>>>,
     sighting: Mutex<Option<oneshot::Receiver<Sighting>>>,
@@ -63,6 +85,8 @@ impl Context {
             places,
             now,
             request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
+            keyed: Keyed::read(request),
+            receipt: OnceLock::new(),
             seen,
             sightings: Mutex::new(Some(sender)),
             sighting: Mutex::new(Some(receiver)),
@@ -74,9 +98,9 @@ impl Context {
         &self.app.store
     }
 
-    /// A change that the caller makes by this request.
-    pub fn act(&self, caller: &User, action: &'static str) -> Act {
-        Act::new(caller.id, action, self.now)
+    /// A change that a caller makes by this request.
+    pub fn act(&self, caller: Uuid, action: &'static str) -> Act {
+        Act { receipt: self.receipt.get().cloned(), ..Act::new(caller, action, self.now) }
     }
 
     /// Verifies the request's credential. For a token that takes no read.
@@ -91,8 +115,13 @@ impl Context {
 
     /// Looks up the user whom a verified credential names. That the user was seen, and an API key used, is noted beside the
     /// handler's further work, at most once in ten minutes.
+    ///
+    /// # Errors
+    /// What [`Caller::look_up`] gives; `Answered` for a request that was answered before, which ends the handler.
     pub async fn caller(&self, token: &VerifiedToken) -> Result<Caller> {
-        let caller = Caller::look_up(&self.app.store, token).await?;
+        let (caller, not_answered) = futures::join!(Caller::look_up(&self.app.store, token), self.not_answered(token));
+        let caller = caller?;
+        not_answered?;
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
             user: Some(&caller.user).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
@@ -106,9 +135,55 @@ impl Context {
         Ok(caller)
     }
 
+    /// The caller's record; with a delegated token of that scope, that of the user it is for.
+    ///
+    /// # Errors
+    /// `Delegated` for a delegated token without the scope.
+    pub async fn caller_or_principal(&self, token: &VerifiedToken, scope: &str) -> Result<User> {
+        match token.delegation() {
+            None => Ok(self.caller(token).await?.user),
+            Some(delegation) => {
+                let user = Caller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES).await?;
+                if delegation.scopes.iter().any(|granted| granted == scope) { Ok(user) } else { Err(Error::Delegated) }
+            }
+        }
+    }
+
     /// Verifies the credential and looks its user up, for handlers that read nothing beside.
     pub async fn authenticate(&self, request: &Request) -> Result<Caller> {
         self.caller(&self.verify(request).await?).await
+    }
+
+    /// Ends the handler of a request with an `Idempotency-Key` that was answered before; any other goes on. For handlers whose caller
+    /// cannot be looked up.
+    ///
+    /// # Errors
+    /// `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
+    pub async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
+        let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(()) };
+        let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
+        let receipt = Receipt::new(&self.app.secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
+        match self.app.store.answered(&receipt).await? {
+            Some(answer) => Err(Error::Answered(Box::new(answer))),
+            None => {
+                let _ = self.receipt.set(receipt);
+                Ok(())
+            }
+        }
+    }
+
+    /// The outcome of a request, as its `Idempotency-Key` has it: an answer is kept for the next time, and where the same request was
+    /// answered while this one ran, it is that answer.
+    pub(crate) async fn settle(&self, outcome: Result<Response>) -> Result<Response> {
+        match (outcome, self.receipt.get()) {
+            (Err(Error::Answered(answer)), _) => Ok(*answer),
+            (Ok(answer), Some(receipt)) if answer.status().is_success() => self.app.store.keep_answer(receipt, answer).await,
+            (Err(error), Some(receipt)) => match self.app.store.answered(receipt).await {
+                Ok(Some(answer)) => Ok(answer),
+                _ => Err(error),
+            },
+            (outcome, _) => outcome,
+        }
     }
 
     pub(crate) fn no_more_sightings(&self) {
@@ -125,6 +200,32 @@ impl Context {
         if let Err(error) = futures::try_join!(note_user, note_key) {
             tracing::warn!(request_id = self.request_id, %error, "a sighting was not noted");
         }
+    }
+}
+
+/// What users let themselves, and their managers, do.
+pub const DEFAULT_SCOPES: [&str; 3] = ["data:read", "data:write", "profile"];
+
+/// A POST with an `Idempotency-Key`.
+struct Keyed {
+    key: Result<String, Issue>,
+    fingerprint: String,
+}
+
+impl Keyed {
+    fn read(request: &Request) -> Option<Self> {
+        let header = request.headers().get("idempotency-key").filter(|_| request.method() == Method::POST)?;
+        let printable = |key: &&str| (8..=255).contains(&key.len()) && key.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        let issue = || Issue::new(Place::Header, "Idempotency-Key", Fault::NotA("8 to 255 printable ASCII characters"));
+        let key = header.to_str().ok().filter(printable).map(str::to_owned).ok_or_else(issue);
+        let uri = request.uri();
+        let body = match request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        let fingerprint = fingerprint(&[uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), body]);
+        Some(Self { key, fingerprint })
     }
 }
 

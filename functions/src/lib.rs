@@ -5,11 +5,13 @@
 
 mod context;
 pub mod directory;
+mod entity_tag;
 pub mod gateway;
 pub mod managed_users;
 pub mod operator_account;
 pub mod platform;
 mod request;
+pub mod schedule;
 pub mod user_admin;
 pub mod workspace;
 
@@ -28,8 +30,7 @@ pub use context::{App, Context};
 
 /// A request, as API Gateway hands it over.
 pub type Request = lambda_http::Request;
-/// An answer.
-pub type Response = lambda_http::Response<Body>;
+pub use shared::Response;
 
 /// What the endpoints of one contract have in common.
 pub struct Contract {
@@ -72,11 +73,15 @@ macro_rules! handlers {
 }
 
 handlers! {
-    operator_account: get_user, update_user_quota, create_user_key, suspend_user, unsuspend_user, restore_user, get_audit_log,
-        list_quota_tiers, create_account, get_me, update_me, list_keys, create_key, create_default_key, rotate_key, revoke_key;
-    directory: list_admin_users;
-    user_admin: get_user;
-    managed_users: list_users, create_user, get_user, update_user, delete_user, get_principal_token;
+    operator_account: list_users, get_user, update_user_quota, create_user_key, suspend_user, unsuspend_user, restore_user,
+        delete_user, get_audit_log, list_quota_tiers, create_account, get_me, update_me, export_account, delete_account,
+        restore_account, list_keys, create_key, create_default_key, rotate_key, revoke_key, create_sandbox, update_sandbox,
+        destroy_sandbox;
+    directory: list_admin_users, get_admin_user, update_admin_user, list_invites, create_invite, revoke_invite;
+    user_admin: list_users, get_user, create_user, update_user, delete_user, search_users, get_admin_count, list_inactive_users,
+        delete_inactive_users;
+    managed_users: list_users, create_user, get_user, update_user, delete_user, list_shares, share, unshare, get_principal_token,
+        create_delegated_token;
     workspace: list_users, get_user;
     platform: get_health, unmatched;
 }
@@ -95,7 +100,7 @@ impl Handler {
             let run = async {
                 let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
                 context.no_more_sightings();
-                outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+                context.settle(outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))).await
             };
             let (outcome, ()) = futures::join!(run, context.note_sighting());
             let mut response = outcome.unwrap_or_else(|error| {
@@ -132,8 +137,13 @@ fn add_standard_headers(error: &Error, response: &mut Response) {
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if matches!(error, Error::Unavailable(_)) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    let retry_after = match error {
+        Error::Unavailable(_) => Some(1),
+        Error::QuotaExceeded(_, seconds) => *seconds,
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

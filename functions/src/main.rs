@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use functions::schedule::purge_accounts;
 use functions::{App, HANDLERS, Handler, gateway};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -22,14 +24,23 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Result<(), Error> {
-    let handler = handler(std::env::var("_HANDLER").ok())?;
+    let name = std::env::var("_HANDLER").ok();
+    let scheduled = name.as_deref() == Some(purge_accounts::NAME);
+    let handler = if scheduled { None } else { Some(handler(name)?) };
     let config = Config::read(|variable| std::env::var(variable).ok())?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
     let client = shared::dynamodb::client(&aws);
-    let app = Arc::new(App::new(&config, client, Clock::system()));
+    let app = Arc::new(App::new(&config, client, Clock::system())?);
     // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it
     // fail, the first request says so.
     let _ = app.store.reach().await;
+    let Some(handler) = handler else {
+        return lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+            let app = app.clone();
+            async move { purge_accounts::run(&app, time_left(&event.context)).await.map_err(Error::from) }
+        }))
+        .await;
+    };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let app = app.clone();
         async move {
@@ -40,9 +51,15 @@ async fn start() -> Result<(), Error> {
     .await
 }
 
+/// How long this invocation may still take.
+fn time_left(context: &lambda_runtime::Context) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(context.deadline).saturating_sub(now)
+}
+
 /// The handler to run.
 fn handler(name: Option<String>) -> Result<&'static Handler, String> {
-    let names = || HANDLERS.iter().map(|handler| handler.name).collect::<Vec<_>>().join(", ");
+    let names = || HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME]).collect::<Vec<_>>().join(", ");
     match name.filter(|name| !name.is_empty()) {
         None => Err(format!("environment variable _HANDLER names no handler; there are: {}", names())),
         Some(name) => functions::handler(&name).ok_or_else(|| format!("there is no handler {name:?}; there are: {}", names())),

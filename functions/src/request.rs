@@ -2,18 +2,21 @@
 
 use std::borrow::Cow;
 
+use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, RequestExt};
 use serde_json::{Map, Value};
-use shared::models::parse_id;
+use shared::models::{is_email, parse_id};
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
 
-use crate::Request;
+use crate::{Request, Response};
 
 /// The largest body that is read, in bytes: no contract needs more.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
 /// The longest name, in characters.
 pub const MOST_NAME: usize = 255;
+/// The longest email, in characters: RFC 5321 allows a path of 256 with its brackets.
+pub const MOST_EMAIL: usize = 254;
 /// The longest address of a picture, in characters.
 pub const MOST_URL: usize = 2048;
 
@@ -111,10 +114,60 @@ pub fn text(fields: &Map<String, Value>, name: &str, most: usize) -> Result<Opti
     }
 }
 
-/// Every value that was read, or every issue that was found.
-pub fn all<A, B>(first: Result<A, Issue>, second: Result<B, Issue>) -> Result<(A, B)> {
-    match (first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (first, second) => Err(Error::Invalid([first.err(), second.err()].into_iter().flatten().collect())),
+/// The same for a field that must be sent and may not be null.
+pub fn required_text(fields: &Map<String, Value>, name: &str, most: usize) -> Result<String, Issue> {
+    let issue = |fault| Issue::new(Place::Body, name, fault);
+    text(fields, name, most)?.ok_or_else(|| issue(Fault::Missing))?.ok_or_else(|| issue(Fault::NotA("a string")))
+}
+
+/// An email address that must be sent.
+pub fn email(fields: &Map<String, Value>, name: &str) -> Result<String, Issue> {
+    let email = required_text(fields, name, MOST_EMAIL)?;
+    if is_email(&email) { Ok(email) } else { Err(Issue::new(Place::Body, name, Fault::NotA("an email address"))) }
+}
+
+/// A page of a list whose end is told by a cursor: at most how many, and from where.
+pub fn cursor_page(request: &Request, default: usize, most: usize) -> Result<(usize, Option<String>)> {
+    let mut page = (default, None);
+    for (name, value) in query(request) {
+        match name.as_ref() {
+            "limit" => {
+                let most = i64::try_from(most).unwrap_or(i64::MAX);
+                let limit = integer(Place::Query, "limit", &value, 1, most).map_err(Error::invalid)?;
+                page.0 = usize::try_from(limit).unwrap_or(default);
+            }
+            "cursor" => page.1 = Some(value.into_owned()),
+            _ => {}
+        }
     }
+    Ok(page)
+}
+
+/// The refusal of a cursor that no answer gave.
+pub fn wrong_cursor() -> Error {
+    Error::invalid(Issue::new(Place::Query, "cursor", Fault::NotA("the cursor of a former answer")))
+}
+
+/// The answer with a link to the next page (RFC 8288), if there is one: the same request with another cursor.
+pub fn with_next(mut response: Response, request: &Request, cursor: Option<&str>) -> Response {
+    let Some(cursor) = cursor else { return response };
+    let others = query(request).into_iter().filter(|(name, _)| name != "cursor");
+    let next = form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", cursor).finish();
+    if let Ok(link) = HeaderValue::from_str(&format!("<{}?{next}>; rel=\"next\"", request.uri().path())) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
+/// Every value that was read, or every issue that was found.
+pub fn all3<A, B, C>(first: Result<A, Issue>, second: Result<B, Issue>, third: Result<C, Issue>) -> Result<(A, B, C)> {
+    match (first, second, third) {
+        (Ok(first), Ok(second), Ok(third)) => Ok((first, second, third)),
+        (first, second, third) => Err(Error::Invalid([first.err(), second.err(), third.err()].into_iter().flatten().collect())),
+    }
+}
+
+/// The same of two.
+pub fn all<A, B>(first: Result<A, Issue>, second: Result<B, Issue>) -> Result<(A, B)> {
+    all3(first, second, Ok(())).map(|(first, second, ())| (first, second))
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
 use shared::models::{
-    AccountType, ApiKey, ApiKeyRecord, DeviceType, KeyScope, Role, Sandbox, SandboxStatus, Seen, Share, Status, Team, UsageDay, User,
+    AccountType, ApiKey, ApiKeyRecord, DeviceType, KeyScope, MB_MS_PER_GB_HOUR, Role, Sandbox, SandboxRecord, SandboxStatus, Seen, Share,
+    Status, Team, UsageDay, UsageRecord, User,
 };
-use shared::store::{Store, WriteError};
+use shared::store::{Act, Store, WriteError};
 use shared::table::Key;
 use uuid::Uuid;
 
@@ -83,23 +84,26 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
         store.take_numbers(id, last_number).await?;
     }
     let users = demo.users();
-    for users in users.chunks(15) {
+    for users in users.chunks(10) {
         store.load_users(users).await.map_err(loading)?;
     }
     for share in demo.shares() {
-        store.share(&share).await.map_err(loading)?;
+        store.share(&share, &Act::new(share.grantor_id, "share.granted", share.created_at)).await.map_err(loading)?;
     }
     for usage in demo.usage() {
-        store.put(&Key::usage(usage.team_id, &usage.usage_date), &usage).await?;
+        store.put(&Key::usage(usage.day.team_id, &usage.day.usage_date), &usage).await?;
     }
     for (owner, place, key) in demo.api_keys() {
         let text = api_key_text(owner, place);
         let sha256 = api_key::hash(text.reveal()).ok_or("a demo key has a wrong checksum")?;
         store.load_api_key(owner, &ApiKeyRecord { key, sha256, is_rotated: false }).await.map_err(loading)?;
     }
-    for sandbox in demo.sandboxes() {
-        store.put(&Key::sandbox(sandbox.user_id, &sandbox.id), &sandbox).await?;
+    let sandboxes = demo.sandboxes();
+    for record in &sandboxes {
+        store.put(&Key::sandbox(record.sandbox.user_id, &record.sandbox.id), record).await?;
     }
+    let present = sandboxes.iter().filter(|record| record.sandbox.status != SandboxStatus::Destroyed).count();
+    store.put(&Key::sandbox_count(TEAM), &BTreeMap::from([("sandboxes", present)])).await?;
     Ok(())
 }
 
@@ -268,6 +272,8 @@ impl Demo {
             },
             Status::Deleted => User {
                 soft_deleted_at: Some(self.days_ago(3)),
+                deleted_by: Some(user.id),
+                deleted_from: Some(Status::Active),
                 updated_at: self.days_ago(3),
                 delete_scheduled_at: Some(self.days_ago(-27)),
                 status,
@@ -295,13 +301,11 @@ impl Demo {
     }
 
     /// Thirty days of the demo team; and two of the other, whose last one is full.
-    fn usage(&self) -> Vec<UsageDay> {
-        let day = |team_id, days_ago: i64, sandbox_creates, gb_hours| UsageDay {
-            team_id,
-            usage_date: self.days_ago(days_ago).date(),
-            sandbox_creates,
-            gb_hours,
-            updated_at: self.days_ago(days_ago),
+    fn usage(&self) -> Vec<UsageRecord> {
+        let day = |team_id, days_ago: i64, sandbox_creates, gb_hours| {
+            let updated_at = self.days_ago(days_ago);
+            let day = UsageDay { team_id, usage_date: updated_at.date(), sandbox_creates, gb_hours, updated_at };
+            UsageRecord { day, committed_mb_ms: (gb_hours * MB_MS_PER_GB_HOUR) as u64 }
         };
         let mut days: Vec<_> =
             (0..30_u32).map(|ago| day(TEAM, ago.into(), u64::from(20 + (ago * 7) % 23), f64::from((ago * 5) % 40) / 4.0)).collect();
@@ -346,13 +350,13 @@ impl Demo {
     }
 
     /// Ten sandboxes of the administrator, in every status.
-    fn sandboxes(&self) -> Vec<Sandbox> {
+    fn sandboxes(&self) -> Vec<SandboxRecord> {
         (0..10_u32)
             .map(|place| {
                 let created_at = self.days_ago(i64::from(10 - place));
                 let status = SandboxStatus::ALL[place as usize % SandboxStatus::ALL.len()];
                 let destroyed_at = (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
-                Sandbox {
+                let sandbox = Sandbox {
                     id: format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()),
                     user_id: ADMIN,
                     template: ["python-3.13", "node-24", "base"][place as usize % 3].into(),
@@ -366,7 +370,9 @@ impl Demo {
                     memory_mb: Some(2048),
                     disk_mb: Some(10_240),
                     timeout_ms: Some(3_600_000),
-                }
+                };
+                let running_since = Some(created_at).filter(|_| status == SandboxStatus::Running);
+                SandboxRecord { sandbox, ran_ms: 0, running_since, reserved_mb_ms: 0, version: 1 }
             })
             .collect()
     }

@@ -40,8 +40,8 @@ impl fmt::Display for Report {
 const MOST_LINE: u64 = 1024 * 1024;
 /// Lines that are looked up together: two keys each, of the hundred that one read takes.
 const BATCH: usize = 48;
-/// Users that are written together: at most five items each and sixteen counters, of the hundred that one transaction takes.
-const WRITTEN_TOGETHER: usize = 16;
+/// Users that are written together: at most seven items each, a counter and a team, of the hundred that one transaction takes.
+const WRITTEN_TOGETHER: usize = 11;
 
 /// Imports a file; users whose line names no team join `team_id`, which is made if it does not exist. Each refused line is printed by its
 /// number with the reason; with `progress`, so is how far it is.

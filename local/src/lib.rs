@@ -32,6 +32,8 @@ pub fn config() -> Result<Config, Failure> {
         "JWT_SECRET" if !own_keys => Some("local-development-secret-do-not-deploy"),
         "JWT_ISSUER" => Some("http://localhost/auth/v1"),
         "JWT_AUDIENCE" => Some("authenticated"),
+        "SIGNING_SECRET" => Some("local-signing-secret-do-not-deploy"),
+        "SIGN_UP_URL" => Some("http://localhost:3000/sign-up"),
         _ => None,
     };
     Ok(Config::read(|name| std::env::var(name).ok().or_else(|| default(name).map(str::to_owned)))?)
@@ -80,9 +82,9 @@ impl Data {
     }
 
     /// The application over this data.
-    pub async fn app(&self, options: &Options) -> Arc<App> {
+    pub async fn app(&self, options: &Options) -> Result<Arc<App>, Failure> {
         let client = database::client(&self.database, options.latency).await;
-        Arc::new(App::new(&options.config, client, options.clock.clone()))
+        Ok(Arc::new(App::new(&options.config, client, options.clock.clone())?))
     }
 }
 
@@ -103,7 +105,7 @@ impl Server {
         let data = Data::open(&options).await?;
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
-        let app = data.app(&options).await;
+        let app = data.app(&options).await?;
         let gateway = gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone() };
         let serving = tokio::spawn(gateway::serve(listener, Arc::new(gateway)));
         Ok(Self { address, app, data, serving })

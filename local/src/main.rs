@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use functions::gateway;
+use functions::schedule::purge_accounts;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
 use shared::Clock;
@@ -64,12 +65,18 @@ enum Command {
         #[arg(long)]
         email: Option<String>,
     },
-    /// Run one handler on one event of API Gateway, as `sam local invoke` does, and print its answer
+    /// Run one handler on one event, as `sam local invoke` does, and print its answer
     Invoke {
         /// The handler, as workspace.list_users
         handler: String,
         /// The event's file, as events/workspace/list_users.json
         event: PathBuf,
+    },
+    /// Erase the accounts whose date has come, as the schedule does every hour, and print what was done
+    Purge {
+        /// Stop after so long, as 90s, 15m or 1h: the next purge goes on
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        time: Duration,
     },
 }
 
@@ -109,6 +116,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
+        Some(Command::Purge { time }) => purge(&options, time).await,
         None => serve(options, &arguments.data).await,
     }
 }
@@ -131,16 +139,26 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     })
 }
 
+async fn purge(options: &Options, time: Duration) -> Result<(), Failure> {
+    let data = Data::open(options).await?;
+    let app = data.app(options).await?;
+    println!("{}", serde_json::to_string_pretty(&purge_accounts::run(&app, time).await?)?);
+    Ok(())
+}
+
 async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(), Failure> {
+    if handler == purge_accounts::NAME {
+        return purge(options, Duration::from_secs(900)).await;
+    }
     let handler = functions::handler(handler).ok_or_else(|| {
-        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).collect();
+        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME]).collect();
         format!("there is no handler {handler:?}; there are: {}", names.join(", "))
     })?;
     let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
     let event: ApiGatewayV2httpRequest =
         serde_json::from_str(&text).map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
     let data = Data::open(options).await?;
-    let (response, _) = handler.answer(&data.app(options).await, gateway::request(event)).await;
+    let (response, _) = handler.answer(&data.app(options).await?, gateway::request(event)).await;
     println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
     Ok(())
 }

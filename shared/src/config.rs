@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::store::Secret;
+
 /// What is wrong with the environment: which variable, and what about it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("environment variable {variable} {problem}")]
@@ -17,8 +19,12 @@ pub struct ConfigError {
 pub struct Config {
     /// `TABLE_NAME`: the DynamoDB table.
     pub table_name: String,
-    /// The identity provider's tokens.
+    /// Tokens: the identity provider's, and Roster's own.
     pub tokens: TokenConfig,
+    /// `DELETION_GRACE_DAYS`: days between a soft delete and the purge, 0 to 3650; 30 where it is not set.
+    pub grace_days: u32,
+    /// `SIGN_UP_URL`: where invited users sign up, `/sign-up` where it is not set. The invited user's id is added as `?invite=`.
+    pub sign_up_url: String,
 }
 
 /// How tokens are checked. At least one of the secret and the JWKS URL is set.
@@ -32,6 +38,9 @@ pub struct TokenConfig {
     pub issuer: String,
     /// `JWT_AUDIENCE`: the required `aud`.
     pub audience: String,
+    /// `SIGNING_SECRET`: Roster's own secret, at least 32 bytes; `JWT_SECRET` where it is not set. From it come the keys that sign
+    /// delegated tokens and encrypt the answers kept for repeated requests.
+    pub signing_secret: Secret,
 }
 
 impl fmt::Debug for TokenConfig {
@@ -42,6 +51,7 @@ impl fmt::Debug for TokenConfig {
             .field("jwks_url", &self.jwks_url)
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
+            .field("signing_secret", &self.signing_secret)
             .finish()
     }
 }
@@ -60,9 +70,27 @@ impl Config {
         if secret.is_none() && jwks_url.is_none() {
             return Err(ConfigError { variable: "JWT_SECRET", problem: "is not set, and neither is JWKS_URL: one of them must be".into() });
         }
+        // It is never used as it is, but derived from: the provider's secret can stand in.
+        let signing_secret = optional("SIGNING_SECRET").or_else(|| secret.clone()).ok_or_else(|| ConfigError {
+            variable: "SIGNING_SECRET",
+            problem: "is not set, and neither is JWT_SECRET, which could stand in".into(),
+        })?;
         // RFC 7518, section 3.2: a key of at least the hash's size.
-        if secret.as_ref().is_some_and(|secret| secret.len() < 32) {
-            return Err(ConfigError { variable: "JWT_SECRET", problem: "is shorter than 32 bytes".into() });
+        for (variable, secret) in [("JWT_SECRET", secret.as_ref()), ("SIGNING_SECRET", Some(&signing_secret))] {
+            if secret.is_some_and(|secret| secret.len() < 32) {
+                return Err(ConfigError { variable, problem: "is shorter than 32 bytes".into() });
+            }
+        }
+        let grace_days = match optional("DELETION_GRACE_DAYS") {
+            None => 30,
+            Some(days) => days.parse().ok().filter(|days| *days <= 3650).ok_or_else(|| ConfigError {
+                variable: "DELETION_GRACE_DAYS",
+                problem: "must be a whole number of days from 0 to 3650".into(),
+            })?,
+        };
+        let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
+        if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
+            return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
         }
         if jwks_url
             .as_ref()
@@ -72,7 +100,15 @@ impl Config {
         }
         Ok(Self {
             table_name: required("TABLE_NAME")?,
-            tokens: TokenConfig { secret, jwks_url, issuer: required("JWT_ISSUER")?, audience: required("JWT_AUDIENCE")? },
+            tokens: TokenConfig {
+                secret,
+                jwks_url,
+                issuer: required("JWT_ISSUER")?,
+                audience: required("JWT_AUDIENCE")?,
+                signing_secret: Secret::new(&signing_secret),
+            },
+            grace_days,
+            sign_up_url,
         })
     }
 }
@@ -87,7 +123,9 @@ mod tests {
             .map_err(|error| error.to_string())
     }
 
-    const GOOD: [(&str, &str); 4] = [
+    const GOOD: [(&str, &str); 6] = [
+        ("SIGNING_SECRET", "fedcba9876543210fedcba9876543210"),
+        ("SIGN_UP_URL", "https://example.com/sign-up"),
         ("TABLE_NAME", "roster"),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         ("JWT_ISSUER", "https://example.com"),
@@ -104,6 +142,10 @@ mod tests {
             ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
             ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL: one of them must be"),
             ("JWKS_URL", "http://example.com", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
+            ("SIGNING_SECRET", "short", "environment variable SIGNING_SECRET is shorter than 32 bytes"),
+            ("SIGN_UP_URL", "javascript:x", "environment variable SIGN_UP_URL must start with https://, http:// or /"),
+            ("DELETION_GRACE_DAYS", "-1", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            ("DELETION_GRACE_DAYS", "4000", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("JWKS_URL", "ftp://x", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
         ] {
             let mut variables = GOOD.to_vec();
@@ -115,6 +157,7 @@ mod tests {
     #[test]
     fn debug_output_hides_the_secret() {
         let config = read(&GOOD).unwrap();
-        assert!(!format!("{:?}", config.tokens).contains("0123456789abcdef"));
+        let shown = format!("{:?}", config.tokens);
+        assert!(!shown.contains("0123456789abcdef") && !shown.contains("fedcba"), "{shown}");
     }
 }

@@ -20,6 +20,9 @@ pub enum Error {
     /// The caller's account is soft-deleted.
     #[error("This account is deleted. It can be restored until its data is erased.")]
     AccountDeleted,
+    /// The credential is a delegated token, which opens little.
+    #[error("A delegated token may not do this. Use a token of your own: see `/api/v1/oauth/principal-token`.")]
+    Delegated,
     /// The endpoint is for platform operators.
     #[error("Only a platform operator may do this.")]
     OperatorRequired,
@@ -38,6 +41,24 @@ pub enum Error {
     /// The request collides with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The email that the token vouches for is not proven.
+    #[error("The identity provider says that this email is not verified. Verify it and sign in again.")]
+    EmailNotVerified,
+    /// The account has resources in use, which must go first.
+    #[error("{0}")]
+    ActiveResources(String),
+    /// The record changed since the caller read it: `If-Match` names an older version.
+    #[error("The record has changed since you read it. Read it again, and repeat the change with its new ETag.")]
+    Stale,
+    /// The `Idempotency-Key` belongs to a request with another path or body.
+    #[error("This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.")]
+    KeyReused,
+    /// A quota of the team is used up: the figure, and the seconds until there is more, where that is known.
+    #[error("{0}")]
+    QuotaExceeded(String, Option<i64>),
+    /// The request was answered before: not an error, but its first answer, to be given again.
+    #[error("the request was answered before")]
+    Answered(Box<crate::Response>),
     /// One or more inputs are wrong.
     #[error("{}", list(.0))]
     Invalid(Vec<Issue>),
@@ -87,17 +108,20 @@ pub enum Place {
     Query,
     /// A body field.
     Body,
+    /// A header.
+    Header,
     /// The credential: a claim of the token.
     Token,
 }
 
 impl Place {
-    /// `path`, `query`, `body` or `token`.
+    /// `path`, `query`, `body`, `header` or `token`.
     pub fn as_str(self) -> &'static str {
         match self {
             Place::Path => "path",
             Place::Query => "query",
             Place::Body => "body",
+            Place::Header => "header",
             Place::Token => "token",
         }
     }
@@ -164,6 +188,7 @@ impl fmt::Display for Issue {
         match (self.name.as_str(), self.place) {
             ("", _) => write!(formatter, "The request body ")?,
             (name, Place::Body) => write!(formatter, "The field `{name}` ")?,
+            (name, Place::Header) => write!(formatter, "The header `{name}` ")?,
             (name, Place::Token) => write!(formatter, "The token's claim `{name}` ")?,
             (name, _) => write!(formatter, "The parameter `{name}` ")?,
         }

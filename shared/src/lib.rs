@@ -12,4 +12,7 @@ pub mod table;
 pub mod time;
 
 pub use error::{Error, Fault, Issue, Place, Result};
+/// An answer.
+pub type Response = lambda_http::Response<lambda_http::Body>;
+
 pub use time::{Clock, Timestamp};

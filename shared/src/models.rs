@@ -104,6 +104,18 @@ pub struct User {
     /// When its data will be erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_scheduled_at: Option<Timestamp>,
+    /// Who soft-deleted it: only who did it themselves may undo it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<Uuid>,
+    /// The status before it was soft-deleted, which a restore gives back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_from: Option<Status>,
+    /// The invite that made the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite_id: Option<Uuid>,
+    /// The id that the user had until they signed up: their history until then stands under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_as: Option<Uuid>,
     /// What the user does for a living.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_title: Option<String>,
@@ -160,6 +172,10 @@ impl User {
             email_verified_at: None,
             soft_deleted_at: None,
             delete_scheduled_at: None,
+            deleted_by: None,
+            deleted_from: None,
+            invite_id: None,
+            invited_as: None,
             job_title: None,
             profile_completed_at: None,
             created_at: now,
@@ -187,6 +203,16 @@ impl User {
     /// What identifies the user to an administrator: the email, else what the user is called.
     pub fn title(&self) -> String {
         self.email.clone().unwrap_or_else(|| self.shown_name())
+    }
+
+    /// Whether the user keeps a team governed: an active person who administers it.
+    pub fn governs(&self) -> bool {
+        self.role == Role::Admin && self.status == Status::Active && self.account_type == AccountType::User
+    }
+
+    /// Whether the user is a machine that administers the team.
+    pub fn is_service_admin(&self) -> bool {
+        self.role == Role::Admin && self.status != Status::Deleted && self.account_type == AccountType::Service
     }
 
     /// What the team's counters count the user under.
@@ -294,6 +320,68 @@ words! {
     }
 }
 
+/// What operators see of a user in lists over all teams: a copy, written with the user, that stands wherever the user is looked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListedUser {
+    /// The user.
+    pub id: Uuid,
+    /// See [`User::email`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// See [`User::name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// See [`User::shown_name`].
+    pub shown_name: String,
+    /// See [`User::avatar_url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// See [`User::tier`].
+    pub tier: String,
+    /// See [`User::quota_tier_id`].
+    pub quota_tier_id: String,
+    /// See [`User::is_operator`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_operator: bool,
+    /// See [`User::abuse_flags`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub abuse_flags: BTreeMap<String, serde_json::Value>,
+    /// See [`User::email_verified_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified_at: Option<Timestamp>,
+    /// See [`User::soft_deleted_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_deleted_at: Option<Timestamp>,
+    /// See [`User::delete_scheduled_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_scheduled_at: Option<Timestamp>,
+    /// See [`User::created_at`].
+    pub created_at: Timestamp,
+    /// See [`User::updated_at`].
+    pub updated_at: Timestamp,
+}
+
+impl From<&User> for ListedUser {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email.clone(),
+            name: user.name.clone(),
+            shown_name: user.shown_name(),
+            avatar_url: user.avatar_url.clone(),
+            tier: user.tier.clone(),
+            quota_tier_id: user.quota_tier_id.clone(),
+            is_operator: user.is_operator,
+            abuse_flags: user.abuse_flags.clone(),
+            email_verified_at: user.email_verified_at,
+            soft_deleted_at: user.soft_deleted_at,
+            delete_scheduled_at: user.delete_scheduled_at,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
 /// A moment a user was seen, and from where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
@@ -375,6 +463,20 @@ pub struct UsageDay {
     /// When this was last added to.
     pub updated_at: Timestamp,
 }
+
+/// A team's usage of a day as the table holds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// What is shown of it.
+    #[serde(flatten)]
+    pub day: UsageDay,
+    /// Memory × time that sandboxes of that day used or may yet use, in MB × ms: what the daily limit is held against.
+    #[serde(default)]
+    pub committed_mb_ms: u64,
+}
+
+/// MB × ms in a GB-hour.
+pub const MB_MS_PER_GB_HOUR: f64 = 1024.0 * 3_600_000.0;
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -482,6 +584,35 @@ pub struct Sandbox {
     pub timeout_ms: Option<u64>,
 }
 
+/// A sandbox as the table holds it, with what its bill is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SandboxRecord {
+    /// What is shown of it.
+    #[serde(flatten)]
+    pub sandbox: Sandbox,
+    /// Milliseconds that it ran before it was last paused.
+    #[serde(default)]
+    pub ran_ms: u64,
+    /// Since when it has been running.
+    #[serde(default)]
+    pub running_since: Option<Timestamp>,
+    /// What it holds of its first day's GB-hours, in MB × ms.
+    #[serde(default)]
+    pub reserved_mb_ms: u64,
+    /// Counts the changes, from 1.
+    #[serde(default)]
+    pub version: u64,
+}
+
+impl SandboxRecord {
+    /// Milliseconds that it ran until `now`, at most as long as it may.
+    pub fn ran_until(&self, now: Timestamp) -> u64 {
+        let running = self.running_since.map_or(0, |since| now.as_millisecond().saturating_sub(since.as_millisecond()).max(0));
+        let ran = self.ran_ms.saturating_add(running.unsigned_abs());
+        self.sandbox.timeout_ms.map_or(ran, |timeout| ran.min(timeout))
+    }
+}
+
 words! {
     /// What a sandbox is doing.
     SandboxStatus {
@@ -528,6 +659,39 @@ pub struct Share {
     pub scopes: Vec<String>,
     /// Since when.
     pub created_at: Timestamp,
+}
+
+/// An invitation of someone into a team, by email.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invite {
+    /// The id; ids sort by time.
+    pub id: Uuid,
+    /// The team.
+    pub team_id: Uuid,
+    /// Who is invited.
+    pub email: String,
+    /// What became of it.
+    pub status: InviteStatus,
+    /// The user it made: invited until they sign up, and then under the id that they sign up with.
+    pub user_id: Uuid,
+    /// Who invited.
+    pub invited_by: Uuid,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+words! {
+    /// What became of an invite.
+    InviteStatus {
+        /// Nothing yet.
+        Pending = "pending",
+        /// The invited user signed up.
+        Used = "used",
+        /// It was taken back.
+        Revoked = "revoked",
+    }
 }
 
 /// One change of a user, who made it, and why. It outlives the user.

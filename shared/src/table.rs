@@ -10,21 +10,26 @@
 //! | [`ManagedUser`](crate::models::ManagedUser) | `USER#manager` | `MANAGED#id` | the manager's list |
 //! | [`Share`](crate::models::Share) | `USER#grantee` | `SHARED#grantor` | the grantee's list |
 //! | [`Share`](crate::models::Share), from the other side | `USER#grantor` | `GRANT#grantee` | the grantor; what to take back when a user goes |
-//! | unique email | `EMAIL#email` | `UNIQUE` | whoever asks for that email: holds the `user_id` |
-//! | unique username | `USERNAME#team#username` | `UNIQUE` | as above |
-//! | unique SCIM id | `SCIM#team#scim_id` | `UNIQUE` | as above |
+//! | unique email | `EMAIL#initial` | the email | whoever asks for that email, or for those that begin like it: holds the `user_id`, and a [`ListedUser`](crate::models::ListedUser) |
+//! | name, shown name | `NAME#initial` | the name, then the user's id | operators, by how it begins: a [`ListedUser`](crate::models::ListedUser) |
+//! | unique username | `USERNAME#team` | the username | whoever asks for that username, or for those that begin like it: holds the `user_id` |
+//! | unique SCIM id | `SCIM#team#scim_id` | `UNIQUE` | whoever asks for that id: holds the `user_id` |
 //! | number | `NUMBER#team#number` | `UNIQUE` | as above |
-//! | [`Team`](crate::models::Team) | `TEAM#id` | `TEAM` | id |
-//! | [`UsageDay`](crate::models::UsageDay) | `TEAM#id` | `USAGE#date` | the team, newest first |
+//! | [`Team`](crate::models::Team) | `TEAM#id` | `TEAM` | id; counts its administrators as well |
+//! | [`UsageRecord`](crate::models::UsageRecord) | `TEAM#id` | `USAGE#date` | the team, newest first |
+//! | sandboxes not destroyed | `TEAM#id` | `COUNT#SANDBOXES` | whoever makes one |
+//! | [`Invite`](crate::models::Invite) | `TEAM#id` | `INVITE#id` | the team |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
+//! | receipt: the answer to a request with an `Idempotency-Key` | `USER#caller` | `RECEIPT#sha256` | the same request, sent again within a day |
 //!
-//! Values that must be unique ignore case: they are folded to lower case in the key.
+//! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
 //!
 //! Users stand in one sparse index per [`Order`], all with `team_id` as the partition key. The sort key is the sorted value and
-//! then the id, so that equal values come in the order of their ids.
+//! then the id, so that equal values come in the order of their ids. Two more sparse indexes span all teams, each over four
+//! partitions to share the load: [`EVERYONE`], newest first, and [`DUE`], the users to be purged, by the time when it is due.
 
 use std::collections::HashMap;
 
@@ -99,14 +104,30 @@ impl Key {
         Self::new(format!("USER#{grantor}"), format!("GRANT#{grantee}"))
     }
 
-    /// Who holds an email.
+    /// Who holds an email. Emails of one initial stand together, so that they are found by how they begin.
     pub fn email(email: &str) -> Self {
-        Self::new(format!("EMAIL#{}", fold(email)), "UNIQUE")
+        let email = fold(email);
+        Self::new(format!("EMAIL#{}", initial(&email)), email)
     }
 
-    /// Who holds a username in a team.
+    /// A name by which a user is found.
+    pub fn name(name: &str, user: Uuid) -> Self {
+        let name = searchable(name);
+        Self::new(format!("NAME#{}", initial(&name)), format!("{name}\u{1f}{user}"))
+    }
+
+    /// The names by which a user is found: the name, and what the user is called, unless that is the email.
+    pub fn names(user: &User) -> Vec<Self> {
+        let shown = Some(user.shown_name()).filter(|shown| Some(shown) != user.email.as_ref());
+        let names = [user.name.as_deref(), shown.as_deref()].into_iter().flatten().filter(|name| !name.trim().is_empty());
+        let mut keys: Vec<Self> = names.map(|name| Self::name(name, user.id)).collect();
+        keys.dedup();
+        keys
+    }
+
+    /// Who holds a username in a team. A team's usernames stand together, so that they are found by how they begin.
     pub fn username(team: Uuid, username: &str) -> Self {
-        Self::new(format!("USERNAME#{team}#{}", fold(username)), "UNIQUE")
+        Self::new(format!("USERNAME#{team}"), fold(username))
     }
 
     /// Who holds a SCIM id in a team.
@@ -133,6 +154,21 @@ impl Key {
     /// of UUID that names people.
     pub fn count(team: Uuid, user: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), format!("COUNT#USERS#{:x}", user.as_u128() & 0xf))
+    }
+
+    /// How many sandboxes a team has that are not destroyed.
+    pub fn sandbox_count(team: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), "COUNT#SANDBOXES")
+    }
+
+    /// An invite into a team.
+    pub fn invite(team: Uuid, id: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), format!("INVITE#{id}"))
+    }
+
+    /// The receipt of a request: what names the request is hashed.
+    pub fn receipt(caller: Uuid, sha256: &str) -> Self {
+        Self::new(format!("USER#{caller}"), format!("RECEIPT#{sha256}"))
     }
 
     /// The last number that a team gave to a user.
@@ -185,6 +221,8 @@ pub mod prefix {
     pub const GRANT: &str = "GRANT#";
     /// Usage days.
     pub const USAGE: &str = "USAGE#";
+    /// Invites.
+    pub const INVITE: &str = "INVITE#";
     /// User counts.
     pub const COUNT: &str = "COUNT#USERS#";
 }
@@ -192,6 +230,38 @@ pub mod prefix {
 /// Text as it is compared and sorted: without regard to case.
 pub fn fold(text: &str) -> String {
     text.to_lowercase()
+}
+
+/// Text as it is looked for: folded, without white space around it, and cut to what a sort key holds beside an id.
+pub fn searchable(text: &str) -> String {
+    sortable(text.trim())
+}
+
+/// What the partition of a text is named after: its first character.
+pub fn initial(text: &str) -> &str {
+    text.chars().next().map_or("", |first| &text[..first.len_utf8()])
+}
+
+/// An index over all teams, in four partitions by the ids' last digit.
+#[derive(Debug, Clone, Copy)]
+pub struct WideIndex {
+    /// The index's name.
+    pub name: &'static str,
+    /// The attribute that names the partition.
+    pub partition: &'static str,
+    /// The attribute that is the sort key: a time, then the user's id.
+    pub sort: &'static str,
+}
+
+/// Every user, by the time made.
+pub const EVERYONE: WideIndex = WideIndex { name: "everyone-by-created-at", partition: "everyone", sort: "by_created_at" };
+/// Soft-deleted users, by the time when they are to be purged.
+pub const DUE: WideIndex = WideIndex { name: "due", partition: "due_in", sort: "due" };
+/// The partitions of those indexes.
+pub const WIDE_PARTITIONS: [&str; 4] = ["0", "1", "2", "3"];
+
+fn wide_partition(user: Uuid) -> AttributeValue {
+    AttributeValue::S(WIDE_PARTITIONS[(user.as_u128() & 3) as usize].to_owned())
 }
 
 /// An order in which a team's users are listed: each is an index.
@@ -302,8 +372,14 @@ pub fn user_attributes(user: &User) -> Item {
             item.insert(order.index().1.to_owned(), AttributeValue::S(sort_key));
         }
     }
-    item.insert("title".to_owned(), AttributeValue::S(user.title()));
-    item.insert("full_name".to_owned(), AttributeValue::S(user.full_name()));
+    for (name, text) in [("title", user.title()), ("full_name", user.full_name()), ("shown_name", user.shown_name())] {
+        item.insert(name.to_owned(), AttributeValue::S(text));
+    }
+    item.insert(EVERYONE.partition.to_owned(), wide_partition(user.id));
+    if let (Status::Deleted, Some(due)) = (user.status, user.delete_scheduled_at) {
+        item.insert(DUE.partition.to_owned(), wide_partition(user.id));
+        item.insert(DUE.sort.to_owned(), AttributeValue::S(format!("{due}\u{1f}{}", user.id)));
+    }
     item
 }
 

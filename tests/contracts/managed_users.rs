@@ -109,7 +109,13 @@ async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
     let roster = Roster::start().await;
     for grantor_id in [crate::SUSPENDED, crate::DELETED, crate::INVITED] {
         let share = Share { grantor_id, grantee_id: demo::MANAGER, scopes: vec!["data:read".into()], created_at: roster.now() };
-        roster.server.data.store.share(&share).await.expect("shared");
+        roster
+            .server
+            .data
+            .store
+            .share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
+            .await
+            .expect("shared");
     }
     // Only the invited one is added to the three of the demo data.
     assert_eq!(names(&roster, "?include_managed=0").await, ["Emi Tanaka", "Ada", "Dara Sok", "Jonas Weber", "Nils Arctander"]);
@@ -512,7 +518,7 @@ async fn a_deleted_user_leaves_nothing_behind() {
     // A managed user with everything that a user can have.
     for (grantor_id, grantee_id) in [(GITA, demo::VIEWER), (demo::OTHER_ADMIN, GITA), (GITA, demo::MANAGER)] {
         let share = Share { grantor_id, grantee_id, scopes: vec!["data:read".into()], created_at: roster.now() };
-        store.share(&share).await.expect("shared");
+        store.share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
     }
     let text = demo::api_key_text(GITA, 1);
     let sha256 = shared::auth::api_key::hash(text.reveal()).expect("a key");

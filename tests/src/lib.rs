@@ -1,5 +1,7 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
+pub mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +10,8 @@ use std::time::Duration;
 use local::{Location, Options, Server, TrailingSlash};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
-use shared::models::{Class, User};
+use shared::models::{Class, ListedUser, User};
+use shared::table::Key;
 use shared::{Clock, Timestamp};
 use uuid::Uuid;
 
@@ -163,13 +166,20 @@ impl Roster {
             .map(|item| serde_json::from_value(Value::Object(item.clone())).expect("a user"))
             .collect();
         let mut recount: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
-        let mut unique: BTreeMap<String, String> = BTreeMap::new();
+        let mut unique: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut names: BTreeMap<(String, String), Value> = BTreeMap::new();
+        let mut admins: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
         let mut managed: BTreeMap<(String, String), String> = BTreeMap::new();
         for user in &users {
             *recount.entry((user.team_id, user.class().attribute())).or_default() += 1;
-            for key in shared::table::Key::unique_values(user) {
-                assert_eq!(unique.insert(key.pk, user.id.to_string()), None, "a unique value is held twice");
+            for key in Key::unique_values(user) {
+                assert_eq!(unique.insert((key.pk, key.sk), user.id.to_string()), None, "a unique value is held twice");
             }
+            names.extend(Key::names(user).into_iter().map(|key| ((key.pk, key.sk), json!(ListedUser::from(user)))));
+            names.extend(user.email.as_deref().map(Key::email).map(|key| ((key.pk, key.sk), json!(ListedUser::from(user)))));
+            let team = admins.entry(user.team_id).or_default();
+            team.0 += i64::from(user.governs());
+            team.1 += i64::from(user.is_service_admin());
             if let Some(manager) = user.manager_id {
                 managed.insert((format!("USER#{manager}"), format!("MANAGED#{}", user.id)), user.shown_name());
             }
@@ -183,9 +193,33 @@ impl Roster {
         }
         counted.retain(|_, count| *count != 0);
         assert_eq!(counted, recount, "the counters differ from a recount");
-        let held: BTreeMap<String, String> =
-            items.iter().filter(|item| text(item, "sk") == "UNIQUE").map(|item| (text(item, "pk"), text(item, "user_id"))).collect();
+        let key = |item: &Map<String, Value>| (text(item, "pk"), text(item, "sk"));
+        let of_kind =
+            |kinds: &'static [&str]| items.iter().filter(|item| kinds.contains(&text(item, "pk").split('#').next().unwrap_or("")));
+        let held: BTreeMap<_, _> =
+            of_kind(&["EMAIL", "USERNAME", "SCIM", "NUMBER"]).map(|item| (key(item), text(item, "user_id"))).collect();
         assert_eq!(held, unique, "the unique values differ from those of the users");
+        let listed = |item: &Map<String, Value>| {
+            let listed: ListedUser = serde_json::from_value(Value::Object(item.clone())).expect("a listed user");
+            (key(item), json!(listed))
+        };
+        assert_eq!(of_kind(&["EMAIL", "NAME"]).map(listed).collect::<BTreeMap<_, _>>(), names, "users are listed otherwise than they are");
+        let number = |item: &Map<String, Value>, name: &str| item.get(name).and_then(Value::as_i64).unwrap_or(0);
+        let teams = items.iter().filter(|item| text(item, "sk") == "TEAM");
+        let counted: BTreeMap<Uuid, _> = teams
+            .map(|team| (text(team, "id").parse().expect("an id"), (number(team, "admins"), number(team, "service_admins"))))
+            .collect();
+        for (team, users) in &admins {
+            assert_eq!(counted.get(team), Some(users), "the administrators of {team} are others");
+        }
+        let team_of: BTreeMap<String, Uuid> = users.iter().map(|user| (format!("USER#{}", user.id), user.team_id)).collect();
+        let mut sandboxes: BTreeMap<String, i64> = BTreeMap::new();
+        for item in items.iter().filter(|item| text(item, "sk").starts_with("SANDBOX#") && text(item, "status") != "destroyed") {
+            *sandboxes.entry(format!("TEAM#{}", team_of[&text(item, "pk")])).or_default() += 1;
+        }
+        let counts = items.iter().filter(|item| text(item, "sk") == "COUNT#SANDBOXES" && number(item, "sandboxes") != 0);
+        let counted: BTreeMap<_, _> = counts.map(|item| (text(item, "pk"), number(item, "sandboxes"))).collect();
+        assert_eq!(counted, sandboxes, "the sandboxes are counted otherwise than they are");
         let listed: BTreeMap<(String, String), String> = items
             .iter()
             .filter(|item| text(item, "sk").starts_with("MANAGED#"))
@@ -285,7 +319,7 @@ impl Answer {
     /// Status, telling headers and body, for a snapshot. Ids that are made anew each time are replaced by their kind.
     #[track_caller]
     pub fn snapshot(&self) -> Value {
-        let told = ["content-type", "etag", "location", "www-authenticate", "retry-after", "cache-control", "link"];
+        let told = ["content-type", "etag", "idempotency-replayed", "location", "www-authenticate", "retry-after", "cache-control", "link"];
         let headers: BTreeMap<_, _> = self.headers.iter().filter(|(name, _)| told.contains(&name.as_str())).collect();
         assert!(self.headers.contains_key("x-request-id"), "every answer has an x-request-id: {self:?}");
         let body = if self.text.is_empty() { Value::Null } else { hide_new_ids(self.json()) };

@@ -1,16 +1,188 @@
 //! The directory contract: the users of one account (team), for its administrators.
 
+pub mod create_invite;
+pub mod get_admin_user;
 pub mod list_admin_users;
+pub mod list_invites;
+mod paging;
+pub mod revoke_invite;
+pub mod update_admin_user;
+
+use std::collections::BTreeMap;
 
 use lambda_http::http::StatusCode;
-use serde::Serialize;
-use shared::auth::Places;
-use shared::{Error, Fault, Issue};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::auth::{Caller, Places};
+use shared::models::{Invite, Seen, Status, User};
+use shared::{Error, Fault, Issue, Place, Result};
+use uuid::Uuid;
 
-use crate::{Contract, Response, json};
+use crate::entity_tag::tagged;
+use crate::request::{json_object, path_id};
+use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/api/v1/admin_user", places: Places::Bearer, render };
+
+/// What the index holds of a user.
+#[derive(Debug, Deserialize)]
+pub struct Row {
+    id: Uuid,
+    team_id: Uuid,
+    title: String,
+    status: Status,
+    #[serde(default)]
+    claims: BTreeMap<String, String>,
+    first_seen: Option<Seen>,
+    last_seen: Option<Seen>,
+}
+
+/// A user as this contract lists it.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    account_id: Uuid,
+    claims: BTreeMap<String, String>,
+    first_seen: Option<Interaction>,
+    id: Uuid,
+    last_seen: Option<Interaction>,
+    status: &'static str,
+    title: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl From<Row> for Summary {
+    fn from(row: Row) -> Self {
+        Self {
+            account_id: row.team_id,
+            claims: row.claims,
+            first_seen: row.first_seen.map(Interaction::from),
+            id: row.id,
+            last_seen: row.last_seen.map(Interaction::from),
+            status: match row.status {
+                Status::Invited => "new",
+                Status::Active | Status::Suspended => "extant",
+                Status::Deleted => "deleted",
+            },
+            title: row.title,
+            kind: "admin_user",
+        }
+    }
+}
+
+/// A moment a user was seen.
+#[derive(Debug, Serialize)]
+pub struct Interaction {
+    at: i64,
+    remote_ip: Option<std::net::Ipv4Addr>,
+    user_agent: String,
+}
+
+impl From<Seen> for Interaction {
+    fn from(seen: Seen) -> Self {
+        Self { at: seen.at.as_second(), remote_ip: seen.remote_ip, user_agent: seen.user_agent }
+    }
+}
+
+impl From<&User> for Row {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            team_id: user.team_id,
+            title: user.title(),
+            status: user.status,
+            claims: user.claims.clone(),
+            first_seen: user.first_seen.clone(),
+            last_seen: user.last_seen.clone(),
+        }
+    }
+}
+
+/// A user in full.
+#[derive(Debug, Serialize)]
+struct Details {
+    #[serde(flatten)]
+    summary: Summary,
+    name: Option<String>,
+    job_title: Option<String>,
+    profile_completed_at: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Success<T> {
+    status: &'static str,
+    details: T,
+}
+
+/// A user in full, as an answer.
+fn user_answer(user: &User) -> Response {
+    let details = Details {
+        summary: Row::from(user).into(),
+        name: user.name.clone(),
+        job_title: user.job_title.clone(),
+        profile_completed_at: user.profile_completed_at.map(shared::Timestamp::as_second),
+    };
+    tagged(json(StatusCode::OK, &Success { status: "success", details }), user)
+}
+
+/// The caller, and the user of the path's id, if the caller administers the account that has them.
+async fn administered_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+    let token = context.verify(request).await?;
+    let not_found = || Error::NotFound("There is no such user.".into());
+    let Some(id) = path_id(request, "id") else {
+        context.caller(&token).await?.administers_any()?;
+        return Err(not_found());
+    };
+    let (caller, user) = futures::try_join!(context.caller(&token), context.store().sealed_user(id, &token))?;
+    caller.administers_any()?;
+    let user = user.open_for_admin(&caller).ok_or_else(not_found)?;
+    Ok((caller, user))
+}
+
+/// The `details` of a body.
+fn details(request: &Request) -> Result<Map<String, Value>> {
+    let issue = |fault| Error::invalid(Issue::new(Place::Body, "details", fault));
+    match json_object(request)?.remove("details") {
+        None => Err(issue(Fault::Missing)),
+        Some(Value::Object(details)) => Ok(details),
+        Some(_) => Err(issue(Fault::NotA("an object"))),
+    }
+}
+
+/// An invite as this contract shows it.
+#[derive(Debug, Serialize)]
+struct InviteBody {
+    account_id: Uuid,
+    created_at: i64,
+    email: String,
+    id: Uuid,
+    status: &'static str,
+    title: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    updated_at: i64,
+}
+
+impl From<&Invite> for InviteBody {
+    fn from(invite: &Invite) -> Self {
+        Self {
+            account_id: invite.team_id,
+            created_at: invite.created_at.as_second(),
+            email: invite.email.clone(),
+            id: invite.id,
+            status: invite.status.as_str(),
+            title: invite.email.clone(),
+            kind: "admin_user_invite",
+            updated_at: invite.updated_at.as_second(),
+        }
+    }
+}
+
+/// An invite, as an answer.
+fn invite_answer(invite: &Invite) -> Response {
+    json(StatusCode::OK, &Success { status: "success", details: InviteBody::from(invite) })
+}
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize)]
@@ -24,12 +196,17 @@ fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not_authenticated"),
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "bad_authtoken"),
-        Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "not_permitted"),
+        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => {
+            (StatusCode::FORBIDDEN, "not_permitted")
+        }
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "not_found"),
-        Error::Conflict(_) | Error::AccountNotDeleted => (StatusCode::CONFLICT, "invalid_action"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => (StatusCode::CONFLICT, "invalid_action"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "invalid_action"),
+        Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_value"),
+        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "unexpected"),
         Error::Invalid(issues) => (StatusCode::BAD_REQUEST, code(issues)),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected"),
+        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected"),
     };
     json(status, &ErrorBody { status: "error", code, message: error.to_string() })
 }

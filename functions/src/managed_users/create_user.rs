@@ -1,12 +1,11 @@
 //! POST `/api/v1/users/`: makes a user whom the caller manages. They cannot sign in themselves.
 
-use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::{Error, Fault, Issue, Place, Result};
 
-use super::UserResponse;
-use crate::request::{MOST_NAME, all, json_object, path_parameter, text};
-use crate::{Context, Request, Response, json};
+use super::user_answer;
+use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text, text};
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
@@ -18,14 +17,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(Error::Forbidden("A managed user may not create managed users."));
     }
     let fields = json_object(&request)?;
-    let (first_name, last_name) = all(first_name(&fields), last_name(&fields))?;
-    let user = context.store().create_managed_user(&manager, first_name, last_name, context.now).await?;
-    Ok(json(StatusCode::OK, &UserResponse::from(user)))
-}
-
-fn first_name(fields: &Map<String, Value>) -> Result<String, Issue> {
-    let issue = |fault| Issue::new(Place::Body, "first_name", fault);
-    text(fields, "first_name", MOST_NAME)?.ok_or_else(|| issue(Fault::Missing))?.ok_or_else(|| issue(Fault::NotA("a string")))
+    let (first_name, last_name) = all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;
+    let act = context.act(manager.id, "user.created");
+    context.store().create_managed_user(&manager, first_name, last_name, &act, user_answer).await
 }
 
 /// The last name must be sent, but may be null.

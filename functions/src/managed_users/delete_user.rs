@@ -12,6 +12,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // Where an earlier attempt was cut off, the user is marked deleted already.
     let (caller, user) = managed_user_of_any_status(context, &request).await?;
     let is_managed = |user: &User| user.manager_id == Some(caller.user.id);
-    let erased = context.store().erase(user, is_managed, &context.act(&caller.user, "user.erased")).await?;
+    let erased = context.store().erase(user, is_managed, &context.act(caller.user.id, "user.erased")).await?;
     if erased { Ok(json(StatusCode::OK, &())) } else { Err(not_found()) }
 }

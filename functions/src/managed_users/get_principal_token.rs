@@ -1,35 +1,28 @@
-//! GET `/api/v1/oauth/principal-token`: the token that the caller acts with, as an OAuth token response (RFC 6749, section 5.1).
+//! GET `/api/v1/oauth/principal-token`: the token that the caller acts with, as an OAuth token response (RFC 6749, section 5.1). With a
+//! delegated token it is one for the user to whom it was given: so they go back to acting for themselves.
 
-use lambda_http::http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
+use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::Caller;
 
-use super::DEFAULT_SCOPES;
-use crate::{Context, Request, Response, json};
-
-#[derive(Debug, Serialize)]
-struct TokenResponse<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: i64,
-    refresh_token: Option<String>,
-    scope: String,
-    id_token: Option<String>,
-}
+use super::TokenResponse;
+use crate::context::DEFAULT_SCOPES;
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    context.caller(&token).await?;
-    let answer = TokenResponse {
-        access_token: context.credential(&request)?,
-        token_type: "Bearer",
-        expires_in: token.claims()?.seconds_left(context.now),
-        refresh_token: None,
-        scope: DEFAULT_SCOPES.join(" "),
-        id_token: None,
+    let own_scopes = DEFAULT_SCOPES.map(str::to_owned);
+    let answer = match token.delegation() {
+        None => {
+            context.caller(&token).await?;
+            TokenResponse::new(context.credential(&request)?.to_owned(), token.claims()?.seconds_left(context.now), &own_scopes)
+        }
+        Some(delegation) => {
+            Caller::principal_of(context.store(), &token, delegation, &DEFAULT_SCOPES).await?;
+            let issued = context.app.issuer.principal(delegation, &own_scopes, context.now)?;
+            TokenResponse::new(issued.text, issued.seconds_left, &own_scopes)
+        }
     };
-    let mut response = json(StatusCode::OK, &answer);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(answer.answer(StatusCode::OK))
 }

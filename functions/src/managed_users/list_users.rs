@@ -7,7 +7,7 @@ use shared::table::fold;
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
 
-use super::DEFAULT_SCOPES;
+use crate::context::DEFAULT_SCOPES;
 use crate::request::{path_parameter, query};
 use crate::{Context, Request, Response, json};
 

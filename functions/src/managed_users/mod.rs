@@ -1,27 +1,30 @@
 //! The managed-users contract: the users whom the caller manages, and those who shared their data with the caller.
 
+pub mod create_delegated_token;
 pub mod create_user;
 pub mod delete_user;
 pub mod get_principal_token;
 pub mod get_user;
+pub mod list_shares;
 pub mod list_users;
+pub mod share;
+pub mod unshare;
 pub mod update_user;
 
-use lambda_http::http::StatusCode;
+use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
-use shared::models::{Status, User};
+use shared::models::{Share, Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
+use crate::entity_tag::tagged;
 use crate::request::path_id;
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/api/v1", places: Places::RefreshedTokenAndCookie, render };
-
-/// What users let themselves, and their managers, do.
-const DEFAULT_SCOPES: [&str; 3] = ["data:read", "data:write", "profile"];
 
 /// A user as this contract shows it.
 #[derive(Debug, Serialize)]
@@ -35,18 +38,97 @@ pub struct UserResponse {
     is_managed: bool,
 }
 
-impl From<User> for UserResponse {
-    fn from(user: User) -> Self {
+impl From<&User> for UserResponse {
+    fn from(user: &User) -> Self {
         Self {
             display_name: user.shown_name(),
             id: user.id,
-            first_name: user.first_name,
-            last_name: user.last_name,
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
             admin: user.is_operator,
             registered_at: user.created_at,
             is_managed: user.manager_id.is_some(),
         }
     }
+}
+
+/// A user as an answer.
+fn user_answer(user: &User) -> Response {
+    tagged(json(StatusCode::OK, &UserResponse::from(user)), user)
+}
+
+/// Every scope; the last two are never shared.
+const SCOPES: &[&str] = &[
+    "data:read",
+    "data:write",
+    "openid",
+    "profile",
+    "email",
+    "activities:read",
+    "activities:write",
+    "wellness:read",
+    "wellness:write",
+    "reproductive_health:read",
+    "reproductive_health:write",
+    "workouts:read",
+    "workouts:write",
+    "sharing:read",
+    "sharing:write",
+    "offline_access",
+    "admin",
+];
+
+/// The `scopes` of a body, if they are there.
+fn scopes(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, Issue> {
+    let issue = |fault| Issue::new(Place::Body, "scopes", fault);
+    let values = match fields.get("scopes") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(values)) => values,
+        Some(_) => return Err(issue(Fault::NotA("a list"))),
+    };
+    let known = |value: &Value| value.as_str().filter(|scope| SCOPES.contains(scope)).map(str::to_owned);
+    values.iter().map(|value| known(value).ok_or_else(|| issue(Fault::NotOneOf(SCOPES)))).collect::<Result<_, _>>().map(Some)
+}
+
+/// A share as its giver sees it.
+#[derive(Debug, Serialize)]
+struct ShareBody {
+    user_id: Uuid,
+    scopes: Vec<String>,
+    created_at: Timestamp,
+}
+
+impl From<Share> for ShareBody {
+    fn from(share: Share) -> Self {
+        Self { user_id: share.grantee_id, scopes: share.scopes, created_at: share.created_at }
+    }
+}
+
+/// A token, as OAuth answers it (RFC 6749, section 5.1).
+#[derive(Debug, Serialize)]
+struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: Option<String>,
+    scope: String,
+    id_token: Option<String>,
+}
+
+impl TokenResponse {
+    fn new(access_token: String, expires_in: i64, scopes: &[String]) -> Self {
+        Self { access_token, token_type: "Bearer", expires_in, refresh_token: None, scope: scopes.join(" "), id_token: None }
+    }
+
+    fn answer(&self, status: StatusCode) -> Response {
+        let mut response = json(status, self);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn no_such_user() -> Error {
+    Error::NotFound("There is no user of that id.".into())
 }
 
 /// The caller, and the user of the path's id whom the caller manages; 404 for anyone else.
@@ -96,15 +178,23 @@ struct ValidationError {
 fn render(error: &Error, _request_id: &str) -> Response {
     let status = match error {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => StatusCode::UNAUTHORIZED,
-        Error::OperatorRequired | Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::AccountNotFound => StatusCode::NOT_FOUND,
-        Error::Conflict(_) | Error::AccountNotDeleted => StatusCode::CONFLICT,
-        Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => StatusCode::CONFLICT,
+        Error::Stale => StatusCode::PRECONDITION_FAILED,
+        Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::QuotaExceeded(..) => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Internal(_) | Error::Answered(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let detail = match error {
         Error::Invalid(issues) => Detail::Issues(issues.iter().map(ValidationError::from).collect()),
+        // This contract tells every 422 so.
+        Error::KeyReused => Detail::Issues(vec![ValidationError {
+            loc: vec!["header".to_owned(), "idempotency-key".to_owned()],
+            msg: error.to_string(),
+            kind: "value_error",
+        }]),
         error => Detail::Message(error.to_string()),
     };
     json(status, &ErrorBody { detail })
@@ -121,6 +211,8 @@ impl From<&Issue> for ValidationError {
             }
             Fault::NotA("a boolean") => ("bool_parsing", "Input should be a valid boolean, unable to interpret input".to_owned()),
             Fault::NotA("a string") => ("string_type", "Input should be a valid string".to_owned()),
+            Fault::NotA("a list") => ("list_type", "Input should be a valid list".to_owned()),
+            Fault::NotOneOf(values) => ("enum", format!("Input should be one of {}", values.join(", "))),
             Fault::TooLong(most) => ("string_too_long", format!("String should have at most {most} characters")),
             Fault::Blank => ("string_too_short", "String should have at least 1 character".to_owned()),
             fault => ("value_error", format!("Value error, it {fault}")),

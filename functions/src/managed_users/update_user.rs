@@ -1,24 +1,27 @@
 //! PUT `/api/v1/users/{user_id}`: renames a user whom the caller manages. Takes a form, as the published client sends, or JSON.
 //! Fields that are absent stay as they are.
 
-use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::models::User;
 
-use super::{UserResponse, managed_user};
+use super::{managed_user, user_answer};
+use crate::entity_tag::IfMatch;
 use crate::request::{MOST_NAME, all, form_or_json, text};
-use crate::{Context, Request, Response, json};
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = managed_user(context, &request).await?;
     let fields = form_or_json(&request)?;
     let (first_name, last_name) = all(text(&fields, "first_name", MOST_NAME), text(&fields, "last_name", MOST_NAME))?;
-    let rename = |user: &User| User {
-        first_name: first_name.clone().unwrap_or_else(|| user.first_name.clone()),
-        last_name: last_name.clone().unwrap_or_else(|| user.last_name.clone()),
-        ..user.clone()
+    let if_match = IfMatch::read(&request);
+    let rename = |user: &User| {
+        if_match.check(user)?;
+        Ok(User {
+            first_name: first_name.clone().unwrap_or_else(|| user.first_name.clone()),
+            last_name: last_name.clone().unwrap_or_else(|| user.last_name.clone()),
+            ..user.clone()
+        })
     };
-    let user = context.store().change_user(user, rename, &context.act(&caller.user, "user.updated")).await?;
-    Ok(json(StatusCode::OK, &UserResponse::from(user)))
+    context.store().change_user(user, rename, &context.act(caller.user.id, "user.updated"), user_answer).await
 }

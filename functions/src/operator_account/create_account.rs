@@ -1,46 +1,69 @@
-//! POST `/v1/account`: sign-up. Makes the user whom the token names, a team of their own, and the default quota tier.
-//! Called again, it answers the same account.
+//! POST `/v1/account`: sign-up. Makes the user whom the token names, a team of their own, and the default quota tier. Someone who was
+//! invited by their email joins the team that invited them instead. Called again, it answers the same account.
 
 use lambda_http::http::StatusCode;
-use shared::auth::Claims;
+use shared::auth::{Claims, VerifiedToken};
 use shared::models::{Status, User, is_email};
-use shared::store::{Account, Act, Refusal, WriteError, own_team, team_tier};
+use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{AccountBody, web_address};
-use crate::request::{MOST_NAME, MOST_URL, text};
-use crate::{Context, Request, Response, json};
-
-/// The longest email, in characters: RFC 5321 allows a path of 256 with its brackets.
-const MOST_EMAIL: usize = 254;
+use super::{account_answer, web_address};
+use crate::request::{MOST_EMAIL, MOST_NAME, MOST_URL, text};
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;
-    let (user, quota_tiers) = futures::try_join!(context.store().own_user(&token), context.store().quota_tiers(context.now))?;
+    let (user, quota_tiers, ()) =
+        futures::try_join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.not_answered(&token))?;
     if let Some(user) = user {
         return existing(context, claims, user).await;
     }
     let user = new_user(claims, context.now)?;
+    let act = context.act(user.id, "user.signed_up");
     let team = own_team(&user, context.now);
+    let quota_tier = team_tier(&team, &quota_tiers)?;
     let user = User { team_id: team.id, team_name: team.name.clone(), ..user };
-    match context.store().sign_up(user, &team, &Act::new(token.user_id(), "user.signed_up", context.now)).await {
-        Ok(user) => {
-            let quota_tier = team_tier(&team, &quota_tiers)?;
-            let account = Account { user, team, quota_tier, quota_usage: Vec::new() };
-            Ok(json(StatusCode::CREATED, &AccountBody::from(account)))
-        }
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), team: team.clone(), quota_tier: quota_tier.clone(), quota_usage: Vec::new() };
+        account_answer(StatusCode::CREATED, account)
+    };
+    match context.store().sign_up(user.clone(), &team, &act, answer).await {
         // The same person signed up in another request at the same time.
-        Err(WriteError::Refused(Refusal::UserExists)) => match context.store().own_user(&token).await? {
-            Some(user) => existing(context, claims, user).await,
-            None => Err(Error::Conflict("The account was deleted while it was made. Try again.".into())),
-        },
-        Err(WriteError::Refused(Refusal::EmailTaken)) => {
-            Err(Error::Conflict("Another account has this email. Sign in to that one, or use another email.".into()))
-        }
-        Err(error) => Err(error.into()),
+        Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, &token).await,
+        Err(WriteError::Refused(Refusal::EmailTaken)) => invited(context, &token, &user).await,
+        outcome => Ok(outcome?),
+    }
+}
+
+async fn signed_up_meanwhile(context: &Context, token: &VerifiedToken) -> Result<Response> {
+    match context.store().own_user(token).await? {
+        Some(user) => existing(context, token.claims()?, user).await,
+        None => Err(Error::Conflict("The account was deleted while it was made. Try again.".into())),
+    }
+}
+
+/// Signs up someone whose email is another user's: one who was invited by it, under an id of ours, joins that team.
+async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result<Response> {
+    let email = new.email.as_deref().unwrap_or_default();
+    let invited = context.store().holder_of(email, token).await?.filter(|user| user.status == Status::Invited);
+    let taken = || Error::Conflict("Another account has this email. Sign in to that one, or use another email.".into());
+    let invited = invited.ok_or_else(taken)?;
+    let claims = token.claims()?;
+    // An email that is not proven lets nobody into a team.
+    if claims.email_verified == Some(false) {
+        return Err(Error::EmailNotVerified);
+    }
+    let user = signed_up(&invited, claims, context.now);
+    let user = User { id: new.id, invited_as: Some(invited.id), version: invited.version + 1, updated_at: context.now, ..user };
+    let account = context.store().account(invited.clone(), context.now).await?;
+    let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });
+    match context.store().sign_up_invited(&invited, &user, &context.act(user.id, "user.signed_up"), answer).await {
+        Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, token).await,
+        Err(WriteError::Refused(Refusal::Changed)) => Err(Error::Conflict("The invitation changed meanwhile. Try again.".into())),
+        outcome => Ok(outcome?),
     }
 }
 
@@ -50,16 +73,14 @@ async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Resp
         Status::Deleted => return Err(Error::AccountDeleted),
         Status::Invited | Status::Active => {}
     }
+    let account = context.store().account(user.clone(), context.now).await?;
+    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    if user.status == Status::Active {
+        return Ok(answer(&user));
+    }
     // Whoever was invited and signs up takes the account into use.
-    let user = match user.status {
-        Status::Invited => {
-            let act = context.act(&user, "user.signed_up");
-            context.store().change_user(user, |user| signed_up(user, claims, context.now), &act).await?
-        }
-        _ => user,
-    };
-    let account = context.store().account(user, context.now).await?;
-    Ok(json(StatusCode::OK, &AccountBody::from(account)))
+    let act = context.act(user.id, "user.signed_up");
+    context.store().change_user(user, |user| Ok(signed_up(user, claims, context.now)), &act, answer).await
 }
 
 /// The user that a token tells of. Only its email is vouched for; name and picture are the user's own word, and left out where

@@ -11,9 +11,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
     let caller = context.caller(&token).await?;
-    let act = context.act(&caller.user, "key.created");
-    Ok(match context.store().create_default_api_key(caller.user.id, &act).await? {
+    let act = context.act(caller.user.id, "key.created");
+    let answer = |key| match key {
         Ok(made) => json(StatusCode::CREATED, &MadeKeyBody::from(made)),
         Err(present) => json(StatusCode::OK, &present),
-    })
+    };
+    context.store().create_default_api_key(caller.user.id, &act, answer).await
 }

@@ -8,7 +8,7 @@ use shared::store::NewApiKey;
 use shared::{Fault, Issue, Place, Result, Timestamp};
 
 use super::MadeKeyBody;
-use crate::request::{MOST_NAME, all, optional_json_object, text};
+use crate::request::{MOST_NAME, all3, optional_json_object, text};
 use crate::{Context, Request, Response, json};
 
 /// Answers the request.
@@ -17,11 +17,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     token.claims()?;
     let caller = context.caller(&token).await?;
     let fields = optional_json_object(&request)?;
-    let (name, (scope, expires_at)) =
-        all(text(&fields, "name", MOST_NAME), scope(&fields, &caller).and_then(|scope| Ok((scope, expires_at(&fields, context.now)?))))?;
+    let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context.now))?;
     let new = NewApiKey { name: name.flatten(), scope, expires_at };
-    let made = context.store().create_api_key(caller.user.id, new, &context.act(&caller.user, "key.created")).await?;
-    Ok(json(StatusCode::CREATED, &MadeKeyBody::from(made)))
+    let answer = |made| json(StatusCode::CREATED, &MadeKeyBody::from(made));
+    context.store().create_api_key(caller.user.id, new, &context.act(caller.user.id, "key.created"), answer).await
 }
 
 /// Every scope; whoever is no platform operator may ask for the first alone.

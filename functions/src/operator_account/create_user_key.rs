@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::models::{KeyScope, Status};
-use shared::store::NewApiKey;
+use shared::store::{MadeApiKey, NewApiKey};
 use shared::{Error, Result};
 use uuid::Uuid;
 
@@ -31,13 +31,15 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(Error::AccountNotFound);
     }
     let new = NewApiKey { name, scope: KeyScope::Operator, expires_at: None };
-    let made = context.store().create_api_key(records.user.id, new, &context.act(&caller.user, "key.created")).await?;
-    let body = MadeKey {
-        id: made.key.id,
-        key: made.text.reveal(),
-        prefix: made.text.prefix(),
-        scope: made.key.scope,
-        name: made.key.name.as_deref(),
+    let answer = |made: MadeApiKey| {
+        let body = MadeKey {
+            id: made.key.id,
+            key: made.text.reveal(),
+            prefix: made.text.prefix(),
+            scope: made.key.scope,
+            name: made.key.name.as_deref(),
+        };
+        json(StatusCode::CREATED, &body)
     };
-    Ok(json(StatusCode::CREATED, &body))
+    context.store().create_api_key(records.user.id, new, &context.act(caller.user.id, "key.created"), answer).await
 }

@@ -1,14 +1,15 @@
-//! GET `/v1/account/me`: the caller's own account.
+//! GET `/v1/account/me`: the caller's own account; with a delegated token of the scope `profile`, that of the user it is for.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
 
-use super::AccountBody;
-use crate::{Context, Request, Response, json};
+use super::account_answer;
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
-    let account = context.store().account(caller.user, context.now).await?;
-    Ok(json(StatusCode::OK, &AccountBody::from(account)))
+    let token = context.verify(&request).await?;
+    let user = context.caller_or_principal(&token, "profile").await?;
+    let account = context.store().account(user, context.now).await?;
+    Ok(account_answer(StatusCode::OK, account))
 }

@@ -9,5 +9,6 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let (_, records) = operators_view(context, &request, &token).await?;
-    detail(context, records).await
+    let account = context.store().account(records.user.clone(), context.now).await?;
+    Ok(detail(&account, &records))
 }

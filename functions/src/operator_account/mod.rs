@@ -3,29 +3,39 @@
 pub mod create_account;
 pub mod create_default_key;
 pub mod create_key;
+pub mod create_sandbox;
 pub mod create_user_key;
+pub mod delete_account;
+pub mod delete_user;
+pub mod destroy_sandbox;
+pub mod export_account;
 pub mod get_audit_log;
 pub mod get_me;
 pub mod get_user;
 pub mod list_keys;
 pub mod list_quota_tiers;
+pub mod list_users;
+pub mod restore_account;
 pub mod restore_user;
 pub mod revoke_key;
 pub mod rotate_key;
 pub mod suspend_user;
 pub mod unsuspend_user;
 pub mod update_me;
+pub mod update_sandbox;
 pub mod update_user_quota;
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use shared::auth::{Caller, Places, VerifiedToken};
-use shared::models::{ApiKey, QuotaTier, Sandbox, Status, Team, UsageDay, User};
+use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
-use shared::{Error, Fault, Result, Timestamp};
+use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+use crate::entity_tag::tagged;
 use crate::request::{optional_json_object, path_id, text};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -48,13 +58,13 @@ pub struct UserBody {
     email_verified_at: Option<Timestamp>,
     soft_deleted_at: Option<Timestamp>,
     delete_scheduled_at: Option<Timestamp>,
-    abuse_flags: BTreeMap<String, serde_json::Value>,
+    abuse_flags: BTreeMap<String, Value>,
 }
 
-impl From<User> for UserBody {
-    fn from(user: User) -> Self {
+impl From<ListedUser> for UserBody {
+    fn from(user: ListedUser) -> Self {
         Self {
-            display_name: user.shown_name(),
+            display_name: user.shown_name,
             id: user.id,
             email: user.email,
             tier: user.tier,
@@ -69,6 +79,12 @@ impl From<User> for UserBody {
             delete_scheduled_at: user.delete_scheduled_at,
             abuse_flags: user.abuse_flags,
         }
+    }
+}
+
+impl From<&User> for UserBody {
+    fn from(user: &User) -> Self {
+        ListedUser::from(user).into()
     }
 }
 
@@ -111,8 +127,14 @@ pub struct AccountBody {
 
 impl From<Account> for AccountBody {
     fn from(account: Account) -> Self {
-        Self { user: account.user.into(), team: account.team.into(), quota_tier: account.quota_tier, quota_usage: account.quota_usage }
+        Self { user: (&account.user).into(), team: account.team.into(), quota_tier: account.quota_tier, quota_usage: account.quota_usage }
     }
+}
+
+/// An account as its user sees it.
+fn account_answer(status: StatusCode, account: Account) -> Response {
+    let user = account.user.clone();
+    tagged(json(status, &AccountBody::from(account)), &user)
 }
 
 /// An account as operators see it: with its keys and its newest 100 sandboxes.
@@ -139,6 +161,14 @@ impl From<MadeApiKey> for MadeKeyBody {
     }
 }
 
+/// That something was done, and when the rest follows.
+#[derive(Debug, Serialize)]
+struct Success {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_hard_delete_at: Option<Timestamp>,
+}
+
 /// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
 /// operator only.
 async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller, AccountRecords)> {
@@ -153,9 +183,10 @@ async fn operators_view(context: &Context, request: &Request, token: &VerifiedTo
 }
 
 /// The account detail.
-async fn detail(context: &Context, records: AccountRecords) -> Result<Response> {
-    let account = context.store().account(records.user, context.now).await?;
-    Ok(json(StatusCode::OK, &AccountDetail { account: account.into(), api_keys: records.api_keys, sandboxes: records.sandboxes }))
+fn detail(account: &Account, records: &AccountRecords) -> Response {
+    let detail =
+        AccountDetail { account: account.clone().into(), api_keys: records.api_keys.clone(), sandboxes: records.sandboxes.clone() };
+    tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
 /// Moves an account that the path names from one status to another, for a platform operator, and answers its detail.
@@ -166,10 +197,23 @@ async fn change_status(
     change: impl Fn(&Caller, &User) -> Result<User>,
 ) -> Result<Response> {
     let token = context.verify(request).await?;
-    let (caller, mut records) = operators_view(context, request, &token).await?;
-    let act = Act { reason: reason(request)?, ..context.act(&caller.user, action) };
-    records.user = context.store().try_change_user(records.user, |user| change(&caller, user), &act).await?;
-    detail(context, records).await
+    let (caller, records) = operators_view(context, request, &token).await?;
+    let act = Act { reason: reason(request)?, ..context.act(caller.user.id, action) };
+    let account = context.store().account(records.user.clone(), context.now).await?;
+    let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
+    context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, answer).await
+}
+
+/// An account that is soft-deleted, taken back: as it was before.
+fn restored(user: &User, now: Timestamp) -> Result<User> {
+    if user.status != Status::Deleted {
+        return Err(Error::AccountNotDeleted);
+    }
+    if user.delete_scheduled_at.is_some_and(|due| due <= now) {
+        return Err(Error::Conflict("The date for erasing this account has come: it cannot be restored any more.".into()));
+    }
+    let status = user.deleted_from.unwrap_or_else(|| status_in_use(user));
+    Ok(User { status, soft_deleted_at: None, delete_scheduled_at: None, deleted_by: None, deleted_from: None, ..user.clone() })
 }
 
 /// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away.
@@ -182,6 +226,20 @@ fn reason(request: &Request) -> Result<Option<String>> {
     text(&optional_json_object(request)?, "reason", MOST_REASON).map(Option::flatten).map_err(Error::invalid)
 }
 
+/// The most that a sandbox's metadata may hold, in bytes of JSON: an account shows a hundred of them.
+const MOST_METADATA: usize = 2048;
+
+/// The `metadata` of a body, if it is there.
+fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value>>, Issue> {
+    let issue = |fault| Issue::new(Place::Body, "metadata", fault);
+    match fields.get("metadata") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value @ Value::Object(_)) if value.to_string().len() > MOST_METADATA => Err(issue(Fault::TooLong(MOST_METADATA))),
+        Some(Value::Object(values)) => Ok(Some(values.clone().into_iter().collect())),
+        Some(_) => Err(issue(Fault::NotA("an object"))),
+    }
+}
+
 /// The longest reason, in characters.
 const MOST_REASON: usize = 1000;
 
@@ -191,7 +249,7 @@ struct ErrorBody<'a> {
     error: String,
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_detail: Option<Vec<Detail>>,
+    error_detail: Option<Value>,
     request_id: &'a str,
 }
 
@@ -209,36 +267,38 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::AccountSuspended => (StatusCode::FORBIDDEN, "account_suspended"),
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),
+        Error::EmailNotVerified => (StatusCode::FORBIDDEN, "email_not_verified"),
+        Error::Delegated => (StatusCode::FORBIDDEN, "unauthorized"),
         // The contract has no code for what a key may not do: it does not authorise this.
         Error::Forbidden(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
         Error::AccountNotDeleted => (StatusCode::CONFLICT, "account_not_soft_deleted"),
         Error::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
+        Error::ActiveResources(_) => (StatusCode::CONFLICT, "account_hard_delete_active_resources"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        Error::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "conflict"),
+        Error::Invalid(_) | Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
+        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     };
+    let detail = |issue: &Issue| Detail { location: issue.place.as_str(), field: issue.name.clone(), message: issue.to_string() };
     let error_detail = match error {
-        Error::Invalid(issues) => Some(
-            issues
-                .iter()
-                .map(|issue| Detail { location: issue.place.as_str(), field: issue.name.clone(), message: issue.to_string() })
-                .collect(),
-        ),
+        Error::Invalid(issues) => Some(serde_json::json!(issues.iter().map(detail).collect::<Vec<_>>())),
+        Error::ActiveResources(reason) => Some(serde_json::json!({"deleted": false, "blocked_reason": reason})),
         _ => None,
     };
     json(status, &ErrorBody { error: error.to_string(), code, error_detail, request_id })
 }
 
 /// Refuses a picture's address that is no web address.
-fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, shared::Issue> {
+fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
     let web = |url: &str| {
         url.parse::<lambda_http::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
     };
     match url {
         Some(Some(url)) if !web(&url) => {
-            Err(shared::Issue::new(shared::Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
+            Err(Issue::new(Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
         }
         url => Ok(url),
     }

@@ -1,16 +1,11 @@
 //! DELETE `/v1/keys/{key_id}`: revokes one of the caller's API keys. It stops at once, and stays listed.
 
 use lambda_http::http::StatusCode;
-use serde::Serialize;
 use shared::{Error, Result};
 
+use super::Success;
 use crate::request::path_id;
 use crate::{Context, Request, Response, json};
-
-#[derive(Debug, Serialize)]
-struct Success {
-    success: bool,
-}
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
@@ -18,6 +13,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     token.claims()?;
     let caller = context.caller(&token).await?;
     let key_id = path_id(&request, "key_id").ok_or_else(Error::no_such_key)?;
-    context.store().revoke_api_key(caller.user.id, key_id, &context.act(&caller.user, "key.revoked")).await?;
-    Ok(json(StatusCode::OK, &Success { success: true }))
+    context.store().revoke_api_key(caller.user.id, key_id, &context.act(caller.user.id, "key.revoked")).await?;
+    Ok(json(StatusCode::OK, &Success { success: true, scheduled_hard_delete_at: None }))
 }

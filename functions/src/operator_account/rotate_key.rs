@@ -23,7 +23,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             .filter(|seconds| (0..=MOST_OVERLAP).contains(seconds))
             .ok_or_else(|| Error::invalid(Issue::new(Place::Body, "overlap_seconds", Fault::NotAnInteger { min: 0, max: MOST_OVERLAP })))?,
     };
-    let act = context.act(&caller.user, "key.rotated");
-    let made = context.store().rotate_api_key(caller.user.id, key_id, overlap, &act).await?;
-    Ok(json(StatusCode::CREATED, &MadeKeyBody::from(made)))
+    let act = context.act(caller.user.id, "key.rotated");
+    let answer = |made| json(StatusCode::CREATED, &MadeKeyBody::from(made));
+    context.store().rotate_api_key(caller.user.id, key_id, overlap, &act, answer).await
 }

@@ -3,10 +3,12 @@
 use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::models::User;
+use shared::store::Account;
 
-use super::{AccountBody, web_address};
+use super::{account_answer, web_address};
+use crate::entity_tag::IfMatch;
 use crate::request::{MOST_NAME, MOST_URL, all, json_object, text};
-use crate::{Context, Request, Response, json};
+use crate::{Context, Request, Response};
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
@@ -14,13 +16,17 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let fields = json_object(&request)?;
     let (display_name, avatar_url) =
         all(text(&fields, "display_name", MOST_NAME), text(&fields, "avatar_url", MOST_URL).and_then(web_address))?;
-    let change = |user: &User| User {
-        display_name: display_name.clone().unwrap_or_else(|| user.display_name.clone()),
-        avatar_url: avatar_url.clone().unwrap_or_else(|| user.avatar_url.clone()),
-        ..user.clone()
+    let if_match = IfMatch::read(&request);
+    let change = |user: &User| {
+        if_match.check(user)?;
+        Ok(User {
+            display_name: display_name.clone().unwrap_or_else(|| user.display_name.clone()),
+            avatar_url: avatar_url.clone().unwrap_or_else(|| user.avatar_url.clone()),
+            ..user.clone()
+        })
     };
-    let act = context.act(&caller.user, "user.updated");
-    let user = context.store().change_user(caller.user, change, &act).await?;
-    let account = context.store().account(user, context.now).await?;
-    Ok(json(StatusCode::OK, &AccountBody::from(account)))
+    let account = context.store().account(caller.user.clone(), context.now).await?;
+    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let act = context.act(caller.user.id, "user.updated");
+    context.store().change_user(caller.user, change, &act, answer).await
 }

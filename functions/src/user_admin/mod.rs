@@ -1,15 +1,25 @@
 //! The user-admin contract: the users of the caller's team by their number, for its administrators.
 
+pub mod create_user;
+pub mod delete_inactive_users;
+pub mod delete_user;
+pub mod get_admin_count;
 pub mod get_user;
+pub mod list_inactive_users;
+pub mod list_users;
+pub mod search_users;
+pub mod update_user;
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::Places;
-use shared::models::{AccountType, Role, User};
-use shared::{Error, Fault, Issue, Place, Timestamp};
+use serde_json::{Map, Value};
+use shared::auth::{Caller, Places};
+use shared::models::{AccountType, Role, Status, User};
+use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use crate::{Contract, Response, json};
+use crate::request::{MOST_EMAIL, MOST_NAME, email, path_parameter, text};
+use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/api/admin/user-admin", places: Places::BareKey, render };
@@ -41,6 +51,18 @@ pub struct UserBody {
     scim_id: Option<String>,
 }
 
+/// The root roles by their number, name and meaning.
+const ROOT_ROLES: [(u8, Role, &str, &str); 3] = [
+    (1, Role::Admin, "Admin", "Sees and changes everything in the instance, its users too."),
+    (2, Role::Operator, "Editor", "Works with everything in the instance but its users and settings."),
+    (3, Role::Viewer, "Viewer", "Sees what is in the instance and changes nothing."),
+];
+
+/// A root role's number.
+fn root_role(role: Role) -> u8 {
+    ROOT_ROLES.iter().find(|known| known.1 == role).map_or(0, |known| known.0)
+}
+
 impl From<User> for UserBody {
     fn from(user: User) -> Self {
         Self {
@@ -52,11 +74,7 @@ impl From<User> for UserBody {
             invite_link: user.invite_link,
             login_attempts: user.login_attempts,
             email_sent: user.email_sent,
-            root_role: match user.role {
-                Role::Admin => 1,
-                Role::Operator => 2,
-                Role::Viewer => 3,
-            },
+            root_role: root_role(user.role),
             seen_at: user.last_seen.map(|seen| seen.at),
             created_at: user.created_at,
             account_type: match user.account_type {
@@ -67,6 +85,71 @@ impl From<User> for UserBody {
             scim_id: user.scim_id,
         }
     }
+}
+
+/// A user of the team that the path numbers, who is not deleted, and the caller, who administers the team.
+async fn numbered_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+    let caller = context.authenticate(request).await?;
+    let access = caller.team_admin()?;
+    let id = path_parameter(request, "id");
+    let number = parse_number(&id)?;
+    // Numbers count from 1: no other is anyone's.
+    let number = u64::try_from(number).map_err(|_| not_found(&id))?;
+    let user = context.store().user_by_number(&access, number).await?;
+    let user = user.filter(|user| user.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
+    Ok((caller, user))
+}
+
+fn not_found(id: &str) -> Error {
+    Error::NotFound(format!("Could not find a user with ID \"{id}\"."))
+}
+
+/// An integer of 64 bits with an optional sign.
+fn parse_number(id: &str) -> Result<i64> {
+    let digits = id.strip_prefix('-').unwrap_or(id);
+    let number = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) { id.parse().ok() } else { None };
+    number.ok_or_else(|| Error::invalid(Issue::new(Place::Path, "id", Fault::NotAnInteger { min: i64::MIN, max: i64::MAX }).sent(id)))
+}
+
+/// The fields of a body that make or change a user. What is absent is `None`; what is null or "" is `Some(None)`.
+struct Fields {
+    name: Option<Option<String>>,
+    email: Option<Option<String>>,
+    username: Option<Option<String>>,
+    role: Option<Role>,
+}
+
+impl Fields {
+    fn read(fields: &Map<String, Value>) -> Result<Self, Vec<Issue>> {
+        // Forms send "" for what was left blank.
+        let mut fields = fields.clone();
+        for name in ["name", "email", "username"] {
+            if fields.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
+                fields.insert(name.to_owned(), Value::Null);
+            }
+        }
+        let email_field = match fields.get("email") {
+            Some(Value::String(_)) => email(&fields, "email").map(|email| Some(Some(email))),
+            _ => text(&fields, "email", MOST_EMAIL),
+        };
+        let name = text(&fields, "name", MOST_NAME);
+        let username = text(&fields, "username", MOST_NAME);
+        match (name, email_field, username, role(fields.get("rootRole"))) {
+            (Ok(name), Ok(email), Ok(username), Ok(role)) => Ok(Self { name, email, username, role }),
+            (name, email, username, role) => Err([name.err(), email.err(), username.err(), role.err()].into_iter().flatten().collect()),
+        }
+    }
+}
+
+/// A root role, by its number or its name.
+fn role(value: Option<&Value>) -> Result<Option<Role>, Issue> {
+    let known = match value {
+        None => return Ok(None),
+        Some(Value::String(name)) => ROOT_ROLES.iter().find(|known| known.2 == name),
+        Some(value) => ROOT_ROLES.iter().find(|known| value.as_u64() == Some(known.0.into())),
+    };
+    let wrong = || Issue::new(Place::Body, "rootRole", Fault::NotA("1, 2, 3, Admin, Editor or Viewer"));
+    known.map(|known| Some(known.1)).ok_or_else(wrong)
 }
 
 /// An error in this contract's body.
@@ -92,11 +175,18 @@ fn render(error: &Error, request_id: &str) -> Response {
     let (status, name) = match error {
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "AuthenticationRequired"),
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
-        Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "PermissionError"),
+        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => {
+            (StatusCode::FORBIDDEN, "PermissionError")
+        }
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NotFoundError"),
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BadDataError"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
+            (StatusCode::BAD_REQUEST, "BadDataError")
+        }
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "BadDataError"),
+        Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BadDataError"),
+        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "RateLimitError"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };
     let (message, details) = match error {
         Error::Invalid(issues) => {
@@ -124,7 +214,7 @@ impl From<&Issue> for Detail {
         };
         // What was sent is repeated as JSON, at most this much of it.
         let sent = issue.sent.as_ref().map(|sent| sent.chars().take(100).collect::<String>());
-        let sent = sent.map(|sent| format!(" You sent {}.", serde_json::Value::String(sent))).unwrap_or_default();
+        let sent = sent.map(|sent| format!(" You sent {}.", Value::String(sent))).unwrap_or_default();
         Self { message: format!("The `{path}` property {expectation}.{sent}"), path }
     }
 }

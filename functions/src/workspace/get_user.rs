@@ -5,6 +5,7 @@ use shared::models::parse_id;
 use shared::{Error, Result};
 
 use super::{Row, UserBody};
+use crate::entity_tag::tagged;
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
 
@@ -19,5 +20,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         _ => None,
     };
     let user = user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
-    Ok(json(StatusCode::OK, &UserBody::from(Row::from(user))))
+    Ok(tagged(json(StatusCode::OK, &UserBody::from(Row::from(user.clone()))), &user))
 }

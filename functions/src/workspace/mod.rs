@@ -129,11 +129,16 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }
-        Error::OperatorRequired | Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
+            (StatusCode::BAD_REQUEST, "BAD_REQUEST")
+        }
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "BAD_REQUEST"),
+        Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BAD_REQUEST"),
+        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "BAD_REQUEST"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_SERVER_ERROR"),
-        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
+        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
     };
     let body = match error {
         Error::Invalid(issues) => {

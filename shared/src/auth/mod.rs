@@ -12,10 +12,10 @@ use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{AUTHORIZATION, COOKIE};
 use uuid::Uuid;
 
-pub use token::{Claims, TokenVerifier};
+pub use token::{Claims, IssuedToken, TokenIssuer, TokenVerifier};
 
 use crate::error::{Error, Result};
-use crate::models::{ApiKeySecret, KeyScope, Role, Status, User};
+use crate::models::{ApiKeySecret, KeyScope, Role, Share, Status, User};
 use crate::store::{Freshness, Store};
 use crate::table::Key;
 use crate::time::Timestamp;
@@ -85,8 +85,23 @@ pub struct VerifiedToken {
 pub enum Credential {
     /// A token of the identity provider.
     Token(Box<Claims>),
+    /// A token of ours, by which someone acts for the user.
+    Delegated(Delegation),
     /// An API key of that scope.
     ApiKey(KeyScope, UsedKey),
+}
+
+/// Whom a delegated token was given to, and what for (RFC 8693).
+#[derive(Debug, Clone)]
+pub struct Delegation {
+    /// Who acts.
+    pub actor: Uuid,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// When it ends, in Unix seconds.
+    pub expires: i64,
+    /// When the sign-in of who acts ends, in Unix seconds.
+    pub signed_in_until: i64,
 }
 
 /// An API key that authenticated.
@@ -111,18 +126,36 @@ impl VerifiedToken {
     /// The API key, where it was one.
     pub fn used_key(&self) -> Option<&UsedKey> {
         match &self.kind {
-            Credential::Token(_) => None,
+            Credential::Token(_) | Credential::Delegated(_) => None,
             Credential::ApiKey(_, used) => Some(used),
+        }
+    }
+
+    /// The delegation, where it was a delegated token.
+    pub fn delegation(&self) -> Option<&Delegation> {
+        match &self.kind {
+            Credential::Delegated(delegation) => Some(delegation),
+            _ => None,
+        }
+    }
+
+    /// What kind of credential it was: a text that is the same for all tokens of a sign-in, and for each key.
+    pub fn kind(&self) -> String {
+        match &self.kind {
+            Credential::Token(_) => "token".to_owned(),
+            Credential::Delegated(delegation) => format!("delegated to {}", delegation.actor),
+            Credential::ApiKey(_, used) => format!("key {}", used.key_id),
         }
     }
 
     /// The token's claims.
     ///
     /// # Errors
-    /// `Forbidden` where the credential is an API key.
+    /// `Forbidden` where the credential is an API key, `Delegated` where it is a delegated token.
     pub fn claims(&self) -> Result<&Claims> {
         match &self.kind {
             Credential::Token(claims) => Ok(claims),
+            Credential::Delegated(_) => Err(Error::Delegated),
             Credential::ApiKey(..) => Err(Error::Forbidden("An API key cannot do this: sign in and use a token.")),
         }
     }
@@ -134,8 +167,7 @@ impl VerifiedToken {
 /// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.
 pub async fn verify(credential: &str, tokens: &TokenVerifier, store: &Store, now: Timestamp) -> Result<VerifiedToken> {
     if !api_key::is_key(credential) {
-        let claims = tokens.verify(credential, now).await?;
-        return Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)) });
+        return tokens.verify(credential, now).await;
     }
     // A mistyped key costs no read.
     let hash = api_key::hash(credential).ok_or(Error::BadCredential("the API key's checksum is wrong"))?;
@@ -164,19 +196,37 @@ impl Caller {
     /// Looks the caller up.
     ///
     /// # Errors
-    /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`.
+    /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token.
     pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
         let (key_scope, freshness) = match &token.kind {
+            Credential::Delegated(_) => return Err(Error::Delegated),
             Credential::Token(_) => (None, Freshness::Strong),
             // The key's own read was strong, and says whether it is revoked.
             Credential::ApiKey(scope, _) => (Some(*scope), Freshness::Eventual),
         };
         let user = store.user(token.user_id, freshness).await?.ok_or(Error::BadCredential("no such user"))?;
-        match user.status {
-            Status::Suspended => Err(Error::AccountSuspended),
-            Status::Deleted => Err(Error::AccountDeleted),
-            Status::Invited | Status::Active => Ok(Self { user, key_scope }),
+        usable(&user)?;
+        Ok(Self { user, key_scope })
+    }
+
+    /// Looks up the user for whom a delegated token lets someone act, as far as that is granted still.
+    ///
+    /// # Errors
+    /// `BadCredential` where the share or the management was taken back, or either account may not be used.
+    pub async fn principal_of(store: &Store, token: &VerifiedToken, delegation: &Delegation, own_scopes: &[&str]) -> Result<User> {
+        let (user, actor, share) = futures::try_join!(
+            store.user(token.user_id, Freshness::Strong),
+            store.user(delegation.actor, Freshness::Strong),
+            store.share_of(token.user_id, delegation.actor),
+        )?;
+        let user = user.ok_or(Error::BadCredential("no such user"))?;
+        let granted = granted(&user, delegation.actor, share, own_scopes);
+        if !granted.is_some_and(|granted| delegation.scopes.iter().all(|scope| granted.contains(scope))) {
+            return Err(Error::BadCredential("the delegation was taken back"));
         }
+        usable(&actor.ok_or(Error::BadCredential("no such actor"))?)?;
+        usable(&user)?;
+        Ok(user)
     }
 
     /// The caller as a platform operator.
@@ -210,6 +260,14 @@ impl Caller {
         if own || self.operator().is_ok() { Ok(TeamAccess { team_id }) } else { Err(Self::not_this_account()) }
     }
 
+    /// Whether there is any account that the caller administers.
+    ///
+    /// # Errors
+    /// `Forbidden` where there is none.
+    pub fn administers_any(&self) -> Result<()> {
+        if self.operator().is_ok() { Ok(()) } else { self.team_admin().map(|_| ()) }
+    }
+
     /// The refusal of an account that the caller may not see, or that does not exist: nobody learns which.
     pub fn not_this_account() -> Error {
         Error::Forbidden("You may not see this account, or there is none of that id.")
@@ -223,6 +281,23 @@ impl Caller {
             Role::Viewer => false,
         };
         all.then_some(TeamAccess { team_id: self.user.team_id })
+    }
+}
+
+/// What `user` lets `actor` do: all of `own` where the actor manages the user, the scopes of a share where there is one.
+pub fn granted(user: &User, actor: Uuid, share: Option<Share>, own: &[&str]) -> Option<Vec<String>> {
+    if user.manager_id == Some(actor) {
+        return Some(own.iter().map(|scope| (*scope).to_owned()).collect());
+    }
+    share.map(|share| share.scopes)
+}
+
+/// Refuses an account that may not be used.
+fn usable(user: &User) -> Result<()> {
+    match user.status {
+        Status::Suspended => Err(Error::AccountSuspended),
+        Status::Deleted => Err(Error::AccountDeleted),
+        Status::Invited | Status::Active => Ok(()),
     }
 }
 

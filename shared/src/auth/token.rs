@@ -1,10 +1,12 @@
-//! Tokens of the identity provider.
+//! Tokens: those of the identity provider, and those that Roster signs itself, by which someone acts for another user.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use serde::Deserialize;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::jwks::Jwks;
+use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
 use crate::models::parse_id;
@@ -29,6 +31,9 @@ pub struct Claims {
     /// What the user says of themselves: name, picture.
     #[serde(default)]
     pub user_metadata: serde_json::Value,
+    /// When the sign-in ends, where that is not when the token does. No token of the provider's says so.
+    #[serde(skip)]
+    signed_in_until: Option<i64>,
 }
 
 /// An id in the one form that ids have everywhere else.
@@ -44,6 +49,11 @@ impl std::fmt::Debug for Claims {
 }
 
 impl Claims {
+    /// When the sign-in ends that the token came from, in Unix seconds.
+    pub fn signed_in_until(&self) -> i64 {
+        self.signed_in_until.unwrap_or(self.exp as i64)
+    }
+
     /// Whole seconds until the token ends; 0 once it is past.
     pub fn seconds_left(&self, now: Timestamp) -> i64 {
         (self.exp as i64).saturating_sub(now.as_second()).max(0)
@@ -59,37 +69,142 @@ pub struct TokenVerifier {
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
+    own: DecodingKey,
+}
+
+/// What Roster's own tokens are told by: their `kid`, and their `iss`.
+const OWN_KID: &str = "roster-1";
+const OWN_ISSUER: &str = "roster";
+/// How long Roster's own tokens are good, in seconds.
+const OWN_LIFE: i64 = 3600;
+
+/// The claims of Roster's own tokens (RFC 8693).
+#[derive(Debug, Serialize, Deserialize)]
+struct OwnClaims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    iat: i64,
+    exp: i64,
+    scope: String,
+    /// Who acts; absent where the subject does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
+    /// When the sign-in that this came from ends: no token that comes from this one is good for longer.
+    signed_in_until: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Actor {
+    sub: Uuid,
+}
+
+/// A token of Roster's own, and the seconds it is good for.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// Its text.
+    pub text: String,
+    /// Whole seconds until it ends.
+    pub seconds_left: i64,
+}
+
+/// Signs Roster's own tokens.
+pub struct TokenIssuer {
+    key: EncodingKey,
+    audience: String,
+}
+
+impl TokenIssuer {
+    /// An issuer by the settings.
+    ///
+    /// # Errors
+    /// An internal error, which no setting causes.
+    pub fn new(config: &TokenConfig) -> Result<Self> {
+        Ok(Self { key: EncodingKey::from_secret(&own_key(config)?), audience: config.audience.clone() })
+    }
+
+    /// A token by which `actor`, who is signed in until then, acts for `user`.
+    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
+        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now)
+    }
+
+    /// A token for the user who acts by a delegated one, as good as their own.
+    ///
+    /// # Errors
+    /// `BadCredential` where the sign-in is over.
+    pub fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
+        let until = delegation.signed_in_until;
+        if until <= now.as_second() {
+            return Err(Error::BadCredential("the sign-in is over"));
+        }
+        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now)
+    }
+
+    fn issue(
+        &self,
+        sub: Uuid,
+        act: Option<Actor>,
+        scopes: &[String],
+        exp: i64,
+        signed_in_until: i64,
+        now: Timestamp,
+    ) -> Result<IssuedToken> {
+        let claims = OwnClaims {
+            iss: OWN_ISSUER.to_owned(),
+            aud: self.audience.clone(),
+            sub,
+            iat: now.as_second(),
+            exp,
+            scope: scopes.join(" "),
+            act,
+            signed_in_until,
+        };
+        let header = Header { kid: Some(OWN_KID.to_owned()), ..Header::new(Algorithm::HS256) };
+        let text = encode(&header, &claims, &self.key).map_err(Error::internal)?;
+        Ok(IssuedToken { text, seconds_left: exp - now.as_second() })
+    }
+}
+
+/// The key of Roster's own tokens.
+fn own_key(config: &TokenConfig) -> Result<[u8; 32]> {
+    config.signing_secret.derive("delegated tokens", &[])
 }
 
 impl TokenVerifier {
     /// A verifier by the settings.
-    pub fn new(config: &TokenConfig, clock: Clock) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// An internal error, which no setting causes.
+    pub fn new(config: &TokenConfig, clock: Clock) -> Result<Self> {
+        Ok(Self {
+            own: DecodingKey::from_secret(&own_key(config)?),
             secret: config.secret.as_ref().map(|secret| DecodingKey::from_secret(secret.as_bytes())),
             jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-        }
+        })
     }
 
     /// Verifies a token.
     ///
     /// # Errors
     /// `BadCredential`, or `Unavailable` where the provider's keys cannot be had.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
         let header = decode_header(token).map_err(|_| Error::BadCredential("not a token"))?;
         // RFC 7515, section 4.1.11: extensions that we do not know, and there is none that we know, must not be passed over.
         if header.crit.is_some() {
             return Err(Error::BadCredential("critical header"));
         }
         // The header only says which configured key to try. Each key then verifies by its own algorithm alone.
-        let claims = if header.alg == Algorithm::HS256 {
+        let claims: Claims = if header.kid.as_deref() == Some(OWN_KID) {
+            return self.verify_own(token, now);
+        } else if header.alg == Algorithm::HS256 {
             let key = self.secret.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
-            self.check(token, key, Algorithm::HS256)?
+            self.check(token, key, Algorithm::HS256, &self.issuer)?
         } else {
             let jwks = self.jwks.as_ref().ok_or(Error::BadCredential("no JWKS is configured"))?;
             let key = jwks.find(header.kid.as_deref()).await?.ok_or(Error::BadCredential("unknown kid"))?;
-            self.check(token, &key.decoding, key.algorithm)?
+            self.check(token, &key.decoding, key.algorithm, &self.issuer)?
         };
         let now = now.as_millisecond() as f64 / 1000.0;
         if claims.exp + LEEWAY <= now {
@@ -98,18 +213,44 @@ impl TokenVerifier {
         if claims.nbf.is_some_and(|nbf| nbf - LEEWAY > now) {
             return Err(Error::BadCredential("not valid yet"));
         }
-        Ok(claims)
+        Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)) })
     }
 
-    fn check(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims> {
+    /// Verifies a token of Roster's own, whose clock it was made by.
+    fn verify_own(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
+        let claims: OwnClaims = self.check(token, &self.own, Algorithm::HS256, OWN_ISSUER)?;
+        if claims.exp <= now.as_second() {
+            return Err(Error::BadCredential("expired"));
+        }
+        let kind = match claims.act {
+            Some(actor) => Credential::Delegated(Delegation {
+                actor: actor.sub,
+                scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+                expires: claims.exp,
+                signed_in_until: claims.signed_in_until,
+            }),
+            None => Credential::Token(Box::new(Claims {
+                sub: claims.sub,
+                exp: claims.exp as f64,
+                nbf: None,
+                email: None,
+                email_verified: None,
+                user_metadata: serde_json::Value::Null,
+                signed_in_until: Some(claims.signed_in_until),
+            })),
+        };
+        Ok(VerifiedToken { user_id: claims.sub, kind })
+    }
+
+    fn check<T: DeserializeOwned>(&self, token: &str, key: &DecodingKey, algorithm: Algorithm, issuer: &str) -> Result<T> {
         let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&[issuer]);
         validation.set_audience(&[&self.audience]);
         // Without this a token that lacks the claim would pass.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Our clock decides, above.
         validation.validate_exp = false;
-        decode::<Claims>(token, key, &validation).map(|data| data.claims).map_err(|error| {
+        decode::<T>(token, key, &validation).map(|data| data.claims).map_err(|error| {
             use jsonwebtoken::errors::ErrorKind;
             Error::BadCredential(match error.kind() {
                 ErrorKind::InvalidSignature => "wrong signature",

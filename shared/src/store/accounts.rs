@@ -1,11 +1,18 @@
 //! Accounts: a user with their team, its quota tier and usage, their keys and sandboxes.
 
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
-use crate::auth::{Operator, Sealed, VerifiedToken};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::users::user_item;
+use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
+use crate::Response;
+use crate::auth::{Caller, Operator, Sealed, VerifiedToken};
 use crate::error::{Error, Result};
-use crate::models::{ApiKey, DEFAULT_QUOTA_TIER, QuotaTier, Role, Sandbox, Team, UsageDay, User};
+use crate::models::{
+    ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, Status, Team, UsageDay, User,
+};
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
@@ -31,6 +38,23 @@ pub struct AccountRecords {
     pub api_keys: Vec<ApiKey>,
     /// The newest 100 sandboxes, newest first.
     pub sandboxes: Vec<Sandbox>,
+}
+
+/// What is held about a user beside the account.
+#[derive(Debug, Clone, Serialize)]
+pub struct Holdings {
+    /// API keys, without their secrets.
+    pub api_keys: Vec<ApiKey>,
+    /// Sandboxes, newest first.
+    pub sandboxes: Vec<Sandbox>,
+    /// The users whom the user manages.
+    pub managed_users: Vec<ManagedUser>,
+    /// Whom the user lets in.
+    pub shares_given: Vec<Share>,
+    /// Who lets the user in.
+    pub shares_received: Vec<Share>,
+    /// What was done to the user, newest first.
+    pub audit_log: Vec<AuditEntry>,
 }
 
 impl Sealed<Option<AccountRecords>> {
@@ -69,15 +93,110 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `UserExists` or `EmailTaken`.
-    pub async fn sign_up(&self, mut user: User, team: &Team, act: &Act) -> Result<User, WriteError> {
+    pub async fn sign_up(
+        &self,
+        mut user: User,
+        team: &Team,
+        act: &Act,
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response, WriteError> {
         user.role = Role::Admin;
         user.number = 1;
         let mut transaction = self.transaction();
         self.add_user(&mut transaction, &user, act)?;
-        transaction.create(encode(&Key::team(team.id), team)?, Refusal::TeamExists)?;
+        let mut item = encode(&Key::team(team.id), team)?;
+        item.insert("admins".to_owned(), AttributeValue::N("1".to_owned()));
+        transaction.create(item, Refusal::TeamExists)?;
         transaction.add(&Key::numbers(team.id), [("last_number", 1)])?;
-        self.commit(transaction).await?;
-        Ok(user)
+        let answer = answer(&user);
+        self.commit_answered(transaction, act, &answer).await?;
+        Ok(answer)
+    }
+
+    /// The user who was invited by the email that the caller's token vouches for, and has not signed up yet; whoever else holds it.
+    pub async fn holder_of(&self, email: &str, _: &VerifiedToken) -> Result<Option<User>> {
+        match self.get::<Holder>(&Key::email(email), Freshness::Strong).await? {
+            Some(holder) => self.user(holder.user_id, Freshness::Strong).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Signs up a user who was invited under an id of ours: `user` is what they become, under their own. What the invited one had goes
+    /// over, but for keys and shares: those were given to nobody known.
+    ///
+    /// # Errors
+    /// Refused as `UserExists`, or as `Changed` where the invited user was changed or deleted meanwhile.
+    pub async fn sign_up_invited(
+        &self,
+        invited: &User,
+        user: &User,
+        act: &Act,
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response, WriteError> {
+        self.clear_partition(invited).await?;
+        let mut transaction = self.transaction();
+        transaction.create(user_item(user)?, Refusal::UserExists)?;
+        transaction.delete_version(&Key::user(invited.id), invited.version)?;
+        for key in Key::unique_values(user) {
+            transaction.put(encode(&key, &Holder { user_id: user.id })?)?;
+        }
+        self.list_names(&mut transaction, Some(invited), Some(user))?;
+        let class = |user: &User| user.class().attribute();
+        let (old, new) = (Key::count(invited.team_id, invited.id), Key::count(user.team_id, user.id));
+        if old == new {
+            transaction.add(&new, [(class(invited).as_str(), -1), (class(user).as_str(), 1)])?;
+        } else {
+            transaction.add(&old, [(class(invited).as_str(), -1)])?;
+            transaction.add(&new, [(class(user).as_str(), 1)])?;
+        }
+        transaction.count_admins(Some(invited), Some(user), false)?;
+        if let Some(invite) = user.invite_id {
+            transaction.set_if(
+                &Key::invite(user.team_id, invite),
+                [("status", InviteStatus::Used.as_str().to_owned()), ("user_id", user.id.to_string()), ("updated_at", act.at.to_string())],
+                ("status", InviteStatus::Pending.as_str()),
+                Refusal::Changed,
+            )?;
+        }
+        self.record(&mut transaction, user.id, act, Some(invited), Some(user))?;
+        let answer = answer(user);
+        self.commit_answered(transaction, act, &answer).await?;
+        // What was given to the invited user in the meantime.
+        self.clear_partition(invited).await?;
+        Ok(answer)
+    }
+
+    /// What the caller's team may use.
+    pub async fn quota_tier_of(&self, caller: &Caller, now: Timestamp) -> Result<QuotaTier> {
+        let key = Key::team(caller.user.team_id);
+        let (team, quota_tiers) = futures::try_join!(self.get::<Team>(&key, Freshness::Strong), self.quota_tiers(now))?;
+        let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", caller.user.id)))?;
+        team_tier(&team, &quota_tiers)
+    }
+
+    /// Whether anyone is in the caller's team who is neither deleted nor managed by the caller.
+    pub async fn others_in_team(&self, caller: &Caller) -> Result<bool> {
+        let partition = Key::user(caller.user.id);
+        let managed = self.query_items(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong, None);
+        let (counts, managed) = futures::try_join!(self.own_counts(caller), managed)?;
+        let deleted = Filter { status: Some(Status::Deleted), ..Filter::default() };
+        let own = 1 + managed.len() as u64;
+        Ok(counts.total(&Filter::default()) > counts.total(&deleted) + own)
+    }
+
+    /// Everything that is held about the caller, beside the account: for the caller alone.
+    pub async fn holdings(&self, caller: &User) -> Result<Holdings> {
+        let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
+        let all = usize::MAX;
+        let (api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log) = futures::try_join!(
+            self.query(&partition, prefix::KEY, From::Start, all, Freshness::Strong),
+            self.query(&partition, prefix::SANDBOX, From::End, all, Freshness::Strong),
+            self.query(&partition, prefix::MANAGED, From::Start, all, Freshness::Strong),
+            self.query(&partition, prefix::GRANT, From::Start, all, Freshness::Strong),
+            self.query(&partition, prefix::SHARED, From::Start, all, Freshness::Strong),
+            self.query(&history, "", From::End, all, Freshness::Strong),
+        )?;
+        Ok(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log })
     }
 
     /// The caller's own record, whatever its status: for signing up.

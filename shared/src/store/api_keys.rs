@@ -1,14 +1,17 @@
 //! API keys: each stands in its owner's partition and, by the SHA-256 of its text, where authentication finds it.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, if_met};
+use crate::Response;
 use crate::auth::UsedKey;
 use crate::auth::api_key::{self, KeyText};
 use crate::error::{Error, Result};
-use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, KeyScope};
+use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, KeyScope};
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
@@ -45,34 +48,64 @@ impl Store {
     }
 
     /// Makes a key.
-    pub async fn create_api_key(&self, owner: Uuid, new: NewApiKey, act: &Act) -> Result<MadeApiKey> {
+    pub async fn create_api_key(
+        &self,
+        owner: Uuid,
+        new: NewApiKey,
+        act: &Act,
+        answer: impl Fn(MadeApiKey) -> Response,
+    ) -> Result<Response> {
         let mut transaction = self.transaction();
-        let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
-        self.commit(transaction).await?;
-        Ok(made)
+        let answer = answer(self.add_api_key(&mut transaction, owner, new, None, act)?);
+        self.commit_answered(transaction, act, &answer).await?;
+        Ok(answer)
+    }
+
+    /// A user's keys that are not revoked.
+    pub(super) async fn working_keys(&self, owner: Uuid) -> Result<Vec<ApiKeyRecord>> {
+        let mut keys: Vec<ApiKeyRecord> = self.query(&Key::user(owner), prefix::KEY, From::Start, usize::MAX, Freshness::Strong).await?;
+        keys.retain(|key| key.key.is_active);
+        Ok(keys)
+    }
+
+    /// Revokes keys that were just read.
+    pub(super) fn revoke_all(&self, transaction: &mut Transaction, owner: Uuid, keys: &[ApiKeyRecord], at: Timestamp) -> Result<()> {
+        for old in keys {
+            let mut revoked = old.clone();
+            revoked.key.is_active = false;
+            revoked.key.revoked_at = Some(at);
+            self.replace_api_key(transaction, owner, old, &revoked)?;
+        }
+        Ok(())
     }
 
     /// Makes the default key; where there is one that works, that one without its text.
-    pub async fn create_default_api_key(&self, owner: Uuid, act: &Act) -> Result<Result<MadeApiKey, ApiKey>> {
+    pub async fn create_default_api_key(
+        &self,
+        owner: Uuid,
+        act: &Act,
+        answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response,
+    ) -> Result<Response> {
         let pointer = Key::default_api_key(owner);
         let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
         let default = |key_id: Uuid, keys: Vec<ApiKey>| keys.into_iter().find(|key| key.id == key_id && key.works(act.at));
         let present = present.map(|present| present.key_id);
         if let Some(key) = present.and_then(|key_id| default(key_id, keys)) {
-            return Ok(Err(key));
+            return Ok(answer(Err(key)));
         }
         let new = NewApiKey { name: Some("default".to_owned()), scope: KeyScope::User, expires_at: None };
         let mut transaction = self.transaction();
         let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
         let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
         transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
-        match self.commit(transaction).await {
-            Ok(()) => Ok(Ok(made)),
+        let answer_made = answer(Ok(made));
+        match self.commit_answered(transaction, act, &answer_made).await {
+            Ok(()) => Ok(answer_made),
             // Another request made it at the same time.
             Err(WriteError::Refused(Refusal::Changed)) => {
                 let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
                 let key = present.and_then(|present| default(present.key_id, keys));
-                key.map(Err).ok_or_else(|| Error::Conflict("The default key changed meanwhile. Try again.".into()))
+                key.map(|key| answer(Err(key))).ok_or_else(|| Error::Conflict("The default key changed meanwhile. Try again.".into()))
             }
             Err(error) => Err(error.into()),
         }
@@ -82,7 +115,14 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such key; `Conflict` where it does not work or was rotated before.
-    pub async fn rotate_api_key(&self, owner: Uuid, key_id: Uuid, overlap_seconds: i64, act: &Act) -> Result<MadeApiKey> {
+    pub async fn rotate_api_key(
+        &self,
+        owner: Uuid,
+        key_id: Uuid,
+        overlap_seconds: i64,
+        act: &Act,
+        answer: impl Fn(MadeApiKey) -> Response,
+    ) -> Result<Response> {
         let pointer = Key::default_api_key(owner);
         let (old, default) = futures::try_join!(self.api_key(owner, key_id), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
         let conflict = || Error::Conflict("This key is revoked, expired or rotated already: make a new one.".into());
@@ -102,8 +142,9 @@ impl Store {
             let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
             transaction.put_if(item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
         }
-        match self.commit(transaction).await {
-            Ok(()) => Ok(made),
+        let answer = answer(made);
+        match self.commit_answered(transaction, act, &answer).await {
+            Ok(()) => Ok(answer),
             Err(WriteError::Refused(Refusal::Changed)) => Err(conflict()),
             Err(error) => Err(error.into()),
         }
@@ -119,11 +160,8 @@ impl Store {
             if !old.key.is_active {
                 return Ok(());
             }
-            let mut revoked = old.clone();
-            revoked.key.is_active = false;
-            revoked.key.revoked_at = Some(act.at);
             let mut transaction = self.transaction();
-            self.replace_api_key(&mut transaction, owner, &old, &revoked)?;
+            self.revoke_all(&mut transaction, owner, std::slice::from_ref(&old), act.at)?;
             self.record_key(&mut transaction, owner, key_id, act)?;
             match self.commit(transaction).await {
                 // A rotation came first: it is the rotated key that is revoked then.
@@ -185,7 +223,9 @@ impl Store {
         transaction.require_user(owner)?;
         transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
         transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
-        self.record_key(transaction, owner, key.id, act)?;
+        let id = |id: Uuid| serde_json::Value::String(id.to_string());
+        let change = FieldChange { before: parent.map(id).unwrap_or_default(), after: id(key.id) };
+        self.record_changes(transaction, owner, act, BTreeMap::from([("key_id".to_owned(), change)]))?;
         Ok(MadeApiKey { key, text })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Freshness, From, Store, Transaction, decode, encode};
+use super::{Freshness, From, Receipt, Store, Transaction, decode, encode};
 use crate::auth::Operator;
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, User};
@@ -23,12 +23,21 @@ pub struct Act {
     pub action: &'static str,
     /// Why, where it is said.
     pub reason: Option<String>,
+    /// Whether it is refused where it would leave a team without an administrator.
+    pub keeps_admin: bool,
+    /// Where the answer is kept, for a request with an `Idempotency-Key`.
+    pub receipt: Option<Receipt>,
 }
 
 impl Act {
-    /// A change without a reason.
+    /// A change that nobody gave a reason for.
     pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
-        Self { actor_id, at, action, reason: None }
+        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None }
+    }
+
+    /// A change that goes with another one, under a name of its own.
+    pub fn part(&self, action: &'static str) -> Self {
+        Self { action, receipt: None, ..self.clone() }
     }
 }
 
@@ -50,13 +59,32 @@ impl Store {
         self.record_changes(transaction, user, act, changes)
     }
 
-    /// Adds the entry of what was done to a user's API key.
-    pub(crate) fn record_key(&self, transaction: &mut Transaction, owner: Uuid, key_id: Uuid, act: &Act) -> Result<()> {
-        let change = FieldChange { before: Value::Null, after: Value::String(key_id.to_string()) };
-        self.record_changes(transaction, owner, act, BTreeMap::from([("key_id".to_owned(), change)]))
+    /// Adds the entry of what was done to something of a user's that one value tells.
+    pub(crate) fn record_one(
+        &self,
+        transaction: &mut Transaction,
+        user: Uuid,
+        act: &Act,
+        name: &str,
+        value: impl Into<Value>,
+    ) -> Result<()> {
+        let change = FieldChange { before: Value::Null, after: value.into() };
+        self.record_changes(transaction, user, act, BTreeMap::from([(name.to_owned(), change)]))
     }
 
-    fn record_changes(&self, transaction: &mut Transaction, user: Uuid, act: &Act, changes: BTreeMap<String, FieldChange>) -> Result<()> {
+    /// Adds the entry of what was done to a user's API key.
+    pub(crate) fn record_key(&self, transaction: &mut Transaction, owner: Uuid, key_id: Uuid, act: &Act) -> Result<()> {
+        self.record_one(transaction, owner, act, "key_id", key_id.to_string())
+    }
+
+    /// Adds the entry of what was done to something of a user's: names and values, before and after.
+    pub(crate) fn record_changes(
+        &self,
+        transaction: &mut Transaction,
+        user: Uuid,
+        act: &Act,
+        changes: BTreeMap<String, FieldChange>,
+    ) -> Result<()> {
         let entry = AuditEntry {
             id: Uuid::now_v7(),
             at: act.at,
@@ -80,6 +108,58 @@ impl Store {
     /// Whether there is a user of that id.
     pub async fn user_exists(&self, _: &Operator, id: Uuid) -> Result<bool> {
         Ok(self.user(id, Freshness::Strong).await?.is_some())
+    }
+}
+
+/// Fields that say nothing of the person: ids, rights, states and times. The rest of an entry goes with the user.
+const NOT_PERSONAL: [&str; 28] = [
+    "id",
+    "number",
+    "team_id",
+    "role",
+    "is_operator",
+    "view_all",
+    "status",
+    "account_type",
+    "device_type",
+    "manager_id",
+    "tier",
+    "quota_tier_id",
+    "email_verified_at",
+    "soft_deleted_at",
+    "delete_scheduled_at",
+    "deleted_by",
+    "deleted_from",
+    "invite_id",
+    "invited_as",
+    "profile_completed_at",
+    "created_at",
+    "key_id",
+    "old_key_id",
+    "sandbox_id",
+    "grantee_id",
+    "scopes",
+    "permissions",
+    "email_sent",
+];
+
+impl Store {
+    /// Reduces a user's history to what is not personal. Run again, it changes nothing.
+    pub(crate) async fn reduce_history(&self, user: Uuid) -> Result<()> {
+        let items = self.query_items(&Key::audit(user, Uuid::nil()), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
+        let mut reduced = Vec::new();
+        for item in items {
+            let mut entry: AuditEntry = decode(item)?;
+            let mut personal = false;
+            for (_, change) in entry.changes.iter_mut().filter(|(name, _)| !NOT_PERSONAL.contains(&name.as_str())) {
+                personal |= !change.before.is_null() || !change.after.is_null();
+                *change = FieldChange { before: Value::Null, after: Value::Null };
+            }
+            if personal {
+                reduced.push(encode(&Key::audit(user, entry.id), &entry)?);
+            }
+        }
+        self.write_batch(reduced, Vec::new()).await
     }
 }
 

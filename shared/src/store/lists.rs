@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Freshness, From, Store, failed};
-use crate::auth::{Sealed, TeamAccess, VerifiedToken};
+use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
 use crate::error::Result;
 use crate::models::{Class, DeviceType, Role, Status, User};
 use crate::table::{Item, Key, Order, TEAM_ID, prefix};
@@ -88,6 +88,30 @@ impl Store {
     /// How many users a team has.
     pub async fn counts(&self, access: &TeamAccess) -> Result<Counts> {
         self.read_counts(access.team_id()).await
+    }
+
+    /// How many users the caller's own team has.
+    pub(super) async fn own_counts(&self, caller: &Caller) -> Result<Counts> {
+        self.read_counts(caller.user.team_id).await
+    }
+
+    /// How many users a team has, for whoever decides what becomes of it.
+    pub(super) async fn team_size(&self, team_id: Uuid) -> Result<u64> {
+        Ok(self.read_counts(team_id).await?.total(&Filter::default()))
+    }
+
+    /// How many people and how many machines administer a team; those who are deleted do not.
+    pub async fn admins(&self, access: &TeamAccess) -> Result<(u64, u64)> {
+        #[derive(serde::Deserialize)]
+        struct Admins {
+            #[serde(default)]
+            service_admins: u64,
+        }
+        let key = Key::team(access.team_id());
+        let (counts, team) = futures::try_join!(self.counts(access), self.get::<Admins>(&key, Freshness::Strong))?;
+        let all = |status| counts.total(&Filter { role: Some(Role::Admin), status, device_type: None });
+        let machines = team.map_or(0, |team| team.service_admins);
+        Ok(((all(None) - all(Some(Status::Deleted))).saturating_sub(machines), machines))
     }
 
     async fn read_counts(&self, team_id: Uuid) -> Result<Counts> {

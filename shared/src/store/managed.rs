@@ -1,11 +1,15 @@
 //! Managed users and shares, from the side of who manages or is let in.
 
-use super::{Act, Freshness, From, Store, WriteError, encode};
-use crate::auth::{Sealed, VerifiedToken};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
+use crate::Response;
+use crate::auth::{Caller, Sealed, VerifiedToken};
 use crate::error::Result;
-use crate::models::{ManagedUser, Share, Status, User};
+use crate::models::{FieldChange, ManagedUser, Share, Status, User};
 use crate::table::{Key, prefix};
-use crate::time::Timestamp;
 use uuid::Uuid;
 
 /// One page of DynamoDB holds some 5,000 of these; more than that nobody manages by hand.
@@ -41,7 +45,14 @@ impl Store {
     }
 
     /// Makes a user managed by `manager`, in the manager's team.
-    pub async fn create_managed_user(&self, manager: &User, first_name: String, last_name: Option<String>, now: Timestamp) -> Result<User> {
+    pub async fn create_managed_user(
+        &self,
+        manager: &User,
+        first_name: String,
+        last_name: Option<String>,
+        act: &Act,
+        answer: impl FnOnce(&User) -> Response,
+    ) -> Result<Response> {
         let number = self.next_number(manager.team_id).await?;
         let user = User {
             first_name: Some(first_name),
@@ -49,27 +60,64 @@ impl Store {
             manager_id: Some(manager.id),
             tier: manager.tier.clone(),
             quota_tier_id: manager.quota_tier_id.clone(),
-            ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), now)
+            ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), act.at)
         };
-        let mut transaction = self.transaction();
-        transaction.require_user(manager.id)?;
-        self.add_user(&mut transaction, &user, &Act::new(manager.id, "user.created", now))?;
-        self.commit(transaction).await?;
-        Ok(user)
+        Ok(self.create_user_with(&user, act, |transaction| transaction.require_user(manager.id), answer).await?)
+    }
+
+    /// The shares that the caller gave, in order of the grantees' ids.
+    pub async fn shares_given(&self, caller: &User) -> Result<Vec<Share>> {
+        self.query(&Key::user(caller.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
     }
 
     /// Lets `share.grantee_id` in, replacing what was granted before.
-    pub async fn share(&self, share: &Share) -> Result<(), WriteError> {
+    ///
+    /// # Errors
+    /// Refused as `Gone` where either of the two is deleted or does not exist.
+    pub async fn share(&self, share: &Share, act: &Act) -> Result<(), WriteError> {
         let mut transaction = self.transaction();
+        transaction.require_user(share.grantee_id)?;
+        transaction.require_user(share.grantor_id)?;
         for key in [Key::shared(share.grantee_id, share.grantor_id), Key::grant(share.grantor_id, share.grantee_id)] {
-            let item = encode(&key, share)?;
-            transaction.put(item)?;
+            transaction.put(encode(&key, share)?)?;
         }
+        let id = |id: Uuid| FieldChange { before: Value::Null, after: id.to_string().into() };
+        let scopes = FieldChange { before: Value::Null, after: share.scopes.clone().into() };
+        let changes = BTreeMap::from([("grantee_id".to_owned(), id(share.grantee_id)), ("scopes".to_owned(), scopes)]);
+        self.record_changes(&mut transaction, share.grantor_id, act, changes)?;
         self.commit(transaction).await
+    }
+
+    /// Takes a share back, at once. Says whether there was one.
+    pub async fn unshare(&self, grantor: Uuid, grantee: Uuid, act: &Act) -> Result<bool> {
+        let mut transaction = self.transaction();
+        transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
+        transaction.delete(&Key::shared(grantee, grantor))?;
+        self.record_one(&mut transaction, grantor, act, "grantee_id", grantee.to_string())?;
+        match self.commit(transaction).await {
+            Err(WriteError::Refused(Refusal::Changed)) => Ok(false),
+            outcome => Ok(outcome.map(|()| true)?),
+        }
+    }
+
+    /// The share by which one user lets another in.
+    pub(crate) async fn share_of(&self, grantor: Uuid, grantee: Uuid) -> Result<Option<Share>> {
+        self.get(&Key::shared(grantee, grantor), Freshness::Strong).await
+    }
+
+    /// The user of that id whose account may be used, with the share by which they let the caller in, if there is one.
+    pub async fn delegating(&self, caller: &User, id: Uuid) -> Result<Option<(User, Option<Share>)>> {
+        let (user, share) = futures::try_join!(self.user(id, Freshness::Strong), self.share_of(id, caller.id))?;
+        Ok(user.filter(|user| matches!(user.status, Status::Active | Status::Invited)).map(|user| (user, share)))
     }
 }
 
 impl Sealed<Option<User>> {
+    /// Opens the user to administrators of their team, and to platform operators; to anyone else there is none.
+    pub fn open_for_admin(self, caller: &Caller) -> Option<User> {
+        self.into_inner().filter(|user| caller.administers(user.team_id).is_ok())
+    }
+
     /// Opens the user to who manages it; to anyone else there is none.
     pub fn open_for_manager(self, manager: &User) -> Option<User> {
         self.into_inner().filter(|user| user.manager_id == Some(manager.id))

@@ -3,9 +3,15 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod erasure;
+mod invites;
 mod lists;
 mod managed;
 mod numbers;
+mod purge;
+mod receipts;
+mod sandboxes;
+mod search;
 mod transaction;
 mod users;
 
@@ -14,15 +20,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use accounts::{Account, AccountRecords, own_team, team_tier};
+pub use accounts::{Account, AccountRecords, Holdings, own_team, team_tier};
 pub use api_keys::{MadeApiKey, NewApiKey};
 pub use audit::Act;
 pub use lists::{Counts, Filter, ListQuery};
+pub use purge::Report;
+pub use receipts::{Receipt, Secret, fingerprint};
+pub use sandboxes::NewSandbox;
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;
 
@@ -180,6 +190,35 @@ impl Store {
         let tiers = Arc::new(tiers);
         *self.tiers.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, tiers.clone()));
         Ok(tiers)
+    }
+
+    /// Puts and deletes items, whatever was there: 25 a call, and some calls together. All may be done or some, so it is for what can be
+    /// done again.
+    pub(crate) async fn write_batch(&self, puts: Vec<Item>, deletes: Vec<Key>) -> Result<()> {
+        let mut writes = Vec::with_capacity(puts.len() + deletes.len());
+        for item in puts {
+            let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+            writes.push(WriteRequest::builder().put_request(put).build());
+        }
+        for key in deletes {
+            let delete = DeleteRequest::builder().set_key(Some(key.item())).build().map_err(Error::internal)?;
+            writes.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        // DynamoDB takes 25 a call.
+        let calls: Vec<_> = writes.chunks(25).map(|writes| self.write_few(writes.to_vec())).collect();
+        futures::stream::iter(calls).buffer_unordered(4).try_collect::<()>().await
+    }
+
+    async fn write_few(&self, mut open: Vec<WriteRequest>) -> Result<()> {
+        for attempt in 0..8 {
+            if open.is_empty() {
+                return Ok(());
+            }
+            transaction::back_off(attempt).await;
+            let mut output = self.client.batch_write_item().request_items(&self.table, open).send().await.map_err(failed)?;
+            open = output.unprocessed_items.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        }
+        Err(Error::Unavailable("writes left unprocessed after 8 attempts".into()))
     }
 
     /// Whether the table can be reached: one cheap read.

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use uuid::Uuid;
 
-use super::{Store, failed};
+use super::sandboxes::UsageKey;
+use super::{Act, Store, failed};
+use crate::Response;
 use crate::error::Error;
-use crate::models::Status;
+use crate::models::{Status, User};
 use crate::table::{Item, Key};
 
 /// What a condition of a write stands for, when it is not met.
@@ -31,6 +34,14 @@ pub enum Refusal {
     Changed,
     /// The user is erased or deleted.
     Gone,
+    /// The team is gone, or would be left without an administrator.
+    LastAdmin,
+    /// The team has as many sandboxes as it may have at one time.
+    TooManySandboxes,
+    /// The team made as many sandboxes as it may in a day, or has its GB-hours of the day used or promised.
+    DayUsedUp,
+    /// The request was answered before.
+    Answered,
     /// A place that nothing may be wrong with.
     Impossible,
 }
@@ -55,6 +66,15 @@ impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Refused(Refusal::Gone) => Error::AccountDeleted,
+            WriteError::Refused(Refusal::EmailTaken | Refusal::UsernameTaken | Refusal::ScimIdTaken) => {
+                Error::Conflict("User already exists".into())
+            }
+            WriteError::Refused(Refusal::LastAdmin) => {
+                Error::Conflict("This would leave the team without an administrator. Make someone else one first.".into())
+            }
+            WriteError::Refused(Refusal::Answered) => {
+                Error::Conflict("A request with this Idempotency-Key is still running. Try again in a moment.".into())
+            }
             WriteError::Refused(refusal) => Error::internal(format!("refused: {refusal:?}")),
             WriteError::Failed(error) => error,
         }
@@ -154,6 +174,32 @@ impl Transaction {
         Ok(())
     }
 
+    /// Sets texts of an item, if another attribute has that text.
+    pub(crate) fn set_if<'a>(
+        &mut self,
+        key: &Key,
+        texts: impl IntoIterator<Item = (&'a str, String)>,
+        expected: (&str, &str),
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .condition_expression("#expected = :expected")
+            .expression_attribute_names("#expected", expected.0)
+            .expression_attribute_values(":expected", AttributeValue::S(expected.1.to_owned()));
+        let mut set = Vec::new();
+        for (place, (attribute, text)) in texts.into_iter().enumerate() {
+            set.push(format!("#s{place} = :s{place}"));
+            update = update
+                .expression_attribute_names(format!("#s{place}"), attribute)
+                .expression_attribute_values(format!(":s{place}"), AttributeValue::S(text));
+        }
+        let update = update.update_expression(format!("SET {}", set.join(", "))).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().update(update).build(), refusal);
+        Ok(())
+    }
+
     /// Writes an item, whatever was there.
     pub(crate) fn put(&mut self, item: Item) -> Result<(), Error> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
@@ -176,6 +222,19 @@ impl Transaction {
         Ok(())
     }
 
+    /// Moves a team's counts of administrators by what a user was and is. With `keeps_admin` the last one stays.
+    pub(crate) fn count_admins(&mut self, before: Option<&User>, after: Option<&User>, keeps_admin: bool) -> Result<(), Error> {
+        let count = |is: fn(&User) -> bool| i64::from(after.is_some_and(is)) - i64::from(before.is_some_and(is));
+        let (admins, service_admins) = (count(User::governs), count(User::is_service_admin));
+        let Some(user) = after.or(before).filter(|_| admins != 0 || service_admins != 0) else { return Ok(()) };
+        let (key, amounts) = (Key::team(user.team_id), [("admins", admins), ("service_admins", service_admins)]);
+        if keeps_admin && admins < 0 {
+            self.add_if(&key, amounts, "admins > :one", [(":one", 1)], Refusal::LastAdmin)
+        } else {
+            self.add_if(&key, amounts, "attribute_exists(pk)", [], Refusal::LastAdmin)
+        }
+    }
+
     /// Deletes an item, if it exists.
     pub(crate) fn delete(&mut self, key: &Key) -> Result<(), Error> {
         let delete = Delete::builder().table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
@@ -196,9 +255,49 @@ impl Transaction {
         Ok(())
     }
 
+    /// Deletes an item whose attribute has that text.
+    pub(crate) fn delete_if(&mut self, key: &Key, attribute: &str, text: &str) -> Result<(), Error> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .condition_expression("#attribute = :text")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Changed);
+        Ok(())
+    }
+
     /// Adds to numbers of an item, which is made if it does not exist.
     pub(crate) fn add<'a>(&mut self, key: &Key, amounts: impl IntoIterator<Item = (&'a str, i64)>) -> Result<(), Error> {
-        let mut update = Update::builder().table_name(&self.table).set_key(Some(key.item()));
+        self.add_to(key, amounts, Update::builder(), Refusal::Impossible)
+    }
+
+    /// The same under a condition, with the numbers in it.
+    pub(crate) fn add_if<'a>(
+        &mut self,
+        key: &Key,
+        amounts: impl IntoIterator<Item = (&'a str, i64)>,
+        condition: &str,
+        numbers: impl IntoIterator<Item = (&'a str, i64)>,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let mut update = Update::builder().condition_expression(condition);
+        for (name, number) in numbers {
+            update = update.expression_attribute_values(name, AttributeValue::N(number.to_string()));
+        }
+        self.add_to(key, amounts, update, refusal)
+    }
+
+    fn add_to<'a>(
+        &mut self,
+        key: &Key,
+        amounts: impl IntoIterator<Item = (&'a str, i64)>,
+        update: UpdateBuilder,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let mut update = update.table_name(&self.table).set_key(Some(key.item()));
         let mut terms = Vec::new();
         for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
             terms.push(format!("#a{place} :a{place}"));
@@ -210,8 +309,49 @@ impl Transaction {
             return Ok(());
         }
         let update = update.update_expression(format!("ADD {}", terms.join(", "))).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().update(update).build(), Refusal::Impossible);
+        self.push(TransactWriteItem::builder().update(update).build(), refusal);
         Ok(())
+    }
+
+    /// Adds to the figures of a team's usage day, which is made if it does not exist; with a condition, and the numbers in it, only where
+    /// that holds.
+    pub(super) fn use_day<const N: usize>(
+        &mut self,
+        key: &Key,
+        amounts: [(&str, String); N],
+        condition: Option<(&str, &[(&str, i64)])>,
+        day: &UsageKey<'_>,
+    ) -> Result<(), Error> {
+        let mut update = Update::builder().table_name(&self.table).set_key(Some(key.item()));
+        let mut terms = Vec::new();
+        for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
+            terms.push(format!("{attribute} :a{place}"));
+            update = update.expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount));
+        }
+        // The others must be there as well for the day to be read.
+        let missing = ["sandbox_creates", "gb_hours"].into_iter().filter(|name| !terms.iter().any(|term| term.starts_with(*name)));
+        let missing: Vec<_> = missing.map(|name| format!("{name} = if_not_exists({name}, :zero)")).collect();
+        let set = [&["team_id = :team, usage_date = :date, updated_at = :at".to_owned()][..], &missing].concat().join(", ");
+        update = update
+            .update_expression(format!("ADD {} SET {set}", terms.join(", ")))
+            .expression_attribute_values(":team", AttributeValue::S(day.team.to_string()))
+            .expression_attribute_values(":date", AttributeValue::S(day.date.to_owned()))
+            .expression_attribute_values(":at", AttributeValue::S(day.at.to_string()))
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()));
+        if let Some((condition, numbers)) = condition {
+            update = update.condition_expression(condition);
+            for (name, number) in numbers {
+                update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
+            }
+        }
+        self.push(TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build(), Refusal::DayUsedUp);
+        Ok(())
+    }
+
+    /// Puts a write before all others: its refusal counts first.
+    pub(crate) fn put_first(&mut self, put: Put, refusal: Refusal) {
+        self.writes.insert(0, TransactWriteItem::builder().put(put).build());
+        self.refusals.insert(0, refusal);
     }
 }
 
@@ -219,6 +359,18 @@ impl Store {
     /// A transaction with nothing in it yet.
     pub(crate) fn transaction(&self) -> Transaction {
         Transaction { table: self.table.clone(), writes: Vec::new(), refusals: Vec::new() }
+    }
+
+    /// Makes all the writes of a change or none, and keeps the change's answer with them, where the request has an `Idempotency-Key`.
+    pub(crate) async fn commit_answered(&self, mut transaction: Transaction, act: &Act, answer: &Response) -> Result<(), WriteError> {
+        if let Some(receipt) = &act.receipt {
+            transaction.put_first(receipt.put(&self.table, answer)?, Refusal::Answered);
+        }
+        self.commit(transaction).await?;
+        if let Some(receipt) = &act.receipt {
+            receipt.is_kept();
+        }
+        Ok(())
     }
 
     /// Makes all the writes or none.

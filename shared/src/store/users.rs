@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
+use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
+use crate::Response;
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
-use crate::models::{ManagedUser, Seen, Share, Status, Team, User};
-use crate::table::{Item, Key, last_seen_attribute, prefix, user_attributes};
+use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
+use crate::table::{Item, Key, last_seen_attribute, user_attributes};
 
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
@@ -28,27 +29,64 @@ impl Store {
         Ok(self.user(id, Freshness::Strong).await?.filter(|user| user.team_id == access.team_id()))
     }
 
-    /// Adds to a transaction all that makes a user: the record, its unique values, its count, its place in the manager's list, the
-    /// first entry of its history.
+    /// Adds to a transaction all that makes a user: the record, its unique values and names, its counts, its place in the manager's
+    /// list, the first entry of its history.
     pub(crate) fn add_user(&self, transaction: &mut Transaction, user: &User, act: &Act) -> Result<()> {
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
+        self.list_names(transaction, None, Some(user))?;
         transaction.add(&Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
         self.list_managed(transaction, user)?;
         self.record(transaction, user.id, act, None, Some(user))
     }
 
+    /// Makes a user in a team that exists, with what else is to be written in the same transaction.
+    ///
+    /// # Errors
+    /// Refused as `EmailTaken` or `UsernameTaken`.
+    pub(crate) async fn create_user_with(
+        &self,
+        user: &User,
+        act: &Act,
+        also: impl FnOnce(&mut Transaction) -> Result<()>,
+        answer: impl FnOnce(&User) -> Response,
+    ) -> Result<Response, WriteError> {
+        let mut transaction = self.transaction();
+        self.add_user(&mut transaction, user, act)?;
+        transaction.count_admins(None, Some(user), false)?;
+        also(&mut transaction)?;
+        let answer = answer(user);
+        self.commit_answered(transaction, act, &answer).await?;
+        Ok(answer)
+    }
+
+    /// Makes a user in a team that the caller administers, under the team's next number.
+    ///
+    /// # Errors
+    /// Refused as `EmailTaken` or `UsernameTaken`.
+    pub async fn create_user(
+        &self,
+        access: &TeamAccess,
+        user: User,
+        act: &Act,
+        answer: impl FnOnce(&User) -> Response,
+    ) -> Result<Response, WriteError> {
+        let user = User { team_id: access.team_id(), number: self.next_number(access.team_id()).await?, ..user };
+        self.create_user_with(&user, act, |_| Ok(()), answer).await
+    }
+
     /// Turns a user as it was read into what it has become, and writes what else goes with it.
     ///
     /// # Errors
-    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's.
-    async fn update_user(
+    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's, as `LastAdmin`.
+    pub(crate) async fn update_user(
         &self,
         before: &User,
         mut after: User,
         act: &Act,
         also: impl Fn(&mut Transaction) -> Result<()>,
-    ) -> Result<User, WriteError> {
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<(User, Response), WriteError> {
         after.version = before.version + 1;
         after.updated_at = act.at;
         let mut transaction = self.transaction();
@@ -60,74 +98,141 @@ impl Store {
         for key in held.iter().filter(|key| !kept.contains(key)) {
             transaction.delete(key)?;
         }
+        self.list_names(&mut transaction, Some(before), Some(&after))?;
         if before.class() != after.class() {
             let (from, to) = (before.class().attribute(), after.class().attribute());
             transaction.add(&Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
         }
+        transaction.count_admins(Some(before), Some(&after), act.keeps_admin)?;
         if ManagedUser::from(before) != ManagedUser::from(&after) {
             self.list_managed(&mut transaction, &after)?;
         }
         self.record(&mut transaction, after.id, act, Some(before), Some(&after))?;
         also(&mut transaction)?;
-        self.commit(transaction).await?;
-        Ok(after)
+        let answer = answer(&after);
+        self.commit_answered(transaction, act, &answer).await?;
+        Ok((after, answer))
     }
 
-    /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. For changes
-    /// that touch no unique value.
-    pub async fn change_user(&self, user: User, change: impl Fn(&User) -> User, act: &Act) -> Result<User> {
-        self.try_change_user(user, |user| Ok(change(user)), act).await
-    }
-
-    /// The same for a change that may not be possible.
-    pub async fn try_change_user(&self, user: User, change: impl Fn(&User) -> Result<User>, act: &Act) -> Result<User> {
+    /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. Nothing is written where
+    /// nothing changes.
+    ///
+    /// # Errors
+    /// What `change` gives; `Conflict` where a new unique value is another's.
+    pub async fn change_user(
+        &self,
+        user: User,
+        change: impl Fn(&User) -> Result<User>,
+        act: &Act,
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response> {
         let change = |user: &User| change(user).map(|changed| Some(changed).filter(|changed| changed != user));
-        self.change_with(user, change, act, |_| Ok(())).await
+        self.change_with(user, change, act, |_| Ok(()), answer).await
     }
 
     /// The same, with what else is to be written in the same transaction. Nothing is written where `change` gives nothing.
-    async fn change_with(
+    pub(crate) async fn change_with(
         &self,
         mut user: User,
         change: impl Fn(&User) -> Result<Option<User>>,
         act: &Act,
         also: impl Fn(&mut Transaction) -> Result<()>,
-    ) -> Result<User> {
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response> {
         for _ in 0..CHANGE_ATTEMPTS {
-            let Some(changed) = change(&user)? else { return Ok(user) };
-            match self.update_user(&user, changed, act, &also).await {
-                Err(WriteError::Refused(Refusal::Changed)) => {
-                    user = self
-                        .user(user.id, Freshness::Strong)
-                        .await?
-                        .ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))?;
-                }
-                outcome => return Ok(outcome?),
+            let Some(changed) = change(&user)? else { return Ok(answer(&user)) };
+            match self.update_user(&user, changed, act, &also, &answer).await {
+                Err(WriteError::Refused(Refusal::Changed)) => user = self.again(user.id).await?,
+                outcome => return Ok(outcome?.1),
             }
         }
         Err(Error::Unavailable("the user kept changing".into()))
     }
 
-    /// Changes a user's quota tier, and that of the team where it is the user's own.
-    pub async fn change_quota(&self, user: User, quota_tier_id: &str, act: &Act) -> Result<User> {
-        let team: Option<Team> = self.get(&Key::team(user.team_id), Freshness::Strong).await?;
-        let user_id = user.id;
-        let own_team = team.filter(|team| team.owner_user_id == user_id);
-        let team_differs = own_team.as_ref().is_some_and(|team| team.quota_tier_id != quota_tier_id);
+    /// A user who was read before, as it is now.
+    pub(crate) async fn again(&self, id: Uuid) -> Result<User> {
+        self.user(id, Freshness::Strong).await?.ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))
+    }
+
+    /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says whether the user as they are by then
+    /// may be changed.
+    pub async fn change_quota(
+        &self,
+        user: User,
+        team: &Team,
+        quota_tier_id: &str,
+        may: impl Fn(&User) -> Result<()>,
+        act: &Act,
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response> {
+        let own_team = Some(team).filter(|team| team.owner_user_id == user.id);
+        let team_differs = own_team.is_some_and(|team| team.quota_tier_id != quota_tier_id);
         let change = |user: &User| {
+            may(user)?;
             let differs = team_differs || user.quota_tier_id != quota_tier_id;
             Ok(differs.then(|| User { quota_tier_id: quota_tier_id.to_owned(), ..user.clone() }))
         };
-        let also = |transaction: &mut Transaction| match &own_team {
+        let also = |transaction: &mut Transaction| match own_team {
             Some(team) => {
                 let key = Key::team(team.id);
                 let changed = Team { quota_tier_id: quota_tier_id.to_owned(), updated_at: act.at, ..team.clone() };
-                let owner = ("owner_user_id", AttributeValue::S(user_id.to_string()));
+                let owner = ("owner_user_id", AttributeValue::S(team.owner_user_id.to_string()));
                 transaction.update(&key, owner, &encode(&key, team)?, &encode(&key, &changed)?)
             }
             None => Ok(()),
         };
-        self.change_with(user, change, act, also).await
+        self.change_with(user, change, act, also, answer).await
+    }
+
+    /// Soft-deletes a user: refused from now on, their API keys revoked, and erased `grace_days` from now. `may` says whether the
+    /// user as they are by then may be deleted.
+    pub async fn soft_delete(
+        &self,
+        mut user: User,
+        grace_days: u32,
+        may: impl Fn(&User) -> Result<()>,
+        act: &Act,
+        answer: impl Fn(&User) -> Response,
+    ) -> Result<Response> {
+        for _ in 0..CHANGE_ATTEMPTS {
+            may(&user)?;
+            let mut keys = self.working_keys(user.id).await?;
+            // A transaction takes 100 writes; a key is two.
+            let with_the_user = keys.split_off(keys.len().saturating_sub(40));
+            for keys in keys.chunks(40) {
+                let mut transaction = self.transaction();
+                self.revoke_all(&mut transaction, user.id, keys, act.at)?;
+                match self.commit(transaction).await {
+                    // Someone rotated or revoked one meanwhile: it is read again.
+                    Ok(()) | Err(WriteError::Refused(Refusal::Changed)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let deleted = User {
+                status: Status::Deleted,
+                soft_deleted_at: Some(act.at),
+                delete_scheduled_at: Some(act.at.plus_seconds(86_400 * i64::from(grace_days))),
+                deleted_by: Some(act.actor_id),
+                deleted_from: Some(user.status),
+                ..user.clone()
+            };
+            let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &with_the_user, act.at);
+            match self.update_user(&user, deleted, act, also, &answer).await {
+                Err(WriteError::Refused(Refusal::Changed)) => user = self.again(user.id).await?,
+                outcome => {
+                    let (user, answer) = outcome?;
+                    // A key that was made while the others were read: none is made any more.
+                    let late = self.working_keys(user.id).await?;
+                    for keys in late.chunks(40) {
+                        let mut transaction = self.transaction();
+                        self.revoke_all(&mut transaction, user.id, keys, act.at)?;
+                        self.commit(transaction).await?;
+                    }
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(Error::Unavailable("the user kept changing".into()))
     }
 
     /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no change: the version stays.
@@ -151,72 +256,6 @@ impl Store {
         if_met(outcome)
     }
 
-    /// Erases a user and everything of theirs, also where others write the user meanwhile. Says whether it was this that did:
-    /// not where someone else came first, nor where `still` no longer holds of the user.
-    ///
-    /// The user is marked deleted first: from then on nothing is added to what is theirs, and what was cut off is due at once.
-    pub async fn erase(&self, mut user: User, still: impl Fn(&User) -> bool, act: &Act) -> Result<bool> {
-        for _ in 0..CHANGE_ATTEMPTS {
-            let marked = match user.status {
-                Status::Deleted => Ok(user.clone()),
-                _ => {
-                    let mark =
-                        User { status: Status::Deleted, soft_deleted_at: Some(act.at), delete_scheduled_at: Some(act.at), ..user.clone() };
-                    self.update_user(&user, mark, &Act { action: "user.deleted", ..act.clone() }, |_| Ok(())).await
-                }
-            };
-            let erased = match marked {
-                Ok(marked) => self.erase_user(&marked, act).await,
-                Err(error) => Err(error),
-            };
-            match erased {
-                Err(WriteError::Refused(Refusal::Changed)) => match self.user(user.id, Freshness::Strong).await? {
-                    Some(present) if still(&present) => user = present,
-                    _ => return Ok(false),
-                },
-                outcome => return Ok(outcome.map(|()| true)?),
-            }
-        }
-        Err(Error::Unavailable("the user kept changing".into()))
-    }
-
-    /// Erases a user and everything of theirs. What is in the user's partition goes first and the user last, in one
-    /// transaction with its unique values and its count: cut off anywhere, it can be run again.
-    ///
-    /// # Errors
-    /// Refused as `Changed` where someone else wrote the user since it was read.
-    async fn erase_user(&self, user: &User, act: &Act) -> Result<(), WriteError> {
-        let partition = self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
-        let mut keys: Vec<Key> = Vec::new();
-        for item in &partition {
-            let Some(key) = Key::of(item) else { continue };
-            // The other half of what has two: a key's secret, a share's other side.
-            keys.extend(other_half(user.id, &key, item));
-            if key != Key::user(user.id) {
-                keys.push(key);
-            }
-        }
-        // DynamoDB takes 100 writes a transaction.
-        for keys in keys.chunks(100) {
-            let mut transaction = self.transaction();
-            for key in keys {
-                transaction.delete(key)?;
-            }
-            self.commit(transaction).await?;
-        }
-        let mut transaction = self.transaction();
-        transaction.delete_version(&Key::user(user.id), user.version)?;
-        for key in Key::unique_values(user) {
-            transaction.delete(&key)?;
-        }
-        if let Some(manager) = user.manager_id {
-            transaction.delete(&Key::managed(manager, user.id))?;
-        }
-        transaction.add(&Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), -1)])?;
-        self.record(&mut transaction, user.id, act, Some(user), None)?;
-        self.commit(transaction).await
-    }
-
     /// Writes many new users at once, which nobody may hold the unique values of: for loading. Counts are added once a shard.
     pub async fn load_users(&self, users: &[User]) -> Result<(), WriteError> {
         let mut transaction = self.transaction();
@@ -224,9 +263,16 @@ impl Store {
         for user in users {
             transaction.create(user_item(user)?, Refusal::UserExists)?;
             self.claim_values(&mut transaction, user, &[])?;
+            self.list_names(&mut transaction, None, Some(user))?;
             self.list_managed(&mut transaction, user)?;
-            let key = Key::count(user.team_id, user.id);
-            *counts.entry(key).or_default().entry(user.class().attribute()).or_default() += 1;
+            let mut count = |key, attribute: &str, amount| {
+                if amount != 0 {
+                    *counts.entry(key).or_default().entry(attribute.to_owned()).or_default() += amount;
+                }
+            };
+            count(Key::count(user.team_id, user.id), &user.class().attribute(), 1);
+            count(Key::team(user.team_id), "admins", i64::from(user.governs()));
+            count(Key::team(user.team_id), "service_admins", i64::from(user.is_service_admin()));
         }
         for (key, amounts) in counts {
             transaction.add(&key, amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)))?;
@@ -235,7 +281,7 @@ impl Store {
     }
 
     /// Claims each unique value of the user that is not held already.
-    fn claim_values(&self, transaction: &mut Transaction, user: &User, held: &[Key]) -> Result<()> {
+    pub(super) fn claim_values(&self, transaction: &mut Transaction, user: &User, held: &[Key]) -> Result<()> {
         for key in Key::unique_values(user).into_iter().filter(|key| !held.contains(key)) {
             let refusal = match key.pk.split('#').next() {
                 Some("EMAIL") => Refusal::EmailTaken,
@@ -243,13 +289,42 @@ impl Store {
                 Some("SCIM") => Refusal::ScimIdTaken,
                 _ => Refusal::NumberTaken,
             };
-            transaction.create(encode(&key, &Holder { user_id: user.id })?, refusal)?;
+            let mut item = encode(&key, &Holder { user_id: user.id })?;
+            if refusal == Refusal::EmailTaken {
+                item.extend(listed_item(user)?);
+            }
+            transaction.create(item, refusal)?;
         }
         Ok(())
     }
 
+    /// Keeps the user's names, and what stands under the email that is kept, as they are after a change: operators find users there.
+    pub(super) fn list_names(&self, transaction: &mut Transaction, before: Option<&User>, after: Option<&User>) -> Result<()> {
+        let names = after.map(Key::names).unwrap_or_default();
+        for key in before.map(Key::names).unwrap_or_default().iter().filter(|key| !names.contains(key)) {
+            transaction.delete(key)?;
+        }
+        let Some(after) = after else { return Ok(()) };
+        let listed = listed_item(after)?;
+        let put = |transaction: &mut Transaction, key: Key, mut item: Item| {
+            item.extend(key.item());
+            item.extend(listed.clone());
+            transaction.put(item)
+        };
+        for key in names {
+            put(transaction, key, Item::new())?;
+        }
+        let email = |user: &User| user.email.as_deref().map(Key::email);
+        match (before.and_then(email), email(after)) {
+            (Some(held), Some(key)) if held == key => {
+                put(transaction, key, serde_dynamo::to_item(Holder { user_id: after.id }).map_err(Error::internal)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Puts a managed user's names into the manager's list.
-    fn list_managed(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
+    pub(super) fn list_managed(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
         match user.manager_id {
             Some(manager) => transaction.put(encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?),
             None => Ok(()),
@@ -257,25 +332,15 @@ impl Store {
     }
 }
 
+fn listed_item(user: &User) -> Result<Item> {
+    serde_dynamo::to_item(ListedUser::from(user)).map_err(Error::internal)
+}
+
 /// A user as an item, with its place in every index.
-fn user_item(user: &User) -> Result<Item> {
+pub(super) fn user_item(user: &User) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(user).map_err(Error::internal)?;
     item.extend(user_attributes(user));
     Ok(item)
-}
-
-/// The item elsewhere that goes with one of this user's partition.
-fn other_half(user: Uuid, key: &Key, item: &Item) -> Option<Key> {
-    let shared: Option<Share> = [prefix::SHARED, prefix::GRANT]
-        .iter()
-        .any(|prefix| key.sk.starts_with(prefix))
-        .then(|| serde_dynamo::from_item(item.clone()).ok())
-        .flatten();
-    match shared {
-        Some(share) if share.grantee_id == user => Some(Key::grant(share.grantor_id, user)),
-        Some(share) => Some(Key::shared(share.grantee_id, user)),
-        None => item.get("sha256").and_then(|hash| hash.as_s().ok()).map(|hash| Key::api_key_secret(hash)),
-    }
 }
 
 /// Who is there already, of those asked for.
@@ -299,7 +364,7 @@ impl Store {
         let mut existing = Existing::default();
         for item in found {
             match (item.user_id, item.pk.strip_prefix("EMAIL#")) {
-                (Some(holder), Some(email)) => drop(existing.holders.insert(email.to_owned(), holder)),
+                (Some(holder), Some(_)) => drop(existing.holders.insert(item.sk, holder)),
                 _ => existing.ids.extend(item.id),
             }
         }
@@ -315,6 +380,7 @@ impl Store {
 #[derive(serde::Deserialize)]
 struct Found {
     pk: String,
+    sk: String,
     id: Option<Uuid>,
     user_id: Option<Uuid>,
 }

@@ -1,0 +1,36 @@
+//! POST `/api/v1/admin_user_invite`: invites someone into an account by email. Who signs up with that email joins the team, as a viewer.
+
+use shared::auth::Caller;
+use shared::models::parse_id;
+use shared::store::{Refusal, WriteError};
+use shared::{Error, Fault, Issue, Place, Result};
+use uuid::Uuid;
+
+use super::{details, invite_answer};
+use crate::request::{MOST_NAME, all, email, required_text};
+use crate::{Context, Request, Response};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let caller = context.authenticate(&request).await?;
+    caller.administers_any()?;
+    let fields = details(&request)?;
+    let (email, account_id) = all(email(&fields, "email"), required_text(&fields, "account_id", MOST_NAME).and_then(account))?;
+    let access = caller.administers(account_id)?;
+    let team_name = if caller.user.team_id == account_id {
+        caller.user.team_name.clone()
+    } else {
+        context.store().team_name(account_id).await?.ok_or_else(Caller::not_this_account)?
+    };
+    let act = context.act(caller.user.id, "user.invited");
+    match context.store().invite(&access, &team_name, email, &act, invite_answer).await {
+        Err(WriteError::Refused(Refusal::EmailTaken)) => {
+            Err(Error::Conflict("A user with this email exists, or is invited already.".into()))
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+fn account(id: String) -> Result<Uuid, Issue> {
+    parse_id(&id).ok_or_else(|| Issue::new(Place::Body, "account_id", Fault::NotA("an account id")))
+}

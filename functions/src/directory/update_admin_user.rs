@@ -1,0 +1,49 @@
+//! PUT `/api/v1/admin_user/{id}`: changes name, job title, or when the profile was completed (Unix seconds). What is absent stays; null
+//! clears it.
+
+use serde_json::{Map, Value};
+use shared::models::User;
+use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+
+use super::{administered_user, details, user_answer};
+use crate::entity_tag::IfMatch;
+use crate::request::{MOST_NAME, all3, text};
+use crate::{Context, Request, Response};
+
+/// The last second that four digits of a year can write.
+const LAST_SECOND: i64 = 253_402_214_400;
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let (caller, user) = administered_user(context, &request).await?;
+    let fields = details(&request)?;
+    let (name, job_title, profile_completed_at) =
+        all3(text(&fields, "name", MOST_NAME), text(&fields, "job_title", MOST_NAME), time(&fields, "profile_completed_at"))?;
+    let if_match = IfMatch::read(&request);
+    let change = |user: &User| {
+        if_match.check(user)?;
+        if user.status == shared::models::Status::Deleted {
+            return Err(Error::Conflict("This user is deleted: restore the account first.".into()));
+        }
+        Ok(User {
+            name: name.clone().unwrap_or_else(|| user.name.clone()),
+            job_title: job_title.clone().unwrap_or_else(|| user.job_title.clone()),
+            profile_completed_at: profile_completed_at.unwrap_or(user.profile_completed_at),
+            ..user.clone()
+        })
+    };
+    context.store().change_user(user, change, &context.act(caller.user.id, "user.updated"), user_answer).await
+}
+
+/// A time in Unix seconds that may be absent or null.
+fn time(fields: &Map<String, Value>, name: &str) -> Result<Option<Option<Timestamp>>, Issue> {
+    let wrong = || Issue::new(Place::Body, name, Fault::NotAnInteger { min: 0, max: LAST_SECOND });
+    match fields.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(value) => {
+            let seconds = value.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds)).ok_or_else(wrong)?;
+            Ok(Some(Some(Timestamp::from_millisecond(seconds * 1000))))
+        }
+    }
+}

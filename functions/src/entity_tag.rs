@@ -1,0 +1,52 @@
+//! Entity tags of users (RFC 9110, sections 8.8.3 and 13.1): `"7-1777714080"`, the version and the last sighting.
+
+use lambda_http::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use lambda_http::http::{HeaderMap, HeaderValue};
+use shared::models::User;
+use shared::{Error, Result};
+
+use crate::{Request, Response};
+
+/// The tag of a user. It changes with everything that answers show: the version, and the last sighting, which is no version.
+fn tag(user: &User) -> String {
+    let seen = user.last_seen.as_ref().map_or(0, |seen| seen.at.as_second());
+    format!("\"{}-{seen}\"", user.version)
+}
+
+/// The answer with the user's tag.
+pub fn tagged(mut response: Response, user: &User) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&tag(user)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Whether `If-None-Match` names the user's tag.
+pub fn is_known(request: &Request, user: &User) -> bool {
+    let tag = tag(user);
+    tags(request.headers(), &IF_NONE_MATCH).any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == tag)
+}
+
+/// What `If-Match` asks: that the user is still of one of these versions. That they were seen since is no change.
+pub struct IfMatch(Option<Vec<String>>);
+
+impl IfMatch {
+    /// Reads the header, if it was sent.
+    pub fn read(request: &Request) -> Self {
+        let sent = request.headers().contains_key(IF_MATCH);
+        Self(sent.then(|| tags(request.headers(), &IF_MATCH).map(|tag| tag.split('-').next().unwrap_or_default().to_owned()).collect()))
+    }
+
+    /// # Errors
+    /// `Stale` where the user is of another version.
+    pub fn check(&self, user: &User) -> Result<()> {
+        let version = format!("\"{}", user.version);
+        let named = |tags: &Vec<String>| tags.iter().any(|tag| tag == "*" || *tag == version);
+        if self.0.as_ref().is_none_or(named) { Ok(()) } else { Err(Error::Stale) }
+    }
+}
+
+fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|value| value.split(',')).map(str::trim)
+}

@@ -1,0 +1,65 @@
+//! POST `/v1/sandboxes`: makes a sandbox, if the team's quota has room for it.
+
+use std::collections::BTreeMap;
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value};
+use shared::models::Sandbox;
+use shared::store::NewSandbox;
+use shared::{Error, Fault, Issue, Place, Result};
+
+use super::metadata;
+use crate::request::{MOST_NAME, json_object, required_text};
+use crate::{Context, Request, Response, json};
+
+/// The most processors, MB of memory and of disk, and milliseconds (a week) that may be asked for.
+const MOST_CPUS: u64 = 1024;
+const MOST_MB: u64 = 16 * 1024 * 1024;
+const MOST_MS: u64 = 7 * 86_400_000;
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let caller = context.authenticate(&request).await?;
+    let new = new_sandbox(&json_object(&request)?)?;
+    let tier = context.store().quota_tier_of(&caller, context.now).await?;
+    let answer = |sandbox: &Sandbox| json(StatusCode::CREATED, sandbox);
+    context.store().create_sandbox(&caller.user, new, &tier, &context.act(caller.user.id, "sandbox.created"), answer).await
+}
+
+fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
+    let mut issues = Vec::new();
+    let mut figure = |name: &str, most: u64| match figure(fields, name, most) {
+        Ok(figure) => figure,
+        Err(issue) => {
+            issues.push(issue);
+            None
+        }
+    };
+    let small = |figure: Option<u64>| figure.and_then(|figure| u32::try_from(figure).ok());
+    let new = NewSandbox {
+        template: String::new(),
+        metadata: BTreeMap::new(),
+        cpu_count: small(figure("cpu_count", MOST_CPUS)),
+        memory_mb: small(figure("memory_mb", MOST_MB)),
+        disk_mb: small(figure("disk_mb", MOST_MB)),
+        timeout_ms: figure("timeout_ms", MOST_MS),
+    };
+    match (required_text(fields, "template", MOST_NAME), metadata(fields)) {
+        (Ok(template), Ok(metadata)) if issues.is_empty() => Ok(NewSandbox { template, metadata: metadata.unwrap_or_default(), ..new }),
+        (template, metadata) => {
+            issues.extend(template.err());
+            issues.extend(metadata.err());
+            Err(Error::Invalid(issues))
+        }
+    }
+}
+
+/// A number that may be left out.
+fn figure(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u64>, Issue> {
+    let max = i64::try_from(most).unwrap_or(i64::MAX);
+    let wrong = || Issue::new(Place::Body, name, Fault::NotAnInteger { min: 1, max });
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_u64().filter(|value| (1..=most).contains(value)).map(Some).ok_or_else(wrong),
+    }
+}

@@ -1,0 +1,31 @@
+//! POST `/v1/account/restore`: undoes a soft delete that the caller made themselves, before its date. The one endpoint that a
+//! soft-deleted caller may use. Keys that the delete revoked stay revoked.
+
+use lambda_http::http::StatusCode;
+use shared::models::User;
+use shared::store::Account;
+use shared::{Error, Result};
+
+use super::{account_answer, restored};
+use crate::{Context, Request, Response};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let token = context.verify(&request).await?;
+    token.claims()?;
+    let (user, ()) = futures::try_join!(context.store().own_user(&token), context.not_answered(&token))?;
+    let user = user.ok_or(Error::BadCredential("no such user"))?;
+    let change = |user: &User| {
+        let restored = restored(user, context.now)?;
+        // Whom someone else removed does not let themselves in again.
+        if user.deleted_by != Some(user.id) {
+            return Err(Error::Conflict("Someone else deleted this account. Ask an operator to restore it.".into()));
+        }
+        Ok(restored)
+    };
+    change(&user)?;
+    let account = context.store().account(user.clone(), context.now).await?;
+    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let act = context.act(user.id, "user.restored");
+    context.store().change_user(user, change, &act, answer).await
+}

@@ -1,0 +1,51 @@
+//! PATCH `/v1/sandboxes/{sandbox_id}`: the sandbox runs, or is paused; its metadata is replaced.
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value};
+use shared::models::{Sandbox, SandboxRecord, SandboxStatus};
+use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+
+use super::metadata;
+use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text};
+use crate::{Context, Request, Response, json};
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let caller = context.authenticate(&request).await?;
+    let fields = json_object(&request)?;
+    let (status, metadata) = all(status(&fields), metadata(&fields))?;
+    let change = |record: &SandboxRecord| {
+        let mut changed = moved(record, status, context.now)?;
+        changed.sandbox.metadata = metadata.clone().unwrap_or(changed.sandbox.metadata);
+        Ok(changed)
+    };
+    let id = path_parameter(&request, "sandbox_id");
+    let sandbox = context.store().change_sandbox(&caller.user, &id, change, &context.act(caller.user.id, "sandbox.updated")).await?;
+    Ok(json(StatusCode::OK, &sandbox))
+}
+
+const STATUSES: &[&str] = &["running", "paused"];
+
+fn status(fields: &Map<String, Value>) -> Result<SandboxStatus, Issue> {
+    let word = required_text(fields, "status", MOST_NAME)?;
+    let status = SandboxStatus::from_word(&word).filter(|_| STATUSES.contains(&word.as_str()));
+    status.ok_or_else(|| Issue::new(Place::Body, "status", Fault::NotOneOf(STATUSES)))
+}
+
+/// The sandbox in another status, with the time that it ran.
+fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<SandboxRecord> {
+    use SandboxStatus::{Destroyed, Paused, Running, Starting};
+    let sandbox = |status| Sandbox { status, ..record.sandbox.clone() };
+    match (record.sandbox.status, to) {
+        (Destroyed, _) => Err(Error::Conflict("This sandbox is destroyed: make a new one.".into())),
+        (Starting, Paused) => Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into())),
+        (Starting | Paused, Running) => {
+            let started_at = record.sandbox.started_at.or(Some(now));
+            Ok(SandboxRecord { sandbox: Sandbox { started_at, ..sandbox(Running) }, running_since: Some(now), ..record.clone() })
+        }
+        (Running, Paused) => {
+            Ok(SandboxRecord { sandbox: sandbox(Paused), ran_ms: record.ran_until(now), running_since: None, ..record.clone() })
+        }
+        _ => Ok(record.clone()),
+    }
+}

@@ -1,0 +1,3 @@
+//! What runs by the clock: no request asks for it.
+
+pub mod purge_accounts;

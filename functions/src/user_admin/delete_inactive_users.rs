@@ -1,0 +1,47 @@
+//! POST `/api/admin/user-admin/inactive/delete`: soft-deletes those of the named users who are still inactive. The last administrator
+//! stays.
+
+use lambda_http::Body;
+use shared::models::User;
+use shared::store::Act;
+use shared::{Error, Fault, Issue, Place, Result};
+
+use super::list_inactive_users::is_inactive;
+use crate::request::json_object;
+use crate::{Context, Request, Response};
+
+/// The most users of one request.
+const MOST_IDS: usize = 100;
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let caller = context.authenticate(&request).await?;
+    let access = caller.team_admin()?;
+    let users = context.store().users_of_numbers(&access, &numbers(&request)?).await?;
+    // The answer is kept when all is done: a request that was cut off goes on where it stood when it is sent again.
+    let act = Act { keeps_admin: true, receipt: None, ..context.act(caller.user.id, "user.deleted") };
+    let active = || Error::Conflict("The user is not inactive.".into());
+    let may = |user: &User| if is_inactive(user, context.now) { Ok(()) } else { Err(active()) };
+    for user in users {
+        match context.store().soft_delete(user, context.app.grace_days, may, &act, |_| Response::default()).await {
+            // Seen meanwhile, deleted by someone else, or the last administrator.
+            Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Response::new(Body::Empty))
+}
+
+/// The numbers of the body's `ids`.
+fn numbers(request: &Request) -> Result<Vec<u64>> {
+    let issue = |fault| Error::invalid(Issue::new(Place::Body, "ids", fault));
+    let body = json_object(request)?;
+    let ids = body.get("ids").ok_or_else(|| issue(Fault::Missing))?;
+    let ids = ids.as_array().ok_or_else(|| issue(Fault::NotA("a list")))?;
+    if ids.len() > MOST_IDS {
+        return Err(issue(Fault::TooMany(MOST_IDS)));
+    }
+    // A number below 1 is nobody's.
+    let number = |id: &serde_json::Value| id.as_i64().map(|id| u64::try_from(id).unwrap_or(0)).or_else(|| id.as_u64());
+    ids.iter().map(|id| number(id).ok_or_else(|| issue(Fault::NotA("a list of integers")))).collect()
+}

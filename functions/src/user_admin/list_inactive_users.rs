@@ -1,0 +1,67 @@
+//! GET `/api/admin/user-admin/inactive`: the people of the team who were not seen for 180 days.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use shared::auth::TeamAccess;
+use shared::models::{AccountType, Status, User};
+use shared::{Result, Timestamp};
+
+use crate::{Context, Request, Response, json};
+
+/// Days without being seen that make a user inactive.
+const INACTIVE_DAYS: i64 = 180;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    version: u8,
+    inactive_users: Vec<InactiveUser>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InactiveUser {
+    id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    seen_at: Option<Timestamp>,
+    created_at: Timestamp,
+    /// When a personal access token was last used: there are none here.
+    pat_seen_at: Option<Timestamp>,
+}
+
+impl From<User> for InactiveUser {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.number,
+            name: user.name,
+            email: user.email,
+            seen_at: user.last_seen.map(|seen| seen.at),
+            created_at: user.created_at,
+            pat_seen_at: None,
+        }
+    }
+}
+
+/// Answers the request.
+pub async fn handle(context: &Context, request: Request) -> Result<Response> {
+    let access = context.authenticate(&request).await?.team_admin()?;
+    let mut users = inactive(context, &access).await?;
+    users.sort_by_key(|user| user.number);
+    Ok(json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() }))
+}
+
+async fn inactive(context: &Context, access: &TeamAccess) -> Result<Vec<User>> {
+    let mut users = context.store().last_seen_before(access, context.now.plus_seconds(-86_400 * INACTIVE_DAYS)).await?;
+    users.retain(|user| is_inactive(user, context.now));
+    Ok(users)
+}
+
+/// Whether a user counts as inactive: a person with an account of their own, who was not seen since, or never and made before.
+pub(super) fn is_inactive(user: &User, now: Timestamp) -> bool {
+    let cutoff = now.plus_seconds(-86_400 * INACTIVE_DAYS);
+    let at = user.last_seen.as_ref().map_or(user.created_at, |seen| seen.at);
+    at < cutoff && user.status != Status::Deleted && user.account_type == AccountType::User && user.manager_id.is_none()
+}

@@ -1,0 +1,87 @@
+//! Invites into a team by email. Each makes a user, invited until they sign up.
+
+use uuid::Uuid;
+
+use super::erasure::marked_due;
+use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
+use crate::Response;
+use crate::auth::TeamAccess;
+use crate::error::{Error, Result};
+use crate::models::{Invite, InviteStatus, Status, User};
+use crate::table::{Key, prefix};
+
+impl Store {
+    /// A team's invites, in the order of their making.
+    pub async fn invites(&self, access: &TeamAccess) -> Result<Vec<Invite>> {
+        self.query(&Key::team(access.team_id()), prefix::INVITE, From::Start, usize::MAX, Freshness::Strong).await
+    }
+
+    /// Invites someone into a team: makes the invite and the user it stands for, who is a viewer.
+    ///
+    /// # Errors
+    /// Refused as `EmailTaken`.
+    pub async fn invite(
+        &self,
+        access: &TeamAccess,
+        team_name: &str,
+        email: String,
+        act: &Act,
+        answer: impl Fn(&Invite) -> Response,
+    ) -> Result<Response, WriteError> {
+        let team_id = access.team_id();
+        let number = self.next_number(team_id).await?;
+        let invite = Invite {
+            id: Uuid::now_v7(),
+            team_id,
+            email: email.clone(),
+            status: InviteStatus::Pending,
+            user_id: Uuid::new_v4(),
+            invited_by: act.actor_id,
+            created_at: act.at,
+            updated_at: act.at,
+        };
+        let user = User {
+            email: Some(email),
+            status: Status::Invited,
+            invite_id: Some(invite.id),
+            ..User::new(invite.user_id, number, (team_id, team_name), act.at)
+        };
+        let also = |transaction: &mut super::Transaction| {
+            transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible)
+        };
+        self.create_user_with(&user, act, also, |_| answer(&invite)).await
+    }
+
+    /// Takes a pending invite back, and erases the user it made.
+    ///
+    /// # Errors
+    /// `NotFound` where the team has no such invite; `Conflict` where it is used or revoked.
+    pub async fn revoke_invite(&self, invite: &Invite, act: &Act, answer: impl Fn(&Invite) -> Response) -> Result<Response> {
+        let conflict = || Error::Conflict("Only a pending invite can be revoked: this one is used or revoked already.".into());
+        let user = self.user(invite.user_id, Freshness::Strong).await?.filter(|user| user.status == Status::Invited);
+        let (InviteStatus::Pending, Some(user)) = (invite.status, user) else { return Err(conflict()) };
+        let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
+        // The user goes, the invite stays.
+        let marked = User { invite_id: None, ..marked_due(&user, act) };
+        let key = Key::invite(invite.team_id, invite.id);
+        let also = |transaction: &mut super::Transaction| {
+            let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string())];
+            transaction.set_if(&key, texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
+        };
+        match self.update_user(&user, marked, act, also, |_| answer(&revoked)).await {
+            Err(WriteError::Refused(Refusal::Changed)) => Err(conflict()),
+            outcome => {
+                let (marked, answer) = outcome?;
+                // Should this be cut off, the user is due already: the next purge does it.
+                let is_revoked = |user: &User| user.status == Status::Deleted;
+                self.erase(marked, is_revoked, &act.part("user.erased")).await?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// The invite of that id in a team whose invites the caller may see.
+    pub async fn invite_of(&self, access: &TeamAccess, id: Uuid) -> Result<Option<Invite>> {
+        self.get(&Key::invite(access.team_id(), id), Freshness::Strong).await
+    }
+}

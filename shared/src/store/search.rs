@@ -1,0 +1,239 @@
+//! Finding users by how their email or a name begins, and listing all of them: over all teams for platform operators, in one team for
+//! its members.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
+use uuid::Uuid;
+
+use super::{Freshness, From, Holder, Store, decode, failed};
+use crate::auth::{Caller, Operator, TeamAccess};
+use crate::error::Result;
+use crate::models::{ListedUser, Status, User};
+use crate::table::{EVERYONE, Item, Key, Order, SK, TEAM_ID, WIDE_PARTITIONS, WideIndex, fold, initial, searchable};
+use crate::time::Timestamp;
+
+/// A page of users, and where the next one starts, if there is more.
+pub type Page<T> = (Vec<T>, Option<String>);
+
+/// The most users that a search in a team finds.
+const MOST_FOUND: usize = 100;
+
+impl Store {
+    /// Every user, newest first, from behind `after`.
+    pub async fn everyone(&self, _: &Operator, after: Option<&str>, limit: usize) -> Result<Page<ListedUser>> {
+        let bound = ("<", after.unwrap_or("\u{10ffff}").to_owned());
+        let mut found = self.wide(EVERYONE, bound, From::End, limit + 1).await?;
+        found.sort_by(|one, other| other.0.cmp(&one.0));
+        page(found, limit)
+    }
+
+    /// The users whose email, name or shown name begins with a text, in the order of what was found, from behind `after`.
+    pub async fn search(&self, _: &Operator, text: &str, after: Option<&str>, limit: usize) -> Result<Page<ListedUser>> {
+        let text = searchable(text);
+        let mut found: Vec<(String, Item)> = Vec::new();
+        let mut after = after.map(str::to_owned);
+        loop {
+            let partitions = [format!("EMAIL#{}", initial(&text)), format!("NAME#{}", initial(&text))];
+            let reads = partitions.iter().map(|partition| self.beginning_with(partition, &text, after.as_deref(), limit + 1));
+            let read = try_join_all(reads).await?;
+            // Beyond the last entry of a partition that has more, others may come in between.
+            let full = read.iter().filter(|entries| entries.len() > limit);
+            let horizon = full.filter_map(|entries| entries.last().map(|(place, _)| place.clone())).min();
+            let mut entries: Vec<_> = read.into_iter().flatten().collect();
+            entries.retain(|(place, _)| horizon.as_ref().is_none_or(|horizon| place <= horizon));
+            entries.sort_by(|one, other| one.0.cmp(&other.0));
+            for (place, item) in entries {
+                // Who is found by several is listed by the first.
+                let user: ListedUser = decode(item.clone())?;
+                if first_place(&user, &text).is_none_or(|first| first == place) {
+                    found.push((place, item));
+                }
+            }
+            if horizon.is_none() || found.len() > limit {
+                return page(found, limit);
+            }
+            after = horizon;
+        }
+    }
+
+    /// The user of that id, as operators list users.
+    pub async fn listed_user(&self, _: &Operator, id: Uuid) -> Result<Option<ListedUser>> {
+        Ok(self.user(id, Freshness::Strong).await?.map(|user| ListedUser::from(&user)))
+    }
+
+    /// A team's users who are not deleted and whose name, username or email begins with a text: the first hundred, by number. For any
+    /// of its members.
+    pub async fn search_team(&self, caller: &Caller, text: &str) -> Result<Vec<User>> {
+        let (team, text) = (caller.user.team_id, searchable(text));
+        let usernames = async {
+            let found = self.beginning_with(&Key::username(team, "").pk, &text, None, MOST_FOUND).await?;
+            let holders = found.into_iter().map(|(_, item)| decode::<Holder>(item).map(|holder| holder.user_id));
+            holders.collect::<Result<Vec<_>>>()
+        };
+        let (usernames, names, titles) =
+            futures::try_join!(usernames, self.indexed(team, Order::Name, &text), self.indexed(team, Order::Title, &text))?;
+        let mut ids = [usernames, names, titles].concat();
+        ids.sort_unstable();
+        ids.dedup();
+        let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
+        let mut users: Vec<User> = self.get_many(&keys, Freshness::Strong).await?;
+        users.retain(|user| {
+            let values = [&user.name, &user.username, &user.email];
+            let begins = |value: &String| fold(value.trim_start()).starts_with(&text);
+            user.team_id == team && user.status != Status::Deleted && values.into_iter().flatten().any(begins)
+        });
+        users.sort_by_key(|user| user.number);
+        users.truncate(MOST_FOUND);
+        Ok(users)
+    }
+
+    /// The users of a team who were last seen before a time, or never; in that order.
+    pub async fn last_seen_before(&self, access: &TeamAccess, time: Timestamp) -> Result<Vec<User>> {
+        let mut ids = Vec::new();
+        let mut start = None;
+        loop {
+            let (index, sort) = Order::LastSeen.index();
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(index)
+                .key_condition_expression("#team = :team AND #sort < :time")
+                .expression_attribute_names("#team", TEAM_ID)
+                .expression_attribute_names("#sort", sort)
+                .expression_attribute_values(":team", AttributeValue::S(access.team_id().to_string()))
+                .expression_attribute_values(":time", AttributeValue::S(time.to_string()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed)?;
+            for item in output.items.unwrap_or_default() {
+                ids.push(decode::<Identified>(item)?.id);
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        self.users_in_team(access, &ids).await
+    }
+
+    /// A team's users who are not deleted, by number, from behind `after`.
+    pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<User>> {
+        let (index, sort) = Order::Number.index();
+        let mut users: Vec<User> = Vec::new();
+        let mut after = after.unwrap_or(0);
+        loop {
+            let wanted = (limit - users.len()).saturating_add(1);
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(index)
+                .key_condition_expression("#team = :team AND #number > :after")
+                .filter_expression("#status <> :deleted")
+                .expression_attribute_names("#team", TEAM_ID)
+                .expression_attribute_names("#number", sort)
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":team", AttributeValue::S(access.team_id().to_string()))
+                .expression_attribute_values(":after", AttributeValue::N(after.to_string()))
+                .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+                .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
+                .send()
+                .await
+                .map_err(failed)?;
+            let items = output.items.unwrap_or_default();
+            users.extend(items.into_iter().map(decode::<User>).collect::<Result<Vec<_>>>()?);
+            if users.len() > limit {
+                users.truncate(limit);
+                let next = users.last().map(|user| user.number.to_string());
+                return Ok((users, next));
+            }
+            let last = output.last_evaluated_key.and_then(|key| key.get(sort)?.as_n().ok()?.parse().ok());
+            match last {
+                Some(last) => after = last,
+                None => return Ok((users, None)),
+            }
+        }
+    }
+
+    /// The users of those numbers in a team, in no order.
+    pub async fn users_of_numbers(&self, access: &TeamAccess, numbers: &[u64]) -> Result<Vec<User>> {
+        let mut keys: Vec<_> = numbers.iter().map(|number| Key::number(access.team_id(), *number)).collect();
+        keys.sort();
+        keys.dedup();
+        let holders: Vec<Holder> = self.get_many(&keys, Freshness::Strong).await?;
+        let ids: Vec<_> = holders.into_iter().map(|holder| holder.user_id).collect();
+        self.users_in_team(access, &ids).await
+    }
+
+    /// Entries of an index over all teams on one side of a bound, from all its partitions: `limit` of each.
+    pub(super) async fn wide(&self, index: WideIndex, bound: (&str, String), from: From, limit: usize) -> Result<Vec<(String, Item)>> {
+        let reads = WIDE_PARTITIONS.iter().map(|partition| {
+            self.client
+                .query()
+                .table_name(&self.table)
+                .index_name(index.name)
+                .key_condition_expression(format!("#partition = :partition AND #sort {} :bound", bound.0))
+                .expression_attribute_names("#partition", index.partition)
+                .expression_attribute_names("#sort", index.sort)
+                .expression_attribute_values(":partition", AttributeValue::S((*partition).to_owned()))
+                .expression_attribute_values(":bound", AttributeValue::S(bound.1.clone()))
+                .scan_index_forward(from == From::Start)
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+                .send()
+        });
+        let outputs = try_join_all(reads).await.map_err(failed)?;
+        let items = outputs.into_iter().flat_map(|output| output.items.unwrap_or_default());
+        Ok(items.filter_map(|item| Some((item.get(index.sort)?.as_s().ok()?.clone(), item))).collect())
+    }
+
+    /// Items of a partition whose sort keys begin with a text, from behind `after`, with their sort keys.
+    async fn beginning_with(&self, partition: &str, text: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Item)>> {
+        let partition = Key { pk: partition.to_owned(), sk: String::new() };
+        let start = after.map(|after| Key { sk: after.to_owned(), ..partition.clone() }.item());
+        let items = self.query_items(&partition, text, From::Start, limit, Freshness::Eventual, start).await?;
+        Ok(items.into_iter().filter_map(|item| Some((item.get(SK)?.as_s().ok()?.clone(), item))).collect())
+    }
+
+    /// The ids of a team's users whose place in an order begins with a text.
+    async fn indexed(&self, team: Uuid, order: Order, text: &str) -> Result<Vec<Uuid>> {
+        let (index, sort) = order.index();
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#team = :team AND begins_with(#sort, :text)")
+            .expression_attribute_names("#team", TEAM_ID)
+            .expression_attribute_names("#sort", sort)
+            .expression_attribute_values(":team", AttributeValue::S(team.to_string()))
+            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
+            .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(failed)?;
+        output.items.unwrap_or_default().into_iter().map(|item| Ok(decode::<Identified>(item)?.id)).collect()
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Identified {
+    id: Uuid,
+}
+
+/// The first `limit` of what was found, and the place of the last of them if there is more.
+fn page(mut found: Vec<(String, Item)>, limit: usize) -> Result<Page<ListedUser>> {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|(place, _)| place.clone());
+    Ok((found.into_iter().map(|(_, item)| decode(item)).collect::<Result<_>>()?, next))
+}
+
+/// The first place where a search for a text finds a user.
+fn first_place(user: &ListedUser, text: &str) -> Option<String> {
+    let names = [user.name.as_deref(), Some(user.shown_name.as_str()).filter(|shown| Some(*shown) != user.email.as_deref())];
+    let names = names.into_iter().flatten().filter(|name| !name.trim().is_empty()).map(|name| Key::name(name, user.id).sk);
+    let email = user.email.as_deref().map(|email| Key::email(email).sk);
+    names.chain(email).filter(|place| place.starts_with(text)).min()
+}

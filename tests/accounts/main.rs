@@ -1,0 +1,1 @@
+//! Accounts: listing, deleting, restoring, exporting them; their sandboxes and quotas.

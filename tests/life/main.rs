@@ -1,0 +1,1 @@
+//! Whole lives of users, from the invitation to the purge.

@@ -1,0 +1,1 @@
+//! Shares, delegated tokens, and requests that are sent again.
