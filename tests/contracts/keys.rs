@@ -111,7 +111,8 @@ pub async fn check(roster: &Roster) {
 /// What a user's history says of keys: action and key, oldest first.
 async fn history(roster: &Roster, owner: Uuid) -> Vec<(String, Uuid)> {
     let partition = format!("AUDIT#{owner}");
-    let entries = roster.items().await.into_iter().filter(|item| text(item, "pk") == partition);
+    let of_keys = |item: &Map<String, Value>| text(item, "pk") == partition && text(item, "action").starts_with("key.");
+    let entries = roster.items().await.into_iter().filter(of_keys);
     entries
         .map(|entry| {
             assert_eq!((text(&entry, "actor_id"), text(&entry, "at")), (owner.to_string().as_str(), roster.now().to_string().as_str()));

@@ -107,6 +107,8 @@ async fn names_are_ordered_without_regard_to_case() {
 #[tokio::test]
 async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
     let roster = Roster::start().await;
+    // Who is deleted shares nothing: that was before.
+    roster.call(Method::POST, "/v1/account/restore", crate::DELETED, &json!({})).await.expect(200);
     for grantor_id in [crate::SUSPENDED, crate::DELETED, crate::INVITED] {
         let share = Share { grantor_id, grantee_id: demo::MANAGER, scopes: vec!["data:read".into()], created_at: roster.now() };
         roster
@@ -117,6 +119,7 @@ async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
             .await
             .expect("shared");
     }
+    roster.delete("/v1/account", crate::DELETED).await.expect(202);
     // Only the invited one is added to the three of the demo data.
     assert_eq!(names(&roster, "?include_managed=0").await, ["Emi Tanaka", "Ada", "Dara Sok", "Jonas Weber", "Nils Arctander"]);
 }
@@ -548,6 +551,8 @@ async fn a_deleted_user_leaves_nothing_behind() {
         };
         store.put(&Key::sandbox(GITA, &sandbox.id), &sandbox).await.expect("a sandbox");
     }
+    // They count, beside the eight of the demo data.
+    store.put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 8 + 120})).await.expect("a count");
     assert!(items_naming(&roster, GITA).await.len() > 125);
     let by_key = |path| send(roster.request(Method::GET, path).bearer_auth(text.reveal()));
     by_key("/users/me").await.expect(200);

@@ -13,7 +13,7 @@ use crate::keys::{check, status_by, without_new_key};
 use crate::{DELETED, INVITED, NOBODY, SUSPENDED, changes, key, refusals, unchanged};
 
 const TIERS: &str = "/v1/admin/quota-tiers";
-/// A viewer of the other tenant, with no keys.
+/// A viewer of the other tenant, with no keys and no history.
 const OTHER_VIEWER: Uuid = demo::id(0xb4);
 /// A user of the manager.
 const MANAGED: Uuid = demo::id(0x63);
@@ -414,10 +414,10 @@ async fn the_reason_is_kept_in_the_audit_log() {
         ("/unsuspend", r#"{"reason": "A false alarm."}"#.to_owned(), Some("A false alarm.")),
         ("/suspend", json!({"reason": long}).to_string(), Some(long.as_str())),
     ] {
-        send(with_text(&roster, Method::POST, &of(demo::VIEWER, what), body)).await.expect(200);
+        send(with_text(&roster, Method::POST, &of(OTHER_VIEWER, what), body)).await.expect(200);
         expected.insert(0, (format!("user{}ed", what.replace('/', ".")), reason));
     }
-    let told = log(&roster, demo::VIEWER).await;
+    let told = log(&roster, OTHER_VIEWER).await;
     let told: Vec<_> = told.iter().map(|entry| (entry["action"].as_str().expect("text").to_owned(), entry["reason"].as_str())).collect();
     assert_eq!(told, expected);
     post(&roster, &of(DELETED, "/restore")).await.expect(200);
@@ -496,14 +496,14 @@ fn next(answer: &Answer) -> Option<String> {
 async fn the_pages_of_the_audit_log_hold_every_entry_once() {
     let roster = Roster::start().await;
     for place in 0..30 {
-        change_quota(&roster, demo::VIEWER, ["free", "pro"][place % 2]).await.expect(200);
+        change_quota(&roster, OTHER_VIEWER, ["free", "pro"][place % 2]).await.expect(200);
         roster.advance(1);
     }
-    let all = log(&roster, demo::VIEWER).await;
+    let all = log(&roster, OTHER_VIEWER).await;
     assert_eq!(all.len(), 30);
     assert!(all.windows(2).all(|pair| pair[0]["at"].as_str() > pair[1]["at"].as_str()));
     for (limit, sizes) in [("", vec![25, 5]), ("?limit=7", vec![7, 7, 7, 7, 2]), ("?limit=10", vec![10; 3]), ("?limit=30", vec![30])] {
-        let mut path = Some(of(demo::VIEWER, &format!("/audit-log{limit}")));
+        let mut path = Some(of(OTHER_VIEWER, &format!("/audit-log{limit}")));
         let (mut walked, mut pages) = (Vec::new(), Vec::new());
         while let Some(page) = path {
             let answer = roster.get(&page, demo::PLATFORM_OPERATOR).await.expect(200);
@@ -515,8 +515,8 @@ async fn the_pages_of_the_audit_log_hold_every_entry_once() {
         assert_eq!((pages, &walked), (sizes, &all), "{limit}");
     }
     // What happens meanwhile comes before the first page, and moves no other.
-    let first = roster.get(&of(demo::VIEWER, "/audit-log?limit=10"), demo::PLATFORM_OPERATOR).await.expect(200);
-    post(&roster, &of(demo::VIEWER, "/suspend")).await.expect(200);
+    let first = roster.get(&of(OTHER_VIEWER, "/audit-log?limit=10"), demo::PLATFORM_OPERATOR).await.expect(200);
+    post(&roster, &of(OTHER_VIEWER, "/suspend")).await.expect(200);
     let second = roster.get(&next(&first).expect("a next page"), demo::PLATFORM_OPERATOR).await.expect(200);
     assert_eq!(second.json(), json!(all[10..20]));
 }
