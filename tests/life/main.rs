@@ -1,1 +1,4 @@
 //! Whole lives of users, from the invitation to the purge.
+
+mod purge;
+mod stories;

@@ -137,7 +137,9 @@ impl Store {
         let mut transaction = self.transaction();
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         transaction.delete_version(&Key::user(invited.id), invited.version)?;
-        for key in Key::unique_values(user) {
+        // What stands under the email goes with the names.
+        let email = user.email.as_deref().map(Key::email);
+        for key in Key::unique_values(user).into_iter().filter(|key| Some(key) != email.as_ref()) {
             transaction.put(encode(&key, &Holder { user_id: user.id })?)?;
         }
         self.list_names(&mut transaction, Some(invited), Some(user))?;
