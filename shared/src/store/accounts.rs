@@ -133,7 +133,7 @@ impl Store {
         act: &Act,
         answer: impl Fn(&User) -> Response,
     ) -> Result<Response, WriteError> {
-        self.clear_partition(invited).await?;
+        self.clear_partition(invited, act).await?;
         let mut transaction = self.transaction();
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         transaction.delete_version(&Key::user(invited.id), invited.version)?;
@@ -164,7 +164,7 @@ impl Store {
         let answer = answer(user);
         self.commit_answered(transaction, act, &answer).await?;
         // What was given to the invited user in the meantime.
-        self.clear_partition(invited).await?;
+        self.clear_partition(invited, act).await?;
         Ok(answer)
     }
 

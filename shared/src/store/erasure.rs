@@ -52,8 +52,7 @@ impl Store {
     /// # Errors
     /// Refused as `Changed` where someone else wrote the user since it was read.
     pub(super) async fn erase_marked(&self, user: &User, act: &Act) -> Result<(), WriteError> {
-        self.erase_managed(user, act).await?;
-        self.clear_partition(user).await?;
+        self.clear_partition(user, act).await?;
         self.reduce_history(user.id).await?;
         if let Some(invited_as) = user.invited_as {
             self.reduce_history(invited_as).await?;
@@ -92,27 +91,27 @@ impl Store {
         self.commit(transaction).await
     }
 
-    /// Erases the users whom a user manages.
-    async fn erase_managed(&self, manager: &User, act: &Act) -> Result<()> {
-        let lines = self.query_items(&Key::user(manager.id), prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong, None).await?;
-        for line in lines {
-            let Some(id) = line.get("id").and_then(|id| id.as_s().ok()?.parse::<Uuid>().ok()) else { continue };
-            let is_managed = |user: &User| user.manager_id == Some(manager.id);
-            if let Some(user) = self.user(id, Freshness::Strong).await?.filter(is_managed) {
-                Box::pin(self.erase(user, is_managed, &act.part("user.erased"))).await?;
-            }
+    /// Erases a user whom another manages, by the line of the manager's list.
+    async fn erase_managed(&self, manager: &User, line: &Item, act: &Act) -> Result<()> {
+        let Some(id) = line.get("id").and_then(|id| id.as_s().ok()?.parse::<Uuid>().ok()) else { return Ok(()) };
+        let is_managed = |user: &User| user.manager_id == Some(manager.id);
+        if let Some(user) = self.user(id, Freshness::Strong).await?.filter(is_managed) {
+            Box::pin(self.erase(user, is_managed, &act.part("user.erased"))).await?;
         }
         Ok(())
     }
 
-    /// Deletes all that stands in a user's partition but the user, each with its other half elsewhere.
-    pub(super) async fn clear_partition(&self, user: &User) -> Result<()> {
+    /// Deletes all that stands in a user's partition but the user, each with its other half elsewhere; managed users with all of theirs.
+    pub(super) async fn clear_partition(&self, user: &User, act: &Act) -> Result<()> {
         let partition = self.query_items(&Key::user(user.id), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
         let mut keys: Vec<Key> = Vec::new();
         for item in partition {
             let Some(key) = Key::of(&item) else { continue };
             if key == Key::user(user.id) {
                 continue;
+            }
+            if key.sk.starts_with(prefix::MANAGED) {
+                self.erase_managed(user, &item, act).await?;
             }
             if key.sk.starts_with(prefix::SANDBOX) && self.release_sandbox(user, &key, &item).await? {
                 continue;
