@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::models::{SandboxStatus, Status, User};
+use shared::models::{Status, User};
 use shared::store::Act;
 use shared::{Error, Result};
 use uuid::Uuid;
@@ -27,9 +27,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if records.user.status != Status::Deleted {
         return Err(Error::AccountNotDeleted);
     }
-    let active = records.sandboxes.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count();
+    let active = context.store().active_sandboxes(&caller.operator()?, user_id).await?;
     if active > 0 {
-        let message = format!("This account has {active} sandboxes that are not destroyed. They must go first.");
+        let message = format!("This account has sandboxes that are not destroyed: {active}. They must go first.");
         return Err(Error::ActiveResources(message));
     }
     let act = Act { reason, ..context.act(caller.user.id, "user.erased") };

@@ -4,7 +4,8 @@
 use aws_smithy_types::base64;
 use lambda_http::http::StatusCode;
 use shared::models::parse_id;
-use shared::{Error, Fault, Issue, Place, Result};
+use shared::table::searchable;
+use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 
 use super::UserBody;
 use crate::request::{MOST_NAME, cursor_page, query, with_next, wrong_cursor};
@@ -17,13 +18,20 @@ const MOST_LIMIT: usize = 100;
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let operator = context.authenticate(&request).await?.operator()?;
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
-    let after = cursor.map(|cursor| place(&cursor).ok_or_else(wrong_cursor)).transpose()?;
     let sought = query(&request).into_iter().find(|(name, _)| name == "query").map(|(_, value)| value.trim().to_owned());
     let sought = sought.unwrap_or_default();
     if sought.chars().count() > MOST_NAME {
         return Err(Error::invalid(Issue::new(Place::Query, "query", Fault::TooLong(MOST_NAME))));
     }
-    let (users, next) = match parse_id(&sought) {
+    let id = parse_id(&sought);
+    // A cursor of another list would lead nowhere.
+    let is_of_this = |place: &String| match id {
+        Some(_) => false,
+        None if sought.is_empty() => is_time_and_id(place),
+        None => place.starts_with(&searchable(&sought)),
+    };
+    let after = cursor.map(|cursor| place(&cursor).filter(is_of_this).ok_or_else(wrong_cursor)).transpose()?;
+    let (users, next) = match id {
         _ if sought.is_empty() => context.store().everyone(&operator, after.as_deref(), limit).await?,
         Some(id) => (context.store().listed_user(&operator, id).await?.into_iter().collect(), None),
         None => context.store().search(&operator, &sought, after.as_deref(), limit).await?,
@@ -35,4 +43,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 /// The place in a list that a cursor stands for.
 fn place(cursor: &str) -> Option<String> {
     String::from_utf8(base64::decode(cursor).ok()?).ok().filter(|place| (1..=1024).contains(&place.len()))
+}
+
+/// Whether a place is one in the list of all: when a user was made, and the id.
+fn is_time_and_id(place: &str) -> bool {
+    place.split_once('\u{1f}').is_some_and(|(time, id)| time.parse::<Timestamp>().is_ok() && parse_id(id).is_some())
 }

@@ -229,12 +229,29 @@ fn reason(request: &Request) -> Result<Option<String>> {
 /// The most that a sandbox's metadata may hold, in bytes of JSON: an account shows a hundred of them.
 const MOST_METADATA: usize = 2048;
 
+/// How deep it may be nested: DynamoDB's own limit is 32, with what it stands in.
+const MOST_LEVELS: usize = 20;
+
+/// Whether the table can hold a value: DynamoDB bounds the size of numbers and the depth, and names nothing "".
+fn is_storable(value: &Value, levels: usize) -> bool {
+    let inner = |value: &Value| levels > 0 && is_storable(value, levels - 1);
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number == 0.0 || (1e-130..1e126).contains(&number.abs())),
+        Value::Array(values) => values.iter().all(inner),
+        Value::Object(fields) => fields.iter().all(|(name, value)| !name.is_empty() && inner(value)),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
 /// The `metadata` of a body, if it is there.
 fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value>>, Issue> {
     let issue = |fault| Issue::new(Place::Body, "metadata", fault);
     match fields.get("metadata") {
         None | Some(Value::Null) => Ok(None),
         Some(value @ Value::Object(_)) if value.to_string().len() > MOST_METADATA => Err(issue(Fault::TooLong(MOST_METADATA))),
+        Some(value @ Value::Object(_)) if !is_storable(value, MOST_LEVELS) => Err(issue(Fault::NotA(
+            "an object of at most 20 levels, whose names are not empty and whose numbers are 0 or between 1e-130 and 1e126",
+        ))),
         Some(Value::Object(values)) => Ok(Some(values.clone().into_iter().collect())),
         Some(_) => Err(issue(Fault::NotA("an object"))),
     }

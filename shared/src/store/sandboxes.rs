@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Act, Freshness, Refusal, Store, WriteError, encode};
+use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
+use crate::auth::Operator;
 use crate::error::{Error, Result};
 use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
-use crate::table::Key;
+use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
 /// How often a change of a sandbox that others get in the way of is tried.
@@ -194,6 +195,12 @@ impl Store {
             }
         }
         Err(Error::Unavailable("the sandbox kept changing".into()))
+    }
+
+    /// How many sandboxes of a user are not destroyed, however old they are.
+    pub async fn active_sandboxes(&self, _: &Operator, owner: Uuid) -> Result<usize> {
+        let all: Vec<Sandbox> = self.query(&Key::user(owner), prefix::SANDBOX, From::Start, usize::MAX, Freshness::Strong).await?;
+        Ok(all.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count())
     }
 
     async fn sandbox(&self, owner: &User, id: &str) -> Result<SandboxRecord> {

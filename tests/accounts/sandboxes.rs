@@ -1,0 +1,648 @@
+//! Sandboxes: their fields, their lives, and what a team may use of them.
+
+use insta::assert_json_snapshot;
+use local::demo;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use shared::models::{QuotaTier, SandboxStatus, UsageRecord};
+use tests::checks::{key, refusals, unchanged};
+use tests::{Answer, Roster, send};
+use uuid::Uuid;
+
+use crate::{ME, NEW, alone_in_tier, bare, detail, log, of, statuses, with_text};
+
+const SANDBOXES: &str = "/v1/sandboxes";
+/// Seconds from when every test begins to midnight.
+const TO_MIDNIGHT: i64 = 14 * 3600 + 30 * 60;
+
+/// A tier with room for everything.
+fn wide() -> QuotaTier {
+    QuotaTier {
+        id: "wide".into(),
+        display_name: "Wide".into(),
+        max_concurrent_sandboxes: 10_000,
+        daily_sandbox_creates: 10_000,
+        daily_gb_hours: 10_000.0,
+    }
+}
+
+fn one(id: &str) -> String {
+    format!("{SANDBOXES}/{id}")
+}
+
+/// A request to make a sandbox of the caller's.
+fn creation(roster: &Roster, caller: Uuid, body: &Value) -> RequestBuilder {
+    bare(roster, Method::POST, SANDBOXES, caller).json(body)
+}
+
+async fn create(roster: &Roster, caller: Uuid, body: &Value) -> Answer {
+    send(creation(roster, caller, body)).await
+}
+
+/// Makes a sandbox, and gives its id.
+async fn made(roster: &Roster, caller: Uuid, body: &Value) -> String {
+    id_of(&create(roster, caller, body).await)
+}
+
+#[track_caller]
+fn id_of(answer: &Answer) -> String {
+    answer.clone().expect(201).json()["id"].as_str().expect("an id").to_owned()
+}
+
+async fn set_status(roster: &Roster, caller: Uuid, id: &str, status: &str) -> Answer {
+    roster.call(Method::PATCH, &one(id), caller, &json!({"status": status})).await
+}
+
+async fn destroy(roster: &Roster, caller: Uuid, id: &str) -> Answer {
+    roster.delete(&one(id), caller).await
+}
+
+/// The snapshot of an answer about a new sandbox.
+#[track_caller]
+fn without_new_id(answer: &Answer) -> Value {
+    let mut snapshot = answer.snapshot();
+    let id = snapshot["body"]["id"].as_str().expect("an id").to_owned();
+    assert!(id.len() == 36 && id.starts_with("sbx_") && id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    snapshot["body"]["id"] = json!("(new sandbox)");
+    snapshot
+}
+
+/// A team's usage days in the table, oldest first.
+async fn usage(roster: &Roster, team: Uuid) -> Vec<UsageRecord> {
+    let partition = format!("TEAM#{team}");
+    let days = roster.items().await.into_iter().filter(|item| item["pk"] == partition.as_str());
+    let days = days.filter(|item| item["sk"].as_str().is_some_and(|sk| sk.starts_with("USAGE#")));
+    days.map(|item| serde_json::from_value(Value::Object(item)).expect("a day")).collect()
+}
+
+/// Day, sandboxes made, GB-hours, and MB × ms used or reserved, of each of a team's days.
+async fn figures(roster: &Roster, team: Uuid) -> Vec<(String, u64, f64, u64)> {
+    let days = usage(roster, team).await;
+    days.into_iter().map(|usage| (usage.day.usage_date, usage.day.sandbox_creates, usage.day.gb_hours, usage.committed_mb_ms)).collect()
+}
+
+#[tokio::test]
+async fn a_credential_that_fails_is_refused_by_every_endpoint_alike() {
+    let path = one("sbx_1");
+    assert_json_snapshot!(refusals(&[(Method::POST, SANDBOXES), (Method::PATCH, &path), (Method::DELETE, &path)]).await);
+}
+
+#[tokio::test]
+async fn a_sandbox_has_what_was_asked_for() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &wide()).await;
+    let body = json!({
+        "template": "python-3.13",
+        "metadata": {"job": "nightly", "tries": 3, "deep": {"list": [1, "two", null, true, 2.5]}},
+        "cpu_count": 4,
+        "memory_mb": 2048,
+        "disk_mb": 10240,
+        "timeout_ms": 600_000,
+    });
+    let whole = create(&roster, NEW, &body).await;
+    assert_json_snapshot!("whole", without_new_id(&whole));
+    let least = create(&roster, NEW, &json!({"template": "base"})).await;
+    assert_json_snapshot!("least", without_new_id(&least));
+    // What is null is left out, what is not known is ignored.
+    let nulls = json!({
+        "template": "base", "metadata": null, "cpu_count": null, "memory_mb": null, "disk_mb": null, "timeout_ms": null,
+        "id": "sbx_mine", "status": "running", "user_id": demo::ADMIN,
+    });
+    let nulls = create(&roster, NEW, &nulls).await;
+    assert_eq!(without_new_id(&nulls), without_new_id(&least));
+    // Newest first, each as it was answered.
+    let listed = detail(&roster, NEW).await["sandboxes"].clone();
+    assert_eq!(listed, json!([nulls.json(), least.json(), whole.json()]));
+    let newest = &log(&roster, NEW).await[0];
+    assert_eq!(newest["action"], "sandbox.created");
+    assert_eq!(newest["changes"], json!({"sandbox_id": {"before": null, "after": nulls.json()["id"]}}));
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn the_greatest_figures_are_taken() {
+    let roster = Roster::start().await;
+    let tier = QuotaTier { daily_gb_hours: 1e9, ..wide() };
+    let team = alone_in_tier(&roster, &tier).await;
+    let most = json!({
+        "template": "é".repeat(255), "cpu_count": 1024, "memory_mb": 16 * 1024 * 1024, "disk_mb": 16 * 1024 * 1024,
+        "timeout_ms": 7 * 86_400_000, "metadata": {"text": "x".repeat(2048 - 11)},
+    });
+    let answer = create(&roster, NEW, &most).await.expect(201).json();
+    for (field, value) in most.as_object().expect("fields") {
+        assert_eq!(&answer[field], value, "{field}");
+    }
+    assert_eq!(figures(&roster, team).await[0].3, 16 * 1024 * 1024 * 7 * 86_400_000);
+    let id = answer["id"].as_str().expect("an id");
+    set_status(&roster, NEW, id, "running").await.expect(200);
+    roster.advance(8 * 86_400);
+    // It ran no longer than it might.
+    destroy(&roster, NEW, id).await.expect(200);
+    let days = figures(&roster, team).await;
+    assert_eq!(days.last().map(|day| day.2), Some(16.0 * 1024.0 * 7.0 * 24.0));
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_key_makes_its_owners_sandboxes() {
+    let roster = Roster::start().await;
+    let by_key = |method, path: &str| roster.request(method, path).bearer_auth(key(demo::ADMIN, 1));
+    let answer = send(by_key(Method::POST, SANDBOXES).json(&json!({"template": "base"}))).await;
+    let id = id_of(&answer);
+    assert_eq!(answer.json()["user_id"], json!(demo::ADMIN));
+    send(by_key(Method::PATCH, &one(&id)).json(&json!({"status": "running"}))).await.expect(200);
+    send(by_key(Method::DELETE, &one(&id))).await.expect(200);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_wrong_field_makes_no_sandbox() {
+    let roster = Roster::start().await;
+    let mut bodies: Vec<String> = vec![String::new(), "template=base".into(), "[]".into(), "null".into(), "\"base\"".into()];
+    for template in [json!(null), json!(7), json!(""), json!("  "), json!("a\nb"), json!("x".repeat(256)), json!(["base"])] {
+        bodies.push(json!({"template": template}).to_string());
+    }
+    bodies.push("{}".into());
+    for (name, most) in
+        [("cpu_count", 1024_u64), ("memory_mb", 16 * 1024 * 1024), ("disk_mb", 16 * 1024 * 1024), ("timeout_ms", 7 * 86_400_000)]
+    {
+        for wrong in [json!(0), json!(-1), json!(1.5), json!("1"), json!(true), json!([1]), json!(most + 1), json!(u64::MAX)] {
+            bodies.push(json!({"template": "base", name: wrong}).to_string());
+        }
+        bodies.push(format!(r#"{{"template": "base", "{name}": 1e3}}"#));
+    }
+    for wrong in [json!("text"), json!(7), json!([]), json!(true), json!({"text": "x".repeat(2048 - 10)})] {
+        bodies.push(json!({"template": "base", "metadata": wrong}).to_string());
+    }
+    // What the table cannot hold: numbers beyond its range, names that are empty, depths.
+    for wrong in [r#"{"n": 1e126}"#, r#"{"n": [-1e300]}"#, r#"{"n": 1e-200}"#, r#"{"": 1}"#, r#"{"a": {"": 1}}"#] {
+        bodies.push(format!(r#"{{"template": "base", "metadata": {wrong}}}"#));
+    }
+    bodies.push(format!(r#"{{"template": "base", "metadata": {{"deep": {}{}}}}}"#, "[".repeat(40), "]".repeat(40)));
+    bodies.push(json!({"template": 7, "cpu_count": "x", "memory_mb": 0, "disk_mb": -1, "timeout_ms": 0, "metadata": 7}).to_string());
+    let before = roster.items().await;
+    let mut told = Vec::new();
+    for body in bodies {
+        let shown: String = body.chars().take(60).collect();
+        let answer = send(with_text(&roster, Method::POST, SANDBOXES, demo::VIEWER, body)).await.expect(422).json();
+        assert_eq!(answer["code"], "invalid_request", "{shown}");
+        told.push(json!([shown, answer["error_detail"]]));
+    }
+    assert_json_snapshot!(told);
+    assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
+    assert_json_snapshot!("a_wrong_field", create(&roster, demo::VIEWER, &json!({"template": 7})).await.snapshot());
+}
+
+#[tokio::test]
+async fn metadata_that_the_table_holds_is_given_back() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &wide()).await;
+    let metadata = json!({
+        "big": 9e125, "small": -1e-100, "max": u64::MAX, "min": i64::MIN, "third": 0.333_333_333_333_333_3, "zero": 0, "text": "", "null": null,
+        "empty": {}, "list": [], "ünï": "çode 🎉", "deep": {"a": {"b": {"c": [[[["d"]]]]}}},
+    });
+    let answer = create(&roster, NEW, &json!({"template": "base", "metadata": metadata})).await.expect(201).json();
+    assert_eq!(answer["metadata"], metadata);
+    assert_eq!(detail(&roster, NEW).await["sandboxes"][0]["metadata"], metadata);
+}
+
+#[tokio::test]
+async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &wide()).await;
+    let made = create(&roster, NEW, &json!({"template": "base", "memory_mb": 2048, "metadata": {"job": 1}})).await;
+    let id = id_of(&made);
+    let mut expected = made.json();
+    let started_at = roster.now().plus_seconds(600);
+    for (status, metadata) in [
+        ("running", None),
+        ("paused", Some(json!({"step": 2}))),
+        ("running", Some(json!({}))),
+        ("paused", None),
+        ("running", Some(Value::Null)),
+    ] {
+        roster.advance(600);
+        let mut body = json!({"status": status});
+        if let Some(metadata) = &metadata {
+            body["metadata"] = metadata.clone();
+        }
+        let answer = roster.call(Method::PATCH, &one(&id), NEW, &body).await.expect(200);
+        expected["status"] = json!(status);
+        expected["started_at"] = json!(started_at);
+        expected["updated_at"] = json!(roster.now());
+        if let Some(metadata) = metadata.filter(|metadata| !metadata.is_null()) {
+            expected["metadata"] = metadata;
+        }
+        assert_eq!(answer.json(), expected);
+        assert_eq!(detail(&roster, NEW).await["sandboxes"][0], expected);
+        let newest = &log(&roster, NEW).await[0];
+        assert_eq!((&newest["action"], &newest["changes"]["status"]["after"]), (&json!("sandbox.updated"), &json!(status)));
+        roster.check_table().await;
+    }
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 0.0, 0)], "nothing is billed yet");
+    roster.advance(600);
+    expected["status"] = json!("destroyed");
+    expected["updated_at"] = json!(roster.now());
+    expected["destroyed_at"] = json!(roster.now());
+    assert_eq!(destroy(&roster, NEW, &id).await.expect(200).json(), expected);
+    // Three times ten minutes of 2 GB.
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, 2048 * 1_800_000)]);
+    assert_eq!(detail(&roster, NEW).await["quota_usage"][0]["gb_hours"], json!(1.0));
+    roster.check_table().await;
+    // Once.
+    roster.advance(600);
+    assert_eq!(unchanged(&roster, bare(&roster, Method::DELETE, &one(&id), NEW)).await.expect(200).json(), expected);
+    let conflict = unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&json!({"status": "running"}))).await;
+    assert_json_snapshot!(conflict.snapshot());
+}
+
+#[tokio::test]
+async fn each_status_leads_to_some_and_the_same_again_changes_nothing() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &wide()).await;
+    let mut told = Vec::new();
+    for from in SandboxStatus::ALL {
+        for to in ["running", "paused"] {
+            let id = made(&roster, NEW, &json!({"template": "base"})).await;
+            match from {
+                SandboxStatus::Starting => {}
+                SandboxStatus::Running => drop(set_status(&roster, NEW, &id, "running").await.expect(200)),
+                SandboxStatus::Paused => {
+                    set_status(&roster, NEW, &id, "running").await.expect(200);
+                    set_status(&roster, NEW, &id, "paused").await.expect(200);
+                }
+                SandboxStatus::Destroyed => drop(destroy(&roster, NEW, &id).await.expect(200)),
+            }
+            roster.advance(1);
+            let request = bare(&roster, Method::PATCH, &one(&id), NEW).json(&json!({"status": to}));
+            let answer = if from.as_str() == to || *from == SandboxStatus::Destroyed || (from.as_str(), to) == ("starting", "paused") {
+                unchanged(&roster, request).await
+            } else {
+                send(request).await
+            };
+            told.push(json!([from, to, answer.status, answer.json()["status"], answer.json()["error"]]));
+            roster.check_table().await;
+        }
+    }
+    assert_json_snapshot!(told);
+}
+
+#[tokio::test]
+async fn the_metadata_alone_is_replaced_under_the_same_status() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &wide()).await;
+    let id = made(&roster, NEW, &json!({"template": "base", "metadata": {"a": 1}})).await;
+    let running = set_status(&roster, NEW, &id, "running").await.expect(200).json();
+    roster.advance(60);
+    let body = json!({"status": "running", "metadata": {"b": 2}});
+    let answer = roster.call(Method::PATCH, &one(&id), NEW, &body).await.expect(200).json();
+    assert_eq!((&answer["metadata"], &answer["started_at"]), (&json!({"b": 2}), &running["started_at"]));
+    assert_eq!(unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&body)).await.expect(200).json(), answer);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_wrong_change_changes_nothing() {
+    let roster = Roster::start().await;
+    let id = made(&roster, demo::VIEWER, &json!({"template": "base"})).await;
+    let before = roster.items().await;
+    let mut told = Vec::new();
+    for body in [
+        "",
+        "{}",
+        "[]",
+        "status=running",
+        r#"{"status": null}"#,
+        r#"{"status": 7}"#,
+        r#"{"status": ""}"#,
+        r#"{"status": "starting"}"#,
+        r#"{"status": "destroyed"}"#,
+        r#"{"status": "Running"}"#,
+        r#"{"status": "asleep"}"#,
+        r#"{"metadata": {}}"#,
+        r#"{"status": "running", "metadata": []}"#,
+        r#"{"status": "running", "metadata": "text"}"#,
+        r#"{"status": "running", "metadata": {"n": 1e300}}"#,
+        r#"{"status": "asleep", "metadata": 7}"#,
+    ] {
+        let answer = send(with_text(&roster, Method::PATCH, &one(&id), demo::VIEWER, body)).await.expect(422).json();
+        assert_eq!(answer["code"], "invalid_request", "{body}");
+        told.push(json!([body, answer["error_detail"]]));
+    }
+    assert_json_snapshot!(told);
+    assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_sandboxes_of_others_are_not_found() {
+    let roster = Roster::start().await;
+    let id = made(&roster, demo::ADMIN, &json!({"template": "base"})).await;
+    let missing = unchanged(&roster, bare(&roster, Method::DELETE, &one("sbx_none"), demo::VIEWER)).await;
+    assert_json_snapshot!(missing.snapshot());
+    let long = format!("sbx_{}", "x".repeat(2000));
+    // That they were seen is noted before.
+    for caller in [demo::ADMIN, demo::id(0x11c)] {
+        roster.get(ME, caller).await.expect(200);
+    }
+    // Not even the team's administrator or a platform operator has another's.
+    for (caller, id) in [
+        (demo::VIEWER, id.as_str()),
+        (demo::OTHER_ADMIN, id.as_str()),
+        (demo::PLATFORM_OPERATOR, id.as_str()),
+        (demo::id(0x11c), id.as_str()),
+        (demo::ADMIN, "sbx_none"),
+        (demo::ADMIN, long.as_str()),
+        (demo::ADMIN, "%20"),
+        (demo::ADMIN, "%FF%00"),
+        (demo::ADMIN, "USER"),
+    ] {
+        for method in [Method::PATCH, Method::DELETE] {
+            let request = bare(&roster, method, &one(id), caller).json(&json!({"status": "running"}));
+            assert_eq!(unchanged(&roster, request).await.snapshot(), missing.snapshot(), "{caller} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pause_is_not_billed_and_what_has_no_memory_or_never_ran_costs_nothing() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &wide()).await;
+    // Never started.
+    let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 1024})).await;
+    roster.advance(3600);
+    destroy(&roster, NEW, &id).await.expect(200);
+    // No memory.
+    let id = made(&roster, NEW, &json!({"template": "base"})).await;
+    set_status(&roster, NEW, &id, "running").await.expect(200);
+    roster.advance(3600);
+    destroy(&roster, NEW, &id).await.expect(200);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 0.0, 0)]);
+    // Ran a quarter of an hour, paused for an hour, and was destroyed while paused.
+    let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 512})).await;
+    roster.advance(60);
+    set_status(&roster, NEW, &id, "running").await.expect(200);
+    roster.advance(900);
+    set_status(&roster, NEW, &id, "paused").await.expect(200);
+    roster.advance(3600);
+    destroy(&roster, NEW, &id).await.expect(200);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 3, 0.125, 512 * 900_000)]);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn gb_hours_are_of_the_day_of_the_destroy_and_what_was_reserved_is_given_back() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &wide()).await;
+    let hour = 1024 * 3_600_000_u64;
+    let body = json!({"template": "base", "memory_mb": 1024, "timeout_ms": 4 * 3_600_000});
+    // Destroyed on its day: it used one of the four hours that it had reserved.
+    let first = made(&roster, NEW, &body).await;
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 0.0, 4 * hour)]);
+    set_status(&roster, NEW, &first, "running").await.expect(200);
+    roster.advance(3600);
+    destroy(&roster, NEW, &first).await.expect(200);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, hour)]);
+    // Destroyed on the next day, after two hours: these are the next day's.
+    roster.advance(TO_MIDNIGHT - 3600 - 61 - 3600);
+    let second = made(&roster, NEW, &body).await;
+    set_status(&roster, NEW, &second, "running").await.expect(200);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.0, 5 * hour)]);
+    roster.advance(7200);
+    destroy(&roster, NEW, &second).await.expect(200);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.0, hour), ("2026-05-03".into(), 0, 2.0, 2 * hour)]);
+    // Beyond its time: only that is billed, and nothing beyond what it had reserved.
+    let third = made(&roster, NEW, &body).await;
+    set_status(&roster, NEW, &third, "running").await.expect(200);
+    roster.advance(5 * 3600);
+    destroy(&roster, NEW, &third).await.expect(200);
+    assert_eq!(figures(&roster, team).await[1], ("2026-05-03".into(), 1, 6.0, 6 * hour));
+    let shown = detail(&roster, NEW).await["quota_usage"].clone();
+    assert_eq!(
+        shown,
+        json!([
+            {"team_id": team, "usage_date": "2026-05-03", "sandbox_creates": 1, "gb_hours": 6.0, "updated_at": roster.now()},
+            {"team_id": team, "usage_date": "2026-05-02", "sandbox_creates": 2, "gb_hours": 1.0, "updated_at": shown[1]["updated_at"]},
+        ])
+    );
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn twenty_destroys_at_once_are_billed_once() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &wide()).await;
+    let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 1024})).await;
+    set_status(&roster, NEW, &id, "running").await.expect(200);
+    roster.advance(3600);
+    let answers = futures::future::join_all((0..20).map(|place| {
+        let id = &id;
+        let roster = &roster;
+        // Pausing comes in between, and bills nothing.
+        async move { if place == 3 { set_status(roster, NEW, id, "paused").await } else { destroy(roster, NEW, id).await } }
+    }))
+    .await;
+    for (place, answer) in answers.iter().enumerate() {
+        assert!(answer.status == 200 || (place == 3 && answer.status == 409), "{answer:?}");
+    }
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, 1024 * 3_600_000)]);
+    let destroyed = log(&roster, NEW).await.iter().filter(|entry| entry["action"] == "sandbox.destroyed").count();
+    assert_eq!(destroyed, 1);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_full_day_refuses_until_midnight_and_counts_nothing() {
+    let roster = Roster::start().await;
+    let refused = unchanged(&roster, creation(&roster, demo::OTHER_ADMIN, &json!({"template": "base"}))).await;
+    assert_json_snapshot!(refused.snapshot());
+    assert_eq!(refused.headers["retry-after"], TO_MIDNIGHT.to_string());
+    assert_eq!(refused.json()["error"], "Daily sandbox create quota exceeded (100/100 for 2026-05-02)");
+    // It is the team that has used it up.
+    unchanged(&roster, creation(&roster, demo::id(0xb3), &json!({"template": "base"}))).await.expect(429);
+    roster.advance(TO_MIDNIGHT - 1);
+    roster.get(ME, demo::id(0xb4)).await.expect(200);
+    let late = unchanged(&roster, creation(&roster, demo::id(0xb4), &json!({"template": "base"}))).await.expect(429);
+    assert_eq!(late.headers["retry-after"], "1");
+    roster.advance(1);
+    create(&roster, demo::OTHER_ADMIN, &json!({"template": "base"})).await.expect(201);
+    let days = figures(&roster, demo::OTHER_TEAM).await;
+    assert_eq!(
+        days.iter().map(|day| (day.0.as_str(), day.1)).collect::<Vec<_>>(),
+        [("2026-05-01", 12), ("2026-05-02", 100), ("2026-05-03", 1)]
+    );
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn as_many_sandboxes_as_the_tier_lets_be_at_one_time() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &QuotaTier { max_concurrent_sandboxes: 2, ..wide() }).await;
+    let body = json!({"template": "base"});
+    let (first, second) = (made(&roster, NEW, &body).await, made(&roster, NEW, &body).await);
+    set_status(&roster, NEW, &first, "running").await.expect(200);
+    set_status(&roster, NEW, &first, "paused").await.expect(200);
+    // Paused or starting, they count.
+    let refused = unchanged(&roster, creation(&roster, NEW, &body)).await;
+    assert_json_snapshot!(refused.snapshot());
+    assert!(!refused.headers.contains_key("retry-after"), "nobody knows when there is room");
+    destroy(&roster, NEW, &second).await.expect(200);
+    made(&roster, NEW, &body).await;
+    unchanged(&roster, creation(&roster, NEW, &body)).await.expect(429);
+    // Another day changes nothing of it.
+    roster.advance(TO_MIDNIGHT);
+    roster.get(ME, NEW).await.expect(200);
+    unchanged(&roster, creation(&roster, NEW, &body)).await.expect(429);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_may_use_more_gb_hours_than_are_left_is_refused() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &QuotaTier { daily_gb_hours: 2.5, ..wide() }).await;
+    let to_midnight = TO_MIDNIGHT - 61;
+    let hours = |hours: f64| json!({"template": "base", "memory_mb": 1024, "timeout_ms": (hours * 3_600_000.0) as u64});
+    // More than a whole day's.
+    let refused = unchanged(&roster, creation(&roster, NEW, &hours(3.0))).await;
+    assert_json_snapshot!(refused.snapshot());
+    assert_eq!(refused.headers["retry-after"], to_midnight.to_string());
+    let first = made(&roster, NEW, &hours(1.5)).await;
+    let refused = unchanged(&roster, creation(&roster, NEW, &hours(1.25))).await.expect(429).json();
+    assert_eq!(
+        refused["error"],
+        "Daily GB-hours quota exceeded (1.5/2.5 for 2026-05-02, used or reserved; this sandbox may use 1.25 more)"
+    );
+    // Exactly what is left fits; then nothing does, of known size or not.
+    made(&roster, NEW, &hours(1.0)).await;
+    for body in [json!({"template": "base"}), json!({"template": "base", "memory_mb": 1, "timeout_ms": 1}), hours(1.0)] {
+        unchanged(&roster, creation(&roster, NEW, &body)).await.expect(429);
+    }
+    // What is given back can be had again.
+    destroy(&roster, NEW, &first).await.expect(200);
+    made(&roster, NEW, &hours(1.5)).await;
+    unchanged(&roster, creation(&roster, NEW, &json!({"template": "base"}))).await.expect(429);
+    roster.advance(to_midnight);
+    made(&roster, NEW, &hours(2.5)).await;
+    let days = figures(&roster, team).await;
+    assert_eq!(days.iter().map(|day| day.1).collect::<Vec<_>>(), [3, 1]);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_tier_of_nothing_lets_nothing_be_made() {
+    let roster = Roster::start().await;
+    alone_in_tier(&roster, &wide()).await;
+    let mut told = Vec::new();
+    for (id, tier) in [
+        ("none-at-once", QuotaTier { max_concurrent_sandboxes: 0, ..wide() }),
+        ("none-a-day", QuotaTier { daily_sandbox_creates: 0, ..wide() }),
+        ("no-gb-hours", QuotaTier { daily_gb_hours: 0.0, ..wide() }),
+    ] {
+        let tier = QuotaTier { id: id.into(), ..tier };
+        roster.server.data.store.put(&shared::table::Key::tier(id), &tier).await.expect("a tier");
+        roster.advance(61);
+        let change = json!({"quota_tier_id": id});
+        roster.call(Method::PATCH, &format!("{}/quota", of(NEW)), demo::PLATFORM_OPERATOR, &change).await.expect(200);
+        roster.get(ME, NEW).await.expect(200);
+        let answer = unchanged(&roster, creation(&roster, NEW, &json!({"template": "base"}))).await.expect(429);
+        told.push(json!([id, answer.json()["error"]]));
+    }
+    assert_json_snapshot!(told);
+}
+
+/// Holds that of 200 sandboxes made at once for the last 10 places of a tier, 10 are made; and that every refusal names the figure.
+async fn race(tier: QuotaTier, body: Value, figure: &str) {
+    // One race at a time.
+    static RACING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _racing = RACING.lock().await;
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &tier).await;
+    for _ in 0..5 {
+        made(&roster, NEW, &body).await;
+    }
+    // So many at once may be too much for the machine; whoever is told so tries again, under the same Idempotency-Key.
+    let answers = futures::future::join_all((0..200).map(async |place| {
+        loop {
+            let request = creation(&roster, NEW, &body).header("idempotency-key", format!("create {place}"));
+            let answer = send(request).await;
+            if ![503, 409].contains(&answer.status) {
+                return answer;
+            }
+        }
+    }))
+    .await;
+    assert_eq!(statuses(&answers), [(201, 10), (429, 190)].into(), "{tier:?}");
+    for answer in answers.iter().filter(|answer| answer.status == 429) {
+        let error = answer.json();
+        assert_eq!(error["code"], "QUOTA_EXCEEDED");
+        assert!(error["error"].as_str().is_some_and(|error| error.contains(figure)), "{error}");
+    }
+    assert_eq!(usage(&roster, team).await[0].day.sandbox_creates, 15);
+    let sandboxes = roster.keys_with("SANDBOX#").await.into_iter().filter(|key| key.contains(&NEW.to_string())).count();
+    assert_eq!(sandboxes, 15);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_never_pass_the_limit_of_those_at_one_time() {
+    race(QuotaTier { max_concurrent_sandboxes: 15, ..wide() }, json!({"template": "base"}), "Concurrent sandbox quota exceeded (15/15)")
+        .await;
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_never_pass_the_days_limit() {
+    let figure = "Daily sandbox create quota exceeded (15/15 for 2026-05-02)";
+    race(QuotaTier { daily_sandbox_creates: 15, ..wide() }, json!({"template": "base"}), figure).await;
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_never_pass_the_days_gb_hours() {
+    let figure = "Daily GB-hours quota exceeded (7.5/7.75 for 2026-05-02";
+    let body = json!({"template": "base", "memory_mb": 512, "timeout_ms": 3_600_000});
+    race(QuotaTier { daily_gb_hours: 7.75, ..wide() }, body, figure).await;
+}
+
+#[tokio::test]
+async fn makes_and_destroys_at_once_leave_the_counts_right() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &QuotaTier { max_concurrent_sandboxes: 10, ..wide() }).await;
+    let body = json!({"template": "base", "memory_mb": 256, "timeout_ms": 60_000});
+    let lives = futures::future::join_all((0..60).map(async |_| {
+        let answer = create(&roster, NEW, &body).await;
+        if answer.status == 201 {
+            let id = id_of(&answer);
+            set_status(&roster, NEW, &id, "running").await.expect(200);
+            destroy(&roster, NEW, &id).await.expect(200);
+        }
+        answer
+    }))
+    .await;
+    let counts = statuses(&lives);
+    let made = counts[&201];
+    assert_eq!(made + counts.get(&429).copied().unwrap_or(0), 60, "{counts:?}");
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), made as u64, 0.0, 0)]);
+    assert_eq!(
+        roster
+            .items()
+            .await
+            .iter()
+            .find(|item| item["sk"] == "COUNT#SANDBOXES" && item["pk"] == format!("TEAM#{team}"))
+            .map(|item| item["sandboxes"].clone()),
+        Some(json!(0))
+    );
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_is_made_once_for_one_idempotency_key() {
+    let roster = Roster::start().await;
+    let team = alone_in_tier(&roster, &wide()).await;
+    let body = json!({"template": "base"});
+    let answers =
+        futures::future::join_all((0..8).map(|_| send(creation(&roster, NEW, &body).header("idempotency-key", "the-same-one")))).await;
+    let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    // One whose twin was still running may be told so.
+    assert!(!made.is_empty() && answers.iter().all(|answer| [201, 409].contains(&answer.status)), "{answers:#?}");
+    assert!(made.iter().all(|answer| answer.text == made[0].text));
+    assert_eq!(figures(&roster, team).await[0].1, 1);
+    roster.check_table().await;
+}
