@@ -1,5 +1,6 @@
 //! The real artifact, really run: the `bootstrap` binary under a Runtime API that the test serves, once per handler, with every event
-//! of `events/`. Its answers are those of the local server. And: handlers, template, events and routes name the same things.
+//! of `events/`. Its answers are those of the local server. And: handlers, template, events and routes name the same things, the
+//! scheduled function among them, which has no route.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -8,24 +9,31 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use functions::schedule::purge_accounts;
 use functions::{HANDLERS, gateway};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use local::template;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{Clock, Timestamp};
 use tests::Roster;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
+/// Seconds from a soft delete to the purge.
+const GRACE: i64 = 30 * 86_400;
+/// What the local server signs its own tokens with.
+const SIGNING_SECRET: &str = "local-signing-secret-do-not-deploy";
+
+type Events = BTreeMap<String, Vec<(PathBuf, Value)>>;
 
 /// Every event by its handler: `events/<contract>/<endpoint>[.<variant>].json`.
-fn events() -> BTreeMap<String, Vec<(PathBuf, Value)>> {
+fn events() -> Events {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
-    let mut events: BTreeMap<String, Vec<(PathBuf, Value)>> = BTreeMap::new();
+    let mut events = Events::new();
     for folder in std::fs::read_dir(root).expect("events/ is there").flatten() {
         for file in std::fs::read_dir(folder.path()).expect("a folder of events").flatten() {
             let name = file.file_name().into_string().expect("a name in UTF-8");
@@ -41,16 +49,22 @@ fn events() -> BTreeMap<String, Vec<(PathBuf, Value)>> {
     events
 }
 
+/// Those of requests.
+fn requests() -> Events {
+    events().into_iter().filter(|(name, _)| name != purge_accounts::NAME).collect()
+}
+
 #[test]
 fn handlers_template_and_events_name_the_same_endpoints() {
-    let in_code: BTreeSet<String> = HANDLERS.iter().map(|handler| handler.name.to_owned()).collect();
+    let of_requests: BTreeSet<String> = HANDLERS.iter().map(|handler| handler.name.to_owned()).collect();
+    let in_code: BTreeSet<String> = of_requests.iter().cloned().chain([purge_accounts::NAME.to_owned()]).collect();
     let in_template: BTreeSet<String> = template::handlers().into_iter().collect();
     let routed: BTreeSet<String> = template::routes().into_iter().map(|route| route.handler).collect();
     let with_events: BTreeSet<String> = events().into_keys().collect();
-    assert_eq!(in_code.len(), HANDLERS.len(), "no name stands twice");
+    assert_eq!(in_code.len(), HANDLERS.len() + 1, "no name stands twice");
     assert_eq!(template::handlers().len(), in_template.len(), "no handler has two functions");
     assert_eq!(in_code, in_template);
-    assert_eq!(in_code, routed);
+    assert_eq!(of_requests, routed, "a request leads to each, and to nothing else");
     assert_eq!(in_code, with_events);
 }
 
@@ -58,7 +72,7 @@ fn handlers_template_and_events_name_the_same_endpoints() {
 fn every_event_takes_the_route_to_its_handler() {
     let router = template::Router::new(template::TrailingSlash::Proxy);
     let strict = template::Router::new(template::TrailingSlash::Default);
-    for (handler, events) in events() {
+    for (handler, events) in requests() {
         for (path, event) in events {
             let method = event["requestContext"]["http"]["method"].as_str().expect("a method");
             let raw_path = event["rawPath"].as_str().expect("a path");
@@ -116,6 +130,41 @@ impl RuntimeApi {
     }
 }
 
+/// The artifact as it runs one handler on some events, one after the other.
+struct Running {
+    process: std::process::Child,
+    answers: mpsc::UnboundedReceiver<(String, Value)>,
+    api: tokio::task::JoinHandle<()>,
+    answered: usize,
+}
+
+impl Running {
+    async fn start(handler: &str, database: &str, events: &[(PathBuf, Value)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (sender, answers) = mpsc::unbounded_channel();
+        let queue = events.iter().enumerate().map(|(place, (_, event))| (place.to_string(), event.to_string())).collect();
+        let api = tokio::spawn(Arc::new(RuntimeApi { events: Mutex::new(queue), answers: sender }).serve(listener));
+        let process = bootstrap(Some(handler), database, &address).stdout(Stdio::null()).spawn().expect("bootstrap starts");
+        Self { process, answers, api, answered: 0 }
+    }
+
+    /// The answer to the next event, which is no failure.
+    async fn answer(&mut self, path: &Path) -> Value {
+        let answer = tokio::time::timeout(Duration::from_secs(20), self.answers.recv()).await;
+        let (id, answer) = answer.unwrap_or_else(|_| panic!("no answer to {}", path.display())).expect("an answer");
+        assert_eq!(id, format!("invocation {}", self.answered), "{} failed: {answer}", path.display());
+        self.answered += 1;
+        answer
+    }
+
+    fn end(mut self) {
+        self.process.kill().expect("bootstrap is still there");
+        self.process.wait().expect("bootstrap ends");
+        self.api.abort();
+    }
+}
+
 /// The binary with the environment that Lambda gives it.
 fn bootstrap(handler: Option<&str>, database: &str, runtime_api: &str) -> Command {
     let mut command = Command::new(BOOTSTRAP);
@@ -131,6 +180,8 @@ fn bootstrap(handler: Option<&str>, database: &str, runtime_api: &str) -> Comman
         ("JWT_SECRET", "local-development-secret-do-not-deploy"),
         ("JWT_ISSUER", "http://localhost/auth/v1"),
         ("JWT_AUDIENCE", "authenticated"),
+        ("SIGNING_SECRET", SIGNING_SECRET),
+        ("SIGN_UP_URL", "http://localhost:3000/sign-up"),
     ] {
         command.env(name, value);
     }
@@ -138,24 +189,34 @@ fn bootstrap(handler: Option<&str>, database: &str, runtime_api: &str) -> Comman
     command
 }
 
-/// An answer without what differs from one run to the next: new ids, and times about now.
+/// An answer without what differs from one run to the next: new ids and numbers, and times about now.
 fn comparable(answer: &Value, now: Timestamp) -> Value {
     let text = answer["body"].as_str().unwrap_or_default();
     let mut headers: BTreeMap<String, Value> = serde_json::from_value(answer["headers"].clone()).expect("headers");
     assert!(headers.remove("x-request-id").is_some(), "{answer}");
+    // The seconds until midnight, and the number of a user who was made.
+    for name in ["retry-after", "location"] {
+        if let Some(value) = headers.get_mut(name) {
+            assert!(value.as_str().is_some_and(|value| value.parse::<u32>().is_ok()), "{answer}");
+            *value = "(a number)".into();
+        }
+    }
     let body = serde_json::from_str(text).unwrap_or(Value::String(text.to_owned()));
-    serde_json::json!({"status": answer["statusCode"], "headers": headers, "body": without_new(body, now)})
+    json!({"status": answer["statusCode"], "headers": headers, "body": without_new(body, now)})
 }
 
 fn without_new(value: Value, now: Timestamp) -> Value {
+    let about_now = |second: i64| (second - now.as_second()).abs() < 600;
     match value {
         Value::String(text) => {
-            let about_now = |time: Timestamp| (time.as_second() - now.as_second()).abs() < 600;
             let new_id = text.len() == 36 && text.matches('-').count() == 4 && !text.starts_with("00000000-0000-4000-8000");
+            let new_sandbox = text.len() == 36 && text.starts_with("sbx_");
             let new_slug = text.starts_with("new-");
-            match text.parse::<Timestamp>() {
-                Ok(time) if about_now(time) => "(now)".into(),
-                _ if new_id => "(new id)".into(),
+            match (text.parse::<Timestamp>(), text.split_once("?invite=")) {
+                (Ok(time), _) if about_now(time.as_second()) => "(now)".into(),
+                (Ok(time), _) if about_now(time.plus_seconds(-GRACE).as_second()) => "(when the grace period is over)".into(),
+                (_, Some((url, _))) => format!("{url}?invite=(new id)").into(),
+                _ if new_id || new_sandbox => "(new id)".into(),
                 _ if new_slug => "(new slug)".into(),
                 _ => Value::String(text),
             }
@@ -163,17 +224,30 @@ fn without_new(value: Value, now: Timestamp) -> Value {
         Value::Array(values) => values.into_iter().map(|value| without_new(value, now)).collect(),
         Value::Object(fields) => {
             let made_key = fields.contains_key("key");
-            let shown = |name: &str, value| match name {
+            let shown = |name: &str, value: Value| match (name, value.as_i64()) {
                 // The seconds that a token has left.
-                "expires_in" => "(seconds)".into(),
+                ("expires_in", _) => "(seconds)".into(),
                 // The text of a key that was made, and its beginning.
-                "key" | "prefix" if made_key => "(new key)".into(),
+                ("key" | "prefix", _) if made_key => "(new key)".into(),
+                ("created_at" | "updated_at", Some(second)) if about_now(second) => "(now)".into(),
+                // Every process takes numbers of its own; the demo data has them up to 40.
+                ("id" | "legacyId" | "number", Some(41..)) => "(new number)".into(),
+                ("access_token", _) => own_claims(value.as_str().unwrap_or_default()).unwrap_or(value),
                 _ => without_new(value, now),
             };
             fields.into_iter().map(|(name, value)| (name.clone(), shown(&name, value))).collect()
         }
         value => value,
     }
+}
+
+/// What a token of Roster's own says, but for its times; nothing for a token of the identity provider.
+fn own_claims(token: &str) -> Option<Value> {
+    let claims = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    let padding = "=".repeat((4 - claims.len() % 4) % 4);
+    let claims: BTreeMap<String, Value> = serde_json::from_slice(&aws_smithy_types::base64::decode(claims + &padding).ok()?).ok()?;
+    let lasting = |name: &String| !["iat", "exp"].contains(&name.as_str());
+    (claims["iss"] == "roster").then(|| claims.into_iter().filter(|(name, _)| lasting(name)).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,34 +257,60 @@ async fn the_artifact_answers_every_event_as_the_local_server_does() {
     let start = || Roster::start_with(move |options| options.clock = Clock::new(move || now));
     let (of_artifact, of_local) = futures::join!(start(), start());
     let mut compared = 0;
-    for (name, events) in events() {
+    for (name, events) in requests() {
         let handler = functions::handler(&name).expect("a handler");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let (sender, mut answers) = mpsc::unbounded_channel();
-        let queue = events.iter().enumerate().map(|(place, (_, event))| (place.to_string(), event.to_string())).collect();
-        let api = tokio::spawn(Arc::new(RuntimeApi { events: Mutex::new(queue), answers: sender }).serve(listener));
-        let mut process = bootstrap(Some(&name), &of_artifact.server.data.database.endpoint, &address)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("bootstrap starts");
-        for (place, (path, event)) in events.into_iter().enumerate() {
-            let answer = tokio::time::timeout(Duration::from_secs(20), answers.recv()).await;
-            let (id, answer) = answer.unwrap_or_else(|_| panic!("no answer to {}", path.display())).expect("an answer");
-            assert_eq!(id, format!("invocation {place}"), "{} failed: {answer}", path.display());
+        let mut artifact = Running::start(&name, &of_artifact.server.data.database.endpoint, &events).await;
+        for (path, event) in events {
+            let answer = artifact.answer(&path).await;
             let event = serde_json::from_value(event).expect("an event of an HTTP API");
             let (expected, _) = handler.answer(&of_local.server.app, gateway::request(event)).await;
             let expected = serde_json::to_value(gateway::response(expected)).expect("an answer is JSON");
             assert_eq!(comparable(&answer, now), comparable(&expected, now), "{}", path.display());
             compared += 1;
         }
-        process.kill().expect("bootstrap is still there");
-        process.wait().expect("bootstrap ends");
-        api.abort();
+        artifact.end();
     }
     println!("{compared} events answered alike");
     of_artifact.check_table().await;
     of_local.check_table().await;
+}
+
+/// The artifact's clock is the machine's: so it is the demo data that is old enough for its deleted accounts to be due, or is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_artifact_purges_what_is_due_as_the_local_server_does() {
+    let now = Clock::system().now();
+    let purges = events().remove(purge_accounts::NAME).expect("an event of the schedule");
+    let (path, _) = &purges[0];
+    // The second time nothing is left to do.
+    let twice = [purges.clone(), purges.clone()].concat();
+    for (days_ago, due) in [(0, 0), (28, 6)] {
+        let then = now.plus_seconds(-86_400 * days_ago);
+        let start = || Roster::start_with(move |options| options.clock = Clock::new(move || then));
+        let (of_artifact, of_local) = futures::join!(start(), start());
+        let config = local::config().expect("the defaults");
+        let app = functions::App::new(&config, of_local.server.data.client.clone(), Clock::new(move || now)).expect("an application");
+        let mut artifact = Running::start(purge_accounts::NAME, &of_artifact.server.data.database.endpoint, &twice).await;
+        for purged in [due, 0] {
+            let mut report = artifact.answer(path).await;
+            let expected = purge_accounts::run(&app, Duration::from_secs(900)).await.expect("a purge");
+            // They were due a day ago, less the seconds since this test began.
+            let age = |report: &Value| report["oldest_due_age_seconds"].as_i64();
+            let mut expected = json!(expected);
+            assert_eq!(age(&expected), (purged > 0).then_some(86_400));
+            assert_eq!(age(&report).map(|age| (86_400..87_000).contains(&age)), (purged > 0).then_some(true), "{report}");
+            for report in [&mut report, &mut expected] {
+                report["oldest_due_age_seconds"] = Value::Null;
+            }
+            assert_eq!(report, expected);
+            assert_eq!(report, json!({"purged": purged, "skipped": 0, "failed": 0, "oldest_due_age_seconds": null, "finished": true}));
+        }
+        artifact.end();
+        for roster in [&of_artifact, &of_local] {
+            roster.check_table().await;
+            let deleted = roster.items().await.into_iter().filter(|item| item["sk"] == "USER" && item["status"] == "deleted").count();
+            assert_eq!(deleted, 6 - due, "of those whose date has come nobody is left");
+        }
+    }
 }
 
 #[test]
@@ -223,10 +323,10 @@ fn a_start_that_cannot_work_says_why() {
         log
     };
     let start = |handler| bootstrap(handler, "http://127.0.0.1:1", "127.0.0.1:1");
-    assert!(run(&mut start(None)).contains("environment variable _HANDLER names no handler; there are: operator_account.get_user"));
+    assert!(run(&mut start(None)).contains("environment variable _HANDLER names no handler; there are: operator_account.list_users"));
     assert!(
         run(&mut start(Some("workspace.nothing")))
-            .contains("there is no handler \\\"workspace.nothing\\\"; there are: operator_account.get_user")
+            .contains("there is no handler \\\"workspace.nothing\\\"; there are: operator_account.list_users")
     );
     for (variable, value, message) in [
         ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),

@@ -142,11 +142,35 @@ fn invoke_runs_one_handler_on_one_event() {
 }
 
 #[test]
+fn purge_prints_what_it_did() {
+    let folder = TempDir::new().expect("a folder");
+    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/schedule/purge_accounts.json");
+    let event = event.to_str().expect("a path");
+    // Of fresh demo data nothing is due yet; and of none nothing ever.
+    let nothing = serde_json::json!({"purged": 0, "skipped": 0, "failed": 0, "oldest_due_age_seconds": null, "finished": true});
+    for arguments in [
+        &["--memory", "purge"][..],
+        &["purge", "--memory", "--empty", "--time", "1m"],
+        &["--memory", "invoke", "schedule.purge_accounts", event],
+    ] {
+        let output = run(&folder, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+        assert_eq!(printed, nothing, "{arguments:?}");
+    }
+    let help = text(&run(&folder, &["--help"]).stdout);
+    assert!(help.lines().any(|line| line.trim().starts_with("purge ")), "{help}");
+}
+
+#[test]
 fn what_cannot_be_done_is_said_in_a_line() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("event.json"), "{").expect("a file");
     for (arguments, message) in [
-        (&["invoke", "nobody.home", "event.json"][..], "error: there is no handler \"nobody.home\"; there are: operator_account.get_user"),
+        (
+            &["invoke", "nobody.home", "event.json"][..],
+            "error: there is no handler \"nobody.home\"; there are: operator_account.list_users",
+        ),
         (&["invoke", "workspace.get_user", "missing.json"], "error: cannot read missing.json: No such file"),
         (&["invoke", "workspace.get_user", "event.json"], "error: event.json is no event of an HTTP API: "),
         (&["token", "nobody"], "error: invalid value 'nobody' for '<USER_ID>'"),

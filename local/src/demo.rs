@@ -102,8 +102,11 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     for record in &sandboxes {
         store.put(&Key::sandbox(record.sandbox.user_id, &record.sandbox.id), record).await?;
     }
-    let present = sandboxes.iter().filter(|record| record.sandbox.status != SandboxStatus::Destroyed).count();
-    store.put(&Key::sandbox_count(TEAM), &BTreeMap::from([("sandboxes", present)])).await?;
+    for (team, owner) in [(TEAM, ADMIN), (PLATFORM_TEAM, PLATFORM_OPERATOR)] {
+        let present = |record: &&SandboxRecord| record.sandbox.user_id == owner && record.sandbox.status != SandboxStatus::Destroyed;
+        let count = sandboxes.iter().filter(present).count();
+        store.put(&Key::sandbox_count(team), &BTreeMap::from([("sandboxes", count)])).await?;
+    }
     Ok(())
 }
 
@@ -349,31 +352,36 @@ impl Demo {
         keys
     }
 
-    /// Ten sandboxes of the administrator, in every status.
+    /// Ten sandboxes of the administrator, in every status; and two of the platform operator, which run and whose ids are fixed.
     fn sandboxes(&self) -> Vec<SandboxRecord> {
-        (0..10_u32)
-            .map(|place| {
-                let created_at = self.days_ago(i64::from(10 - place));
-                let status = SandboxStatus::ALL[place as usize % SandboxStatus::ALL.len()];
-                let destroyed_at = (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
-                let sandbox = Sandbox {
-                    id: format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()),
-                    user_id: ADMIN,
-                    template: ["python-3.13", "node-24", "base"][place as usize % 3].into(),
-                    status,
-                    created_at,
-                    updated_at: destroyed_at.unwrap_or(created_at),
-                    metadata: BTreeMap::from([("job".into(), serde_json::json!(format!("nightly-{place}")))]),
-                    started_at: (status != SandboxStatus::Starting).then_some(created_at),
-                    destroyed_at,
-                    cpu_count: Some(2),
-                    memory_mb: Some(2048),
-                    disk_mb: Some(10_240),
-                    timeout_ms: Some(3_600_000),
-                };
-                let running_since = Some(created_at).filter(|_| status == SandboxStatus::Running);
-                SandboxRecord { sandbox, ran_ms: 0, running_since, reserved_mb_ms: 0, version: 1 }
-            })
-            .collect()
+        let of_admin = (0..10_u32).map(|place| {
+            let created_at = self.days_ago(i64::from(10 - place));
+            let status = SandboxStatus::ALL[place as usize % SandboxStatus::ALL.len()];
+            self.sandbox(format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()), ADMIN, place, status)
+        });
+        let of_operator = (8..10).map(|place| self.sandbox(format!("sbx_{place:016x}"), PLATFORM_OPERATOR, place, SandboxStatus::Running));
+        of_admin.chain(of_operator).collect()
+    }
+
+    fn sandbox(&self, id: String, user_id: Uuid, place: u32, status: SandboxStatus) -> SandboxRecord {
+        let created_at = self.days_ago(i64::from(10 - place));
+        let destroyed_at = (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
+        let sandbox = Sandbox {
+            id,
+            user_id,
+            template: ["python-3.13", "node-24", "base"][place as usize % 3].into(),
+            status,
+            created_at,
+            updated_at: destroyed_at.unwrap_or(created_at),
+            metadata: BTreeMap::from([("job".into(), serde_json::json!(format!("nightly-{place}")))]),
+            started_at: (status != SandboxStatus::Starting).then_some(created_at),
+            destroyed_at,
+            cpu_count: Some(2),
+            memory_mb: Some(2048),
+            disk_mb: Some(10_240),
+            timeout_ms: Some(3_600_000),
+        };
+        let running_since = Some(created_at).filter(|_| status == SandboxStatus::Running);
+        SandboxRecord { sandbox, ran_ms: 0, running_since, reserved_mb_ms: 0, version: 1 }
     }
 }
