@@ -666,7 +666,8 @@ pub struct Share {
 pub struct Invite {
     /// The id; ids sort by time.
     pub id: Uuid,
-    /// The team.
+    /// The team. By another name than users have it: the index of users by id is to hold no invites.
+    #[serde(rename = "team")]
     pub team_id: Uuid,
     /// Who is invited.
     pub email: String,
