@@ -61,7 +61,7 @@ impl Contract {
         code
     }
 
-    /// The published codes by their status.
+    /// The published codes by their status. Ours alone are 412, for who sends `If-Match`, and 422 for a used `Idempotency-Key`.
     fn codes(self) -> &'static [(u16, &'static [&'static str])] {
         match self {
             Operator => &[
@@ -69,6 +69,7 @@ impl Contract {
                 (403, &["operator_required", "email_not_verified", "account_deleted", "account_suspended"]),
                 (404, &["account_not_found", "not_found"]),
                 (409, &["account_not_soft_deleted", "account_hard_delete_active_resources", "conflict"]),
+                (412, &["conflict"]),
                 (422, &["invalid_request"]),
                 (429, &["QUOTA_EXCEEDED", "rate_limit_exceeded"]),
                 (500, &["internal_error"]),
@@ -79,6 +80,8 @@ impl Contract {
                 (403, &["not_permitted"]),
                 (404, &["not_found", "unexpected_ref_type"]),
                 (409, &["invalid_action"]),
+                (412, &["invalid_action"]),
+                (422, &["invalid_value"]),
                 (500, &["unexpected", "unknown"]),
                 (501, &["not_implemented"]),
             ],
@@ -87,7 +90,9 @@ impl Contract {
                 (401, &["AuthenticationRequired", "UnauthorizedError"]),
                 (403, &["PermissionError"]),
                 (404, &["NotFoundError"]),
+                (412, &["BadDataError"]),
                 (415, &["ContentTypeError"]),
+                (422, &["BadDataError"]),
                 (429, &["RateLimitError"]),
             ],
             ManagedUsers => &[
@@ -95,6 +100,7 @@ impl Contract {
                 (403, &[""]),
                 (404, &[""]),
                 (409, &[""]),
+                (412, &[""]),
                 (
                     422,
                     &[
@@ -106,6 +112,7 @@ impl Contract {
                         "json_invalid",
                         "model_attributes_type",
                         "value_error",
+                        "enum",
                         "list_type",
                         "uuid_parsing",
                         "literal_error",

@@ -7,27 +7,46 @@ use tests::Roster;
 use uuid::Uuid;
 
 /// Whom a probe is aimed at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Target {
     pub user: Uuid,
     pub number: u64,
     pub team: Uuid,
     /// An API key of someone else.
     pub key: Uuid,
+    /// A sandbox of someone else.
+    pub sandbox: String,
+    /// An invite into someone else's team.
+    pub invite: Uuid,
 }
 
-/// A request with places for a target: `{user}`, `{number}`, `{team}`, `{key}`.
+/// What a probe may rightly do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing at all.
+    None,
+    /// It changes something of the caller's own.
+    Writes,
+    /// It ends the caller's account.
+    EndsCaller,
+    /// It lets the target in: the one request that may tell that a user of another tenant exists, and put an item beside theirs.
+    /// Sharing across tenants is its purpose, and ids of users are not to be guessed.
+    LetsIn,
+}
+
+/// A request with places for a target: `{user}`, `{number}`, `{team}`, `{key}`, `{sandbox}`, `{invite}`; and `{new}`, which is another
+/// name each time.
 #[derive(Debug, Clone)]
 pub struct Probe {
     pub method: Method,
     path: &'static str,
     body: Value,
-    /// Whether it rightly changes something of the caller's own.
-    pub writes: bool,
+    /// What it may rightly do.
+    pub effect: Effect,
 }
 
 fn probe(method: Method, path: &'static str) -> Probe {
-    Probe { method, path, body: Value::Null, writes: false }
+    Probe { method, path, body: Value::Null, effect: Effect::None }
 }
 
 impl Probe {
@@ -36,7 +55,7 @@ impl Probe {
     }
 
     fn writing(self) -> Self {
-        Self { writes: true, ..self }
+        Self { effect: Effect::Writes, ..self }
     }
 
     /// The path for that target.
@@ -46,7 +65,9 @@ impl Probe {
 
     /// The JSON body for that target; empty for none.
     pub fn body(&self, target: &Target) -> String {
-        if self.body.is_null() { String::new() } else { fill(&self.body.to_string(), target) }
+        // Numbers go as numbers.
+        let template = self.body.to_string().replace("\"{number}\"", "{number}");
+        if self.body.is_null() { String::new() } else { fill(&template, target) }
     }
 
     /// The request for that target.
@@ -64,6 +85,8 @@ impl Probe {
             ("{number}", format!("\\\"{}\\\"", target.number)),
             ("{team}", target.team.to_string()),
             ("{key}", target.key.to_string()),
+            ("{sandbox}", target.sandbox.clone()),
+            ("{invite}", target.invite.to_string()),
         ];
         places.into_iter().filter(|(place, _)| template.contains(place)).map(|(_, text)| text).collect()
     }
@@ -87,6 +110,9 @@ fn fill(template: &str, target: &Target) -> String {
         .replace("{number}", &target.number.to_string())
         .replace("{team}", &target.team.to_string())
         .replace("{key}", &target.key.to_string())
+        .replace("{sandbox}", &target.sandbox)
+        .replace("{invite}", &target.invite.to_string())
+        .replace("{new}", &format!("eve-{}", Uuid::new_v4().simple()))
 }
 
 /// What to try at the handler of that name.
@@ -100,6 +126,9 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         "role": "admin", "is_operator": true, "admin": true, "view_all": true, "email": "eve@example.com",
     });
     Some(match handler {
+        "operator_account.list_users" => {
+            vec![get("/v1/admin/users"), get("/v1/admin/users?query={user}"), get("/v1/admin/users?query=a&limit=5&cursor=x")]
+        }
         "operator_account.get_user" => vec![get("/v1/admin/users/{user}")],
         "operator_account.update_user_quota" => {
             vec![probe(Method::PATCH, "/v1/admin/users/{user}/quota").with(json!({"quota_tier_id": "enterprise"}))]
@@ -111,6 +140,10 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         "operator_account.suspend_user" => vec![probe(Method::POST, "/v1/admin/users/{user}/suspend").with(json!({"reason": "mine"}))],
         "operator_account.unsuspend_user" => vec![probe(Method::POST, "/v1/admin/users/{user}/unsuspend")],
         "operator_account.restore_user" => vec![probe(Method::POST, "/v1/admin/users/{user}/restore")],
+        "operator_account.delete_user" => vec![
+            probe(Method::DELETE, "/v1/admin/users/{user}"),
+            probe(Method::DELETE, "/v1/admin/users/{user}").with(json!({"reason": "mine"})),
+        ],
         "operator_account.get_audit_log" => {
             vec![get("/v1/admin/users/{user}/audit-log"), get("/v1/admin/users/{user}/audit-log?limit=5&cursor=x")]
         }
@@ -137,6 +170,50 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
             probe(Method::PATCH, "/v1/account/me").with(smuggled).writing(),
             probe(Method::PATCH, "/v1/account/me?user_id={user}").with(json!({"display_name": "Eve", "avatar_url": null})).writing(),
         ],
+        "operator_account.export_account" => {
+            vec![get("/v1/account/export"), get("/v1/account/export?user_id={user}&id={user}&team_id={team}")]
+        }
+        "operator_account.delete_account" => vec![Probe {
+            effect: Effect::EndsCaller,
+            ..probe(Method::DELETE, "/v1/account?user_id={user}&id={user}").with(json!({"user_id": "{user}", "id": "{user}"}))
+        }],
+        "operator_account.restore_account" => vec![
+            probe(Method::POST, "/v1/account/restore"),
+            probe(Method::POST, "/v1/account/restore?user_id={user}").with(json!({"user_id": "{user}", "id": "{user}"})),
+        ],
+        "operator_account.create_sandbox" => vec![
+            probe(Method::POST, "/v1/sandboxes")
+                .with(json!({"template": "base", "user_id": "{user}", "team_id": "{team}", "id": "{sandbox}", "status": "running"}))
+                .writing(),
+        ],
+        "operator_account.update_sandbox" => vec![
+            probe(Method::PATCH, "/v1/sandboxes/{sandbox}").with(json!({"status": "paused", "metadata": {"of": "mine"}})),
+            probe(Method::PATCH, "/v1/sandboxes/{sandbox}?user_id={user}").with(json!({"status": "running", "user_id": "{user}"})),
+        ],
+        "operator_account.destroy_sandbox" => {
+            vec![probe(Method::DELETE, "/v1/sandboxes/{sandbox}"), probe(Method::DELETE, "/v1/sandboxes/{sandbox}?user_id={user}")]
+        }
+        "directory.get_admin_user" => vec![get("/api/v1/admin_user/{user}"), get("/api/v1/admin_user/{user}?account_id={team}")],
+        "directory.update_admin_user" => vec![
+            probe(Method::PUT, "/api/v1/admin_user/{user}").with(json!({"details": {"name": "Eve", "job_title": null}})),
+            probe(Method::PUT, "/api/v1/admin_user/{user}").with(json!({"details": smuggled})),
+            probe(Method::PUT, "/api/v1/admin_user/{user}").with(json!({"details": {"name": 1}})),
+        ],
+        "directory.list_invites" => vec![
+            get("/api/v1/admin_user_invite?account_id={team}"),
+            get("/api/v1/admin_user_invite?account_id={team}&sorting=-title&pagination[page_size]=100"),
+            get("/api/v1/admin_user_invite?account_id={user}"),
+        ],
+        "directory.create_invite" => vec![
+            probe(Method::POST, "/api/v1/admin_user_invite")
+                .with(json!({"details": {"email": "{new}@example.com", "account_id": "{team}"}})),
+            probe(Method::POST, "/api/v1/admin_user_invite?account_id={team}").with(json!({"details": {"email": "{new}@example.com"}})),
+        ],
+        "directory.revoke_invite" => vec![
+            probe(Method::POST, "/api/v1/admin_user_invite/{invite}/revoke"),
+            probe(Method::POST, "/api/v1/admin_user_invite/{invite}/revoke?account_id={team}").with(json!({"account_id": "{team}"})),
+            probe(Method::POST, "/api/v1/admin_user_invite/{user}/revoke"),
+        ],
         "directory.list_admin_users" => vec![
             get("/api/v1/admin_user?account_id={team}"),
             get("/api/v1/admin_user?account_id={team}&sorting=-last_seen&pagination[page_size]=100"),
@@ -145,6 +222,67 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
             get("/api/v1/admin_user?account_id={user}"),
         ],
         "user_admin.get_user" => vec![get("/api/admin/user-admin/{number}"), get("/api/admin/user-admin/{user}")],
+        "user_admin.list_users" => vec![
+            get("/api/admin/user-admin"),
+            get("/api/admin/user-admin?team_id={team}&limit=100"),
+            get("/api/admin/user-admin?limit=1&cursor={number}"),
+        ],
+        "user_admin.create_user" => vec![
+            probe(Method::POST, "/api/admin/user-admin")
+                .with(json!({
+                    "email": "{new}@example.com", "name": "Eve", "rootRole": 1, "id": "{number}", "user_id": "{user}", "team_id": "{team}",
+                    "sendEmail": true, "is_operator": true, "manager_id": "{user}",
+                }))
+                .writing(),
+        ],
+        "user_admin.update_user" => vec![
+            probe(Method::PUT, "/api/admin/user-admin/{number}").with(json!({"name": "Eve", "email": "{new}@example.com", "rootRole": 3})),
+            probe(Method::PUT, "/api/admin/user-admin/{number}").with(json!({"rootRole": 3, "team_id": "{team}"})),
+            probe(Method::PUT, "/api/admin/user-admin/{user}").with(json!({"rootRole": 3})),
+        ],
+        "user_admin.delete_user" => {
+            vec![probe(Method::DELETE, "/api/admin/user-admin/{number}"), probe(Method::DELETE, "/api/admin/user-admin/{user}")]
+        }
+        "user_admin.search_users" => vec![
+            get("/api/admin/user-admin/search?q={user}"),
+            get("/api/admin/user-admin/search?q=no{number}&team_id={team}"),
+            get("/api/admin/user-admin/search?q={team}"),
+        ],
+        "user_admin.get_admin_count" => {
+            vec![get("/api/admin/user-admin/admin-count"), get("/api/admin/user-admin/admin-count?team_id={team}")]
+        }
+        "user_admin.list_inactive_users" => {
+            vec![get("/api/admin/user-admin/inactive"), get("/api/admin/user-admin/inactive?team_id={team}")]
+        }
+        "user_admin.delete_inactive_users" => vec![
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{number}"]})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete?team_id={team}")
+                .with(json!({"ids": ["{number}"], "team_id": "{team}"})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{user}"]})),
+        ],
+        "managed_users.list_shares" => vec![get("/api/v1/users/shares"), get("/api/v1/users/shares?user_id={user}&grantor_id={user}")],
+        "managed_users.share" => vec![
+            Probe {
+                effect: Effect::LetsIn,
+                ..probe(Method::PUT, "/api/v1/users/shares/{user}")
+                    .with(json!({"scopes": ["data:read"], "grantor_id": "{user}", "grantee_id": "{user}", "user_id": "{user}"}))
+            },
+            probe(Method::PUT, "/api/v1/users/shares/{user}").with(json!({"scopes": ["admin"]})),
+            probe(Method::PUT, "/api/v1/users/shares/{user}").with(json!({"scopes": []})),
+            probe(Method::PUT, "/api/v1/users/shares/{team}").with(json!({"scopes": ["data:read"]})),
+        ],
+        "managed_users.unshare" => {
+            vec![
+                probe(Method::DELETE, "/api/v1/users/shares/{user}"),
+                probe(Method::DELETE, "/api/v1/users/shares/{user}?grantor_id={user}"),
+            ]
+        }
+        "managed_users.create_delegated_token" => vec![
+            probe(Method::POST, "/api/v1/oauth/delegated-token").with(json!({"sub": "{user}"})),
+            probe(Method::POST, "/api/v1/oauth/delegated-token")
+                .with(json!({"sub": "{user}", "scopes": ["profile"], "team_id": "{team}", "act": {"sub": "{user}"}})),
+            probe(Method::POST, "/api/v1/oauth/delegated-token?sub={user}").with(json!({"sub": "{team}"})),
+        ],
         "managed_users.list_users" => vec![
             get("/api/v1/users/"),
             get("/api/v1/users"),
