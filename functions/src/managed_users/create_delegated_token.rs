@@ -5,7 +5,7 @@ use shared::auth::granted;
 use shared::models::parse_id;
 use shared::{Error, Result};
 
-use super::{TokenResponse, scopes};
+use super::{SCOPES, TokenResponse, scopes};
 use crate::context::DEFAULT_SCOPES;
 use crate::request::{MOST_NAME, all3, json_object, required_text, text};
 use crate::{Context, Request, Response};
@@ -17,7 +17,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.caller(&token).await?.user;
     let fields = json_object(&request)?;
     let (sub, scopes, team_id) =
-        all3(required_text(&fields, "sub", MOST_NAME), scopes(&fields), text(&fields, "team_id", MOST_NAME).map(Option::flatten))?;
+        all3(required_text(&fields, "sub", MOST_NAME), scopes(&fields, SCOPES), text(&fields, "team_id", MOST_NAME).map(Option::flatten))?;
     let refused = || Error::Forbidden("You neither manage this user, nor do they share this with you.");
     let sub = parse_id(&sub).filter(|sub| *sub != caller.id).ok_or_else(refused)?;
     let (user, share) = context.store().delegating(&caller, sub).await?.ok_or_else(refused)?;
@@ -25,10 +25,11 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if team_id.is_some_and(|team_id| parse_id(&team_id) != Some(user.team_id)) {
         return Err(refused());
     }
-    let scopes = scopes.filter(|scopes| !scopes.is_empty()).unwrap_or_else(|| granted.clone());
-    if !scopes.iter().all(|scope| granted.contains(scope)) {
+    let asked = scopes.filter(|scopes| !scopes.is_empty()).unwrap_or_else(|| granted.clone());
+    if !asked.iter().all(|scope| granted.contains(scope)) {
         return Err(refused());
     }
+    let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
     let issued = context.app.issuer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now)?;
     Ok(TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK))
 }

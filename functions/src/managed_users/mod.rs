@@ -78,16 +78,16 @@ const SCOPES: &[&str] = &[
     "admin",
 ];
 
-/// The `scopes` of a body, if they are there.
-fn scopes(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, Issue> {
+/// The `scopes` of a body, if they are there: each one of those allowed.
+fn scopes(fields: &Map<String, Value>, allowed: &'static [&'static str]) -> Result<Option<Vec<String>>, Issue> {
     let issue = |fault| Issue::new(Place::Body, "scopes", fault);
     let values = match fields.get("scopes") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(values)) => values,
         Some(_) => return Err(issue(Fault::NotA("a list"))),
     };
-    let known = |value: &Value| value.as_str().filter(|scope| SCOPES.contains(scope)).map(str::to_owned);
-    values.iter().map(|value| known(value).ok_or_else(|| issue(Fault::NotOneOf(SCOPES)))).collect::<Result<_, _>>().map(Some)
+    let known = |value: &Value| value.as_str().filter(|scope| allowed.contains(scope)).map(str::to_owned);
+    values.iter().map(|value| known(value).ok_or_else(|| issue(Fault::NotOneOf(allowed)))).collect::<Result<_, _>>().map(Some)
 }
 
 /// A share as its giver sees it.
@@ -212,6 +212,7 @@ impl From<&Issue> for ValidationError {
             Fault::NotA("a boolean") => ("bool_parsing", "Input should be a valid boolean, unable to interpret input".to_owned()),
             Fault::NotA("a string") => ("string_type", "Input should be a valid string".to_owned()),
             Fault::NotA("a list") => ("list_type", "Input should be a valid list".to_owned()),
+            Fault::NotA("a list of one or more") => ("too_short", "List should have at least 1 item after validation, not 0".to_owned()),
             Fault::NotOneOf(values) => ("enum", format!("Input should be one of {}", values.join(", "))),
             Fault::TooLong(most) => ("string_too_long", format!("String should have at most {most} characters")),
             Fault::Blank => ("string_too_short", "String should have at least 1 character".to_owned()),
@@ -221,7 +222,9 @@ impl From<&Issue> for ValidationError {
             Place::Token => Place::Body,
             place => place,
         };
-        let name = Some(issue.name.clone()).filter(|name| !name.is_empty());
+        // Names of headers stand in small letters.
+        let name = if place == Place::Header { issue.name.to_lowercase() } else { issue.name.clone() };
+        let name = Some(name).filter(|name| !name.is_empty());
         Self { loc: std::iter::once(place.as_str().to_owned()).chain(name).collect(), msg, kind }
     }
 }

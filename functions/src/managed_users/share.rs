@@ -11,9 +11,6 @@ use super::{SCOPES, ShareBody, no_such_user};
 use crate::request::{json_object, path_id};
 use crate::{Context, Request, Response, json};
 
-/// Those that cannot be shared: what they let one do is one's own.
-const NOT_SHARED: [&str; 2] = ["admin", "offline_access"];
-
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
@@ -34,12 +31,11 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 fn scopes(fields: &Map<String, Value>) -> Result<Vec<String>, Issue> {
     let issue = |fault| Issue::new(Place::Body, "scopes", fault);
-    let mut scopes = super::scopes(fields)?.ok_or_else(|| issue(Fault::Missing))?;
-    if scopes.iter().any(|scope| NOT_SHARED.contains(&scope.as_str())) {
-        return Err(issue(Fault::NotOneOf(&SCOPES[..SCOPES.len() - NOT_SHARED.len()])));
-    }
+    let missing = || issue(if fields.contains_key("scopes") { Fault::NotA("a list") } else { Fault::Missing });
+    // What the last two let one do is one's own.
+    let mut scopes = super::scopes(fields, &SCOPES[..SCOPES.len() - 2])?.ok_or_else(missing)?;
     if scopes.is_empty() {
-        return Err(issue(Fault::Blank));
+        return Err(issue(Fault::NotA("a list of one or more")));
     }
     scopes.sort();
     scopes.dedup();

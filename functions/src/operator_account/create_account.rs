@@ -16,8 +16,14 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;
-    let (user, quota_tiers, ()) =
-        futures::try_join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.not_answered(&token))?;
+    let (user, quota_tiers, not_answered) =
+        futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.not_answered(&token));
+    let (user, quota_tiers) = (user?, quota_tiers?);
+    // Who is locked or deleted by now is given no former answer either.
+    if let Some(user) = &user {
+        in_use(user)?;
+    }
+    not_answered?;
     if let Some(user) = user {
         return existing(context, claims, user).await;
     }
@@ -67,12 +73,17 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
     }
 }
 
-async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Response> {
+/// Refuses an account that may not be used.
+fn in_use(user: &User) -> Result<()> {
     match user.status {
-        Status::Suspended => return Err(Error::AccountSuspended),
-        Status::Deleted => return Err(Error::AccountDeleted),
-        Status::Invited | Status::Active => {}
+        Status::Suspended => Err(Error::AccountSuspended),
+        Status::Deleted => Err(Error::AccountDeleted),
+        Status::Invited | Status::Active => Ok(()),
     }
+}
+
+async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Response> {
+    in_use(&user)?;
     let account = context.store().account(user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     if user.status == Status::Active {

@@ -2,7 +2,7 @@
 //! soft-deleted caller may use. Keys that the delete revoked stay revoked.
 
 use lambda_http::http::StatusCode;
-use shared::models::User;
+use shared::models::{Status, User};
 use shared::store::Account;
 use shared::{Error, Result};
 
@@ -13,14 +13,14 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
-    let (user, ()) = futures::try_join!(context.store().own_user(&token), context.not_answered(&token))?;
-    let user = user.ok_or(Error::BadCredential("no such user"))?;
+    let (user, not_answered) = futures::join!(context.store().own_user(&token), context.not_answered(&token));
+    let user = user?.ok_or(Error::BadCredential("no such user"))?;
+    // Who is locked, or was removed by someone else, is given no former answer either.
+    may_restore(&user)?;
+    not_answered?;
     let change = |user: &User| {
         let restored = restored(user, context.now)?;
-        // Whom someone else removed does not let themselves in again.
-        if user.deleted_by != Some(user.id) {
-            return Err(Error::Conflict("Someone else deleted this account. Ask an operator to restore it.".into()));
-        }
+        may_restore(user)?;
         Ok(restored)
     };
     change(&user)?;
@@ -28,4 +28,15 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(user.id, "user.restored");
     context.store().change_user(user, change, &act, answer).await
+}
+
+/// Refuses who does not let themselves in again.
+fn may_restore(user: &User) -> Result<()> {
+    match user.status {
+        Status::Suspended => Err(Error::AccountSuspended),
+        Status::Deleted if user.deleted_by != Some(user.id) => {
+            Err(Error::Conflict("Someone else deleted this account. Ask an operator to restore it.".into()))
+        }
+        _ => Ok(()),
+    }
 }
