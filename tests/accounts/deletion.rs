@@ -582,6 +582,31 @@ async fn who_was_suspended_or_invited_when_deleted_is_so_when_restored() {
 }
 
 #[tokio::test]
+async fn who_was_invited_may_decline_and_think_again() {
+    let roster = Roster::start().await;
+    let before = user(&roster, INVITED).await;
+    delete_own(&roster, INVITED).await.expect(202);
+    assert_eq!(sign_up(&roster, INVITED, &json!({"email": before.email})).await.expect(403).json()["code"], "account_deleted");
+    restore_own(&roster, INVITED).await.expect(200);
+    assert_eq!(user(&roster, INVITED).await.status, Status::Invited);
+    assert_eq!(user(&roster, INVITED).await.invite_link, before.invite_link);
+    sign_up(&roster, INVITED, &json!({"email": before.email})).await.expect(200);
+    assert_eq!(user(&roster, INVITED).await.status, Status::Active);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_restore_is_answered_again_under_its_idempotency_key_and_made_once() {
+    let roster = Roster::start().await;
+    let restore = || bare(&roster, Method::POST, RESTORE, DELETED).header("idempotency-key", "restore-me");
+    let first = send(restore()).await.expect(200);
+    let again = unchanged(&roster, restore()).await.expect(200);
+    assert_eq!((again.text, again.headers["idempotency-replayed"].as_str()), (first.text, "true"));
+    assert_eq!(log(&roster, DELETED).await.len(), 1);
+    roster.check_table().await;
+}
+
+#[tokio::test]
 async fn of_twenty_restores_at_once_one_restores() {
     let roster = Roster::start().await;
     let answers = futures::future::join_all((0..20).map(|_| restore_own(&roster, DELETED))).await;

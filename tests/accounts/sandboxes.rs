@@ -646,3 +646,120 @@ async fn a_sandbox_is_made_once_for_one_idempotency_key() {
     assert_eq!(figures(&roster, team).await[0].1, 1);
     roster.check_table().await;
 }
+
+/// A sandbox as the model of a team's usage knows it.
+#[derive(Debug)]
+struct Life {
+    id: String,
+    memory_mb: u64,
+    timeout_ms: Option<u64>,
+    reserved: u64,
+    made_on: String,
+    running_since: Option<i64>,
+    ran_ms: u64,
+    status: &'static str,
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
+    }
+
+    fn of<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())]
+    }
+}
+
+/// Makes, runs, pauses and destroys sandboxes for days, as dice say, and holds every answer and all the figures against a model.
+async fn live(seed: u64) {
+    let roster = Roster::start().await;
+    let tier = QuotaTier { max_concurrent_sandboxes: 4, daily_sandbox_creates: 12, daily_gb_hours: 3.0, ..wide() };
+    let team = alone_in_tier(&roster, &tier).await;
+    let limit = 3 * 1024 * 3_600_000_u64;
+    let mut dice = Dice(seed);
+    let mut lives: Vec<Life> = Vec::new();
+    // Sandboxes made, MB × ms billed, MB × ms billed or reserved, by day.
+    let mut days: std::collections::BTreeMap<String, (u64, u64, u64)> = Default::default();
+    let mut refused = 0;
+    for step in 0..160 {
+        let (now, today) = (roster.now().as_millisecond(), roster.now().date());
+        match dice.below(8) {
+            0..=2 => {
+                let (memory_mb, timeout_ms) = (dice.of(&[None, Some(256), Some(1024)]), dice.of(&[None, Some(600_000), Some(3_600_000)]));
+                let body = json!({"template": "base", "memory_mb": memory_mb, "timeout_ms": timeout_ms});
+                let answer = create(&roster, NEW, &body).await;
+                let reserved = memory_mb.unwrap_or(0) * timeout_ms.unwrap_or(0);
+                let day = days.get(&today).copied().unwrap_or_default();
+                let at_once = lives.iter().filter(|life| life.status != "destroyed").count();
+                let fits = if reserved == 0 { day.2 < limit } else { day.2 + reserved <= limit };
+                if at_once < 4 && day.0 < 12 && fits {
+                    let id = id_of(&answer);
+                    let day = days.entry(today.clone()).or_default();
+                    (day.0, day.2) = (day.0 + 1, day.2 + reserved);
+                    let memory_mb = memory_mb.unwrap_or(0);
+                    let life =
+                        Life { id, memory_mb, timeout_ms, reserved, made_on: today, running_since: None, ran_ms: 0, status: "starting" };
+                    lives.push(life);
+                } else {
+                    answer.expect(429);
+                    refused += 1;
+                }
+            }
+            3..=4 if !lives.is_empty() => {
+                let (place, to) = (dice.below(lives.len()), dice.of(&["running", "paused"]));
+                let life = &mut lives[place];
+                let answer = set_status(&roster, NEW, &life.id, to).await;
+                if life.status == "destroyed" || (life.status, to) == ("starting", "paused") {
+                    answer.expect(409);
+                } else {
+                    assert_eq!(answer.expect(200).json()["status"], to);
+                    match (life.running_since, to) {
+                        (None, "running") => life.running_since = Some(now),
+                        (Some(since), "paused") => {
+                            life.ran_ms = (life.ran_ms + (now - since) as u64).min(life.timeout_ms.unwrap_or(u64::MAX));
+                            life.running_since = None;
+                        }
+                        _ => {}
+                    }
+                    life.status = to;
+                }
+            }
+            5 if !lives.is_empty() => {
+                let place = dice.below(lives.len());
+                let life = &mut lives[place];
+                assert_eq!(destroy(&roster, NEW, &life.id).await.expect(200).json()["status"], "destroyed");
+                if life.status != "destroyed" {
+                    let running = life.running_since.take().map_or(0, |since| (now - since) as u64);
+                    let used = life.memory_mb * (life.ran_ms + running).min(life.timeout_ms.unwrap_or(u64::MAX));
+                    life.status = "destroyed";
+                    let day = days.entry(today).or_default();
+                    (day.1, day.2) = (day.1 + used, day.2 + used);
+                    days.entry(life.made_on.clone()).or_default().2 -= life.reserved;
+                }
+            }
+            _ => roster.advance(dice.of(&[1, 60, 300, 1800, 7200])),
+        }
+        if step % 10 == 9 {
+            let told = figures(&roster, team).await;
+            let exact: Vec<_> = told.iter().map(|day| (day.0.clone(), day.1, day.3)).collect();
+            let expected: Vec<_> = days.iter().map(|(date, day)| (date.clone(), day.0, day.2)).collect();
+            assert_eq!(exact, expected, "seed {seed}, step {step}");
+            for (day, (_, billed, _)) in told.iter().zip(days.values()) {
+                assert!((day.2 - *billed as f64 / (1024.0 * 3_600_000.0)).abs() < 1e-9, "seed {seed}, step {step}: {day:?}");
+            }
+            roster.check_table().await;
+        }
+    }
+    assert!(refused > 5 && days.len() > 1, "seed {seed} tried little: {refused} refused in {} days", days.len());
+}
+
+#[tokio::test]
+async fn days_of_sandboxes_are_counted_and_billed_as_a_model_says() {
+    for seed in [1, 2, 3] {
+        live(seed).await;
+    }
+}
