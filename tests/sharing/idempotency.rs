@@ -454,6 +454,29 @@ async fn receipts_go_with_their_user() {
 }
 
 #[tokio::test]
+async fn a_receipt_written_while_its_user_is_erased_goes_with_the_user() {
+    // The request's caller is read before they are marked, and the receipt written after what is theirs was listed.
+    let latency = Duration::from_millis(20);
+    let roster = Roster::start_with(|options| options.latency = latency).await;
+    for round in 0..8_u32 {
+        let body = json!({"first_name": "Short", "last_name": null});
+        let made = roster.call(Method::POST, USERS, demo::MANAGER, &body).await.expect(200).json();
+        let id: Uuid = made["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        roster.get(ME, id).await.expect(200);
+        share(&roster, demo::VIEWER, id, &["profile"]).await.expect(200);
+        let (path, credential, body) = (format!("{USERS}{id}"), roster.token(id), json!({"sub": demo::VIEWER}));
+        let asked = async {
+            tokio::time::sleep(latency / 2 * round).await;
+            send(post(&roster, DELEGATED, &credential, KEY, &body)).await
+        };
+        let (erased, asked) = futures::join!(roster.delete(&path, demo::MANAGER), asked);
+        erased.expect(200);
+        assert!([200, 401, 403].contains(&asked.status), "{asked:?}");
+        check(&roster).await;
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_told_again_but_stand_nowhere_in_the_table() {
     for case in cases() {
         let Some(field) = case.secret else { continue };

@@ -16,7 +16,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Freshness, Store, failed};
+use super::{Freshness, Refusal, Store, WriteError};
 use crate::Response;
 use crate::error::{Error, Result};
 use crate::table::{Item, Key, TTL};
@@ -60,6 +60,7 @@ impl Secret {
 /// What a request with an `Idempotency-Key` is told by, and where its answer is kept.
 #[derive(Debug, Clone)]
 pub struct Receipt {
+    caller: Uuid,
     key: Key,
     fingerprint: String,
     encryption: [u8; 32],
@@ -90,7 +91,7 @@ impl Receipt {
     pub fn new(secret: &Secret, caller: Uuid, credential: &str, idempotency_key: &str, fingerprint: &str, now: Timestamp) -> Result<Self> {
         let name = self::fingerprint(&[credential.as_bytes(), idempotency_key.as_bytes()]);
         let encryption = secret.derive("idempotency answer", idempotency_key.as_bytes())?;
-        Ok(Self { key: Key::receipt(caller, &name), fingerprint: fingerprint.to_owned(), encryption, now, kept: Arc::default() })
+        Ok(Self { caller, key: Key::receipt(caller, &name), fingerprint: fingerprint.to_owned(), encryption, now, kept: Arc::default() })
     }
 
     /// Notes that the answer is kept.
@@ -174,22 +175,14 @@ impl Store {
         if receipt.kept.load(Ordering::Relaxed) {
             return Ok(answer);
         }
-        let put = receipt.put(&self.table, &answer)?;
-        let outcome = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_names(put.expression_attribute_names)
-            .set_expression_attribute_values(put.expression_attribute_values)
-            .send()
-            .await;
-        match outcome {
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => {
-                Ok(self.answered(receipt).await?.unwrap_or(answer))
-            }
-            outcome => outcome.map(|_| answer).map_err(failed),
+        let mut transaction = self.transaction();
+        transaction.put_first(receipt.put(&self.table, &answer)?, Refusal::Answered);
+        transaction.require_user(receipt.caller)?;
+        match self.commit(transaction).await {
+            Err(WriteError::Refused(Refusal::Answered)) => Ok(self.answered(receipt).await?.unwrap_or(answer)),
+            // The caller is erased meanwhile, and nothing of theirs is to stay.
+            Err(WriteError::Refused(_)) => Ok(answer),
+            outcome => Ok(outcome.map(|()| answer)?),
         }
     }
 }
