@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The last second that an instant can be of, after the Unix epoch: 9999-12-30T22:00:00Z.
+pub const LAST_SECOND: i64 = 253_402_207_200;
+
 /// An instant in UTC to the millisecond, written `2026-05-02T09:30:00.000Z`: always 24 characters, so that the text
 /// sorts as the time does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The instant so many milliseconds after the Unix epoch; the nearest that can be written (years 1 to 9999) if it is out of range.
+    /// The instant so many milliseconds after the Unix epoch; the nearest there is (year 1 to [`LAST_SECOND`]) if it is out of range.
     pub fn from_millisecond(milliseconds: i64) -> Self {
-        // Year 1 to 9999: what four digits can show.
-        let bounded = milliseconds.clamp(-62_135_596_800_000, 253_402_214_400_000);
+        // From year 1: what four digits can show.
+        let bounded = milliseconds.clamp(-62_135_596_800_000, LAST_SECOND * 1000);
         Self(jiff::Timestamp::from_millisecond(bounded).unwrap_or_default())
     }
 
@@ -110,8 +113,8 @@ mod tests {
             assert_eq!(timestamp.to_string(), text);
             assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
         }
-        assert_eq!(Timestamp::from_millisecond(i64::MAX).to_string().len(), 24);
-        assert_eq!(Timestamp::from_millisecond(i64::MIN).to_string().len(), 24);
+        assert_eq!(Timestamp::from_millisecond(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(Timestamp::from_millisecond(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
         assert_eq!("2026-05-02 09:30:00.345678+00".parse::<Timestamp>().unwrap().to_string(), "2026-05-02T09:30:00.345Z");
     }
 }

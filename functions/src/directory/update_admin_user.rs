@@ -3,15 +3,13 @@
 
 use serde_json::{Map, Value};
 use shared::models::User;
+use shared::time::LAST_SECOND;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 
 use super::{administered_user, details, user_answer};
 use crate::entity_tag::IfMatch;
 use crate::request::{MOST_NAME, all3, text};
 use crate::{Context, Request, Response};
-
-/// The last second that four digits of a year can write.
-const LAST_SECOND: i64 = 253_402_214_400;
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {

@@ -7,9 +7,8 @@ use shared::models::{Status, User};
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
 
-use super::{Fields, UserBody};
+use super::{Fields, UserBody, body};
 use crate::entity_tag::tagged;
-use crate::request::json_object;
 use crate::{Context, Request, Response, json};
 
 /// Answers the request.
@@ -27,12 +26,12 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 fn new_user(context: &Context, request: &Request, caller: &User) -> Result<User> {
     let issue = |name: &str, fault| Issue::new(Place::Body, name, fault);
-    let body = json_object(request)?;
-    let send_email = match body.get("sendEmail") {
+    let fields = body(request)?;
+    let send_email = match fields.get("sendEmail") {
         None | Some(serde_json::Value::Bool(_) | serde_json::Value::Null) => Ok(()),
         Some(_) => Err(issue("sendEmail", Fault::NotA("a boolean"))),
     };
-    let fields = Fields::read(&body);
+    let fields = Fields::read(&fields);
     let mut issues: Vec<_> = send_email.err().into_iter().collect();
     let fields = match fields {
         Ok(fields) => fields,

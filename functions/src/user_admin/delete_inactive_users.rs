@@ -6,8 +6,8 @@ use shared::models::User;
 use shared::store::Act;
 use shared::{Error, Fault, Issue, Place, Result};
 
+use super::body;
 use super::list_inactive_users::is_inactive;
-use crate::request::json_object;
 use crate::{Context, Request, Response};
 
 /// The most users of one request.
@@ -22,7 +22,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let act = Act { keeps_admin: true, receipt: None, ..context.act(caller.user.id, "user.deleted") };
     let active = || Error::Conflict("The user is not inactive.".into());
     let may = |user: &User| if is_inactive(user, context.now) { Ok(()) } else { Err(active()) };
-    for user in users {
+    // Who asks is there, whether that is noted yet or not.
+    for user in users.into_iter().filter(|user| user.id != caller.user.id) {
         match context.store().soft_delete(user, context.app.grace_days, may, &act, |_| Response::default()).await {
             // Seen meanwhile, deleted by someone else, or the last administrator.
             Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => {}
@@ -35,11 +36,11 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 /// The numbers of the body's `ids`.
 fn numbers(request: &Request) -> Result<Vec<u64>> {
     let issue = |fault| Error::invalid(Issue::new(Place::Body, "ids", fault));
-    let body = json_object(request)?;
-    let ids = body.get("ids").ok_or_else(|| issue(Fault::Missing))?;
+    let fields = body(request)?;
+    let ids = fields.get("ids").ok_or_else(|| issue(Fault::Missing))?;
     let ids = ids.as_array().ok_or_else(|| issue(Fault::NotA("a list")))?;
     if ids.len() > MOST_IDS {
-        return Err(issue(Fault::TooMany(MOST_IDS)));
+        return Err(issue(Fault::NotA("a list of at most 100 integers")));
     }
     // A number below 1 is nobody's.
     let number = |id: &serde_json::Value| id.as_i64().map(|id| u64::try_from(id).unwrap_or(0)).or_else(|| id.as_u64());

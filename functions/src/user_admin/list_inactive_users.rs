@@ -47,8 +47,10 @@ impl From<User> for InactiveUser {
 
 /// Answers the request.
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let access = context.authenticate(&request).await?.team_admin()?;
-    let mut users = inactive(context, &access).await?;
+    let caller = context.authenticate(&request).await?;
+    let mut users = inactive(context, &caller.team_admin()?).await?;
+    // Who asks is there, whether that is noted yet or not.
+    users.retain(|user| user.id != caller.user.id);
     users.sort_by_key(|user| user.number);
     Ok(json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() }))
 }

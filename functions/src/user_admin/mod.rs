@@ -10,7 +10,7 @@ pub mod list_users;
 pub mod search_users;
 pub mod update_user;
 
-use lambda_http::http::StatusCode;
+use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
@@ -18,7 +18,7 @@ use shared::models::{AccountType, Role, Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use crate::request::{MOST_EMAIL, MOST_NAME, email, path_parameter, text};
+use crate::request::{MOST_EMAIL, MOST_NAME, email, json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
@@ -111,6 +111,31 @@ fn parse_number(id: &str) -> Result<i64> {
     number.ok_or_else(|| Error::invalid(Issue::new(Place::Path, "id", Fault::NotAnInteger { min: i64::MIN, max: i64::MAX }).sent(id)))
 }
 
+/// What bodies are written in.
+const CONTENT_TYPES: &[&str] = &["application/json"];
+
+/// The body as a JSON object. One that says it is something else is refused, as the product does; one that says nothing is taken.
+fn body(request: &Request) -> Result<Map<String, Value>> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let accepted = |content_type: &str| {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        CONTENT_TYPES.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted))
+    };
+    match content_type {
+        Some(content_type) if !accepted(&content_type) => {
+            Err(Error::invalid(Issue::new(Place::Header, header::CONTENT_TYPE.as_str(), Fault::NotOneOf(CONTENT_TYPES)).sent(content_type)))
+        }
+        _ => json_object(request),
+    }
+}
+
+/// The content type that a request was refused for.
+fn refused_content_type(error: &Error) -> Option<String> {
+    let Error::Invalid(issues) = error else { return None };
+    let issue = issues.iter().find(|issue| issue.place == Place::Header && issue.name == header::CONTENT_TYPE.as_str())?;
+    Some(issue.sent.iter().flat_map(|sent| sent.chars()).take(MOST_REPEATED).collect())
+}
+
 /// The fields of a body that make or change a user. What is absent is `None`; what is null or "" is `Some(None)`.
 struct Fields {
     name: Option<Option<String>>,
@@ -171,8 +196,13 @@ struct Detail {
     path: String,
 }
 
+/// The most characters of what was sent that an error repeats.
+const MOST_REPEATED: usize = 100;
+
 fn render(error: &Error, request_id: &str) -> Response {
+    let content_type = refused_content_type(error);
     let (status, name) = match error {
+        _ if content_type.is_some() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ContentTypeError"),
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "AuthenticationRequired"),
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
         Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => {
@@ -188,12 +218,20 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };
-    let (message, details) = match error {
-        Error::Invalid(issues) => {
+    let (message, details) = match (error, content_type) {
+        (_, Some(content_type)) => {
+            let accepted = CONTENT_TYPES.join(", ");
+            let advice = "and make sure the body is in the corresponding format.";
+            let message = format!(
+                "We do not accept the content-type you provided ({content_type}). Try using one of the content-types we do accept instead ({accepted}) {advice}"
+            );
+            (message, None)
+        }
+        (Error::Invalid(issues), _) => {
             let message = "Request validation failed: the request's body or parameters are not what we expect. See `details`.".to_owned();
             (message, Some(issues.iter().map(Detail::from).collect()))
         }
-        error => (error.to_string(), None),
+        (error, _) => (error.to_string(), None),
     };
     let permissions = (name == "PermissionError").then_some(["ADMIN"]);
     // The id by which the error is found in the log, where it has the form that the contract asks for.
@@ -207,13 +245,14 @@ impl From<&Issue> for Detail {
             Place::Path => "params",
             place => place.as_str(),
         };
-        let path = format!("/{place}/{}", issue.name);
+        // The whole body has no name.
+        let path = if issue.name.is_empty() { format!("/{place}") } else { format!("/{place}/{}", issue.name) };
         let expectation = match &issue.fault {
-            Fault::NotAnInteger { .. } => "must be integer".to_owned(),
+            Fault::NotAnInteger { min: i64::MIN, max: i64::MAX } => "must be integer".to_owned(),
             fault => fault.to_string(),
         };
         // What was sent is repeated as JSON, at most this much of it.
-        let sent = issue.sent.as_ref().map(|sent| sent.chars().take(100).collect::<String>());
+        let sent = issue.sent.as_ref().map(|sent| sent.chars().take(MOST_REPEATED).collect::<String>());
         let sent = sent.map(|sent| format!(" You sent {}.", Value::String(sent))).unwrap_or_default();
         Self { message: format!("The `{path}` property {expectation}.{sent}"), path }
     }

@@ -196,24 +196,40 @@ impl Store {
         Ok(items.into_iter().filter_map(|item| Some((item.get(SK)?.as_s().ok()?.clone(), item))).collect())
     }
 
-    /// The ids of a team's users whose place in an order begins with a text.
+    /// The ids of a team's users who are not deleted and whose place in an order begins with a text: as many as a search finds.
     async fn indexed(&self, team: Uuid, order: Order, text: &str) -> Result<Vec<Uuid>> {
         let (index, sort) = order.index();
-        let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(index)
-            .key_condition_expression("#team = :team AND begins_with(#sort, :text)")
-            .expression_attribute_names("#team", TEAM_ID)
-            .expression_attribute_names("#sort", sort)
-            .expression_attribute_values(":team", AttributeValue::S(team.to_string()))
-            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
-            .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(failed)?;
-        output.items.unwrap_or_default().into_iter().map(|item| Ok(decode::<Identified>(item)?.id)).collect()
+        let mut ids = Vec::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(index)
+                .key_condition_expression("#team = :team AND begins_with(#sort, :text)")
+                .filter_expression("#status <> :deleted")
+                .expression_attribute_names("#team", TEAM_ID)
+                .expression_attribute_names("#sort", sort)
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":team", AttributeValue::S(team.to_string()))
+                .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
+                .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+                .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed)?;
+            for item in output.items.unwrap_or_default() {
+                ids.push(decode::<Identified>(item)?.id);
+            }
+            start = output.last_evaluated_key;
+            // Those who are deleted until their purge leave room for the others.
+            if start.is_none() || ids.len() >= MOST_FOUND {
+                ids.truncate(MOST_FOUND);
+                return Ok(ids);
+            }
+        }
     }
 }
 

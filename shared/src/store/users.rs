@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
+use super::transaction::back_off;
 use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::Response;
 use crate::auth::TeamAccess;
@@ -16,7 +17,7 @@ use crate::table::{Item, Key, last_seen_attribute, user_attributes};
 pub const SEEN_EVERY: i64 = 600;
 
 /// How often a change that others get in the way of is tried.
-pub(super) const CHANGE_ATTEMPTS: usize = 8;
+pub(super) const CHANGE_ATTEMPTS: u32 = 8;
 
 impl Store {
     /// The user of that id, whoever asks: for authentication, and for checks that follow at once.
@@ -139,10 +140,14 @@ impl Store {
         also: impl Fn(&mut Transaction) -> Result<()>,
         answer: impl Fn(&User) -> Response,
     ) -> Result<Response> {
-        for _ in 0..CHANGE_ATTEMPTS {
+        for attempt in 0..CHANGE_ATTEMPTS {
             let Some(changed) = change(&user)? else { return Ok(answer(&user)) };
             match self.update_user(&user, changed, act, &also, &answer).await {
-                Err(WriteError::Refused(Refusal::Changed)) => user = self.again(user.id).await?,
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    // Many who change a user at once would else get in each other's way again.
+                    back_off(attempt + 1).await;
+                    user = self.again(user.id).await?;
+                }
                 outcome => return Ok(outcome?.1),
             }
         }
@@ -194,7 +199,7 @@ impl Store {
         act: &Act,
         answer: impl Fn(&User) -> Response,
     ) -> Result<Response> {
-        for _ in 0..CHANGE_ATTEMPTS {
+        for attempt in 0..CHANGE_ATTEMPTS {
             may(&user)?;
             let mut keys = self.working_keys(user.id).await?;
             // A transaction takes 100 writes; a key is two.
@@ -218,7 +223,10 @@ impl Store {
             };
             let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &with_the_user, act.at);
             match self.update_user(&user, deleted, act, also, &answer).await {
-                Err(WriteError::Refused(Refusal::Changed)) => user = self.again(user.id).await?,
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    back_off(attempt + 1).await;
+                    user = self.again(user.id).await?;
+                }
                 outcome => {
                     let (user, answer) = outcome?;
                     // A key that was made while the others were read: none is made any more.
