@@ -213,7 +213,8 @@ fn hostile_texts() -> Vec<String> {
         "0",
         "-0",
         "+1",
-        "01",
+        // A number, and not the caller's own.
+        "012",
         "0x1",
         "1e3",
         "1.0",
