@@ -600,6 +600,23 @@ mod deleting {
     }
 
     #[tokio::test]
+    async fn that_is_refused_ends_none_of_many_keys() {
+        let roster = Roster::start().await;
+        for _ in 0..45 {
+            roster.call(Method::POST, "/v1/keys", demo::OTHER_ADMIN, &json!({})).await.expect(201);
+        }
+        let delete = || roster.request(Method::DELETE, &numbered(1)).bearer_auth(roster.token(demo::OTHER_ADMIN));
+        unchanged(&roster, delete()).await.expect(400);
+        // With another administrator it passes, and all of them end.
+        roster.call(Method::PUT, &numbered(2), demo::OTHER_ADMIN, &json!({"rootRole": 1})).await.expect(200);
+        send(delete()).await.expect(200);
+        let keys = roster.items().await.into_iter().filter(|item| item["sk"] == "KEY" && item["user_id"] == json!(demo::OTHER_ADMIN));
+        let works: Vec<_> = keys.map(|key| key["is_active"].clone()).collect();
+        assert_eq!(works, vec![json!(false); 45]);
+        roster.check_table().await;
+    }
+
+    #[tokio::test]
     async fn of_oneself_is_the_end() {
         let roster = Roster::start().await;
         roster.delete(&numbered(1), demo::ADMIN).await.expect(200);

@@ -204,6 +204,10 @@ impl Store {
             let mut keys = self.working_keys(user.id).await?;
             // A transaction takes 100 writes; a key is two.
             let with_the_user = keys.split_off(keys.len().saturating_sub(40));
+            // These end before it is known whether the user may go: the last administrator keeps theirs.
+            if !keys.is_empty() && act.keeps_admin && user.governs() && self.administrators(user.team_id).await? <= 1 {
+                return Err(WriteError::Refused(Refusal::LastAdmin).into());
+            }
             for keys in keys.chunks(40) {
                 let mut transaction = self.transaction();
                 self.revoke_all(&mut transaction, user.id, keys, act.at)?;
@@ -241,6 +245,16 @@ impl Store {
             }
         }
         Err(Error::Unavailable("the user kept changing".into()))
+    }
+
+    /// How many people administer a team.
+    async fn administrators(&self, team: Uuid) -> Result<u64> {
+        #[derive(serde::Deserialize)]
+        struct Counted {
+            #[serde(default)]
+            admins: u64,
+        }
+        Ok(self.get::<Counted>(&Key::team(team), Freshness::Strong).await?.map_or(0, |team| team.admins))
     }
 
     /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no change: the version stays.
