@@ -24,7 +24,7 @@ pub enum Error {
     #[error("A delegated token may not do this. Use a token of your own: see `/api/v1/oauth/principal-token`.")]
     Delegated,
     /// The endpoint is for platform operators.
-    #[error("Only a platform operator may do this.")]
+    #[error("Only a platform operator may do this, with a token or an API key of the scope `operator`.")]
     OperatorRequired,
     /// The caller may not do this; the text says what it takes.
     #[error("{0}")]
@@ -33,10 +33,10 @@ pub enum Error {
     #[error("{0}")]
     NotFound(String),
     /// There is no such account.
-    #[error("There is no such account.")]
+    #[error("There is no such account. Check the id.")]
     AccountNotFound,
     /// The account is not soft-deleted, which this takes.
-    #[error("This account is not deleted.")]
+    #[error("This takes a soft-deleted account, and this one is not deleted.")]
     AccountNotDeleted,
     /// The request collides with what is there.
     #[error("{0}")]
@@ -81,12 +81,12 @@ impl Error {
 
     /// A path that is no endpoint's.
     pub fn no_such_endpoint() -> Self {
-        Self::NotFound("There is no such endpoint.".into())
+        Self::NotFound("There is no such endpoint. Check the method and the path.".into())
     }
 
     /// An API key's id that is none of the caller's.
     pub fn no_such_key() -> Self {
-        Self::NotFound("There is no key of that id.".into())
+        Self::NotFound("You have no key of that id. GET /v1/keys lists yours.".into())
     }
 
     /// A fault of ours, with its cause.

@@ -325,15 +325,39 @@ async fn an_email_that_is_not_proven_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn the_invite_of_a_user_who_is_deleted_opens_nothing() {
+async fn the_invite_of_a_user_who_is_deleted_opens_nothing_until_it_is_revoked() {
     let roster = Roster::start().await;
     let id = invite(&roster, EMAIL).await;
     let made = team(&roster, demo::TEAM).await.into_iter().find(|user| user.invite_id == Some(id)).expect("a user");
     roster.delete(&format!("{USER_ADMIN}/{}", made.number), demo::ADMIN).await.expect(200);
-    let again = request(&roster, Method::POST, &revoke_path(id), demo::ADMIN, &json!({}));
-    unchanged(&roster, again).await.expect(409);
     sign_up(&roster, GUEST, EMAIL).await.expect(409);
     assert_eq!(roster.get(&format!("{DIRECTORY}/{}", made.id), demo::ADMIN).await.expect(200).json()["details"]["status"], "deleted");
+    roster.check_table().await;
+    // Then the user is erased, and the email is free.
+    revoke(&roster, id).await.expect(200);
+    assert!(roster.user(made.id).await.is_none());
+    invite(&roster, EMAIL).await;
+    sign_up(&roster, GUEST, EMAIL).await.expect(201);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_platform_operator_revokes_in_the_account_that_they_name() {
+    let roster = Roster::start().await;
+    let id = invite_by(&roster, demo::PLATFORM_OPERATOR, EMAIL, demo::OTHER_TEAM).await.expect(200).json()["details"]["id"].clone();
+    let path = |account: &str| format!("{INVITES}/{}/revoke{account}", id.as_str().expect("an id"));
+    let of = |caller, account: &str| request(&roster, Method::POST, &path(account), caller, &json!({}));
+    let named = format!("?account_id={}", demo::OTHER_TEAM);
+    for (caller, account, status) in [
+        (demo::PLATFORM_OPERATOR, "", 404),
+        (demo::PLATFORM_OPERATOR, "?account_id=acme", 400),
+        (demo::ADMIN, named.as_str(), 403),
+        (demo::id(0xb3), named.as_str(), 403),
+    ] {
+        unchanged(&roster, of(caller, account)).await.expect(status);
+    }
+    let answer = send(of(demo::PLATFORM_OPERATOR, &named)).await.expect(200).json();
+    assert_eq!(answer["details"]["status"], "revoked");
     roster.check_table().await;
 }
 

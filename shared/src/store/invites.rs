@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use super::erasure::marked_due;
-use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
+use super::transaction::back_off;
+use super::users::CHANGE_ATTEMPTS;
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::Response;
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
@@ -46,38 +48,64 @@ impl Store {
             invite_id: Some(invite.id),
             ..User::new(invite.user_id, number, (team_id, team_name), act.at)
         };
-        let also = |transaction: &mut super::Transaction| {
-            transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible)
-        };
+        let also =
+            |transaction: &mut Transaction| transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible);
         self.create_user_with(&user, act, also, |_| answer(&invite)).await
     }
 
-    /// Takes a pending invite back, and erases the user it made.
+    /// Takes a pending invite back, and erases the user it made, whatever became of them.
     ///
     /// # Errors
-    /// `NotFound` where the team has no such invite; `Conflict` where it is used or revoked.
-    pub async fn revoke_invite(&self, invite: &Invite, act: &Act, answer: impl Fn(&Invite) -> Response) -> Result<Response> {
+    /// `Conflict` where it is used or revoked.
+    pub async fn revoke_invite(
+        &self,
+        access: &TeamAccess,
+        mut invite: Invite,
+        act: &Act,
+        answer: impl Fn(&Invite) -> Response,
+    ) -> Result<Response> {
         let conflict = || Error::Conflict("Only a pending invite can be revoked: this one is used or revoked already.".into());
-        let user = self.user(invite.user_id, Freshness::Strong).await?.filter(|user| user.status == Status::Invited);
-        let (InviteStatus::Pending, Some(user)) = (invite.status, user) else { return Err(conflict()) };
-        let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
-        // The user goes, the invite stays.
-        let marked = User { invite_id: None, ..marked_due(&user, act) };
         let key = Key::invite(invite.team_id, invite.id);
-        let also = |transaction: &mut super::Transaction| {
-            let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string())];
-            transaction.set_if(&key, texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
-        };
-        match self.update_user(&user, marked, act, also, |_| answer(&revoked)).await {
-            Err(WriteError::Refused(Refusal::Changed)) => Err(conflict()),
-            outcome => {
-                let (marked, answer) = outcome?;
-                // Should this be cut off, the user is due already: the next purge does it.
-                let is_revoked = |user: &User| user.status == Status::Deleted;
-                self.erase(marked, is_revoked, &act.part("user.erased")).await?;
-                Ok(answer)
+        for attempt in 0..CHANGE_ATTEMPTS {
+            back_off(attempt).await;
+            if invite.status != InviteStatus::Pending {
+                return Err(conflict());
+            }
+            let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
+            let revoke = |transaction: &mut Transaction| {
+                let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string())];
+                transaction.set_if(&key, texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
+            };
+            let made = |user: &User| user.invite_id == Some(invite.id);
+            let outcome = match self.user(invite.user_id, Freshness::Strong).await?.filter(made) {
+                // The user goes, the invite stays.
+                Some(user) => {
+                    let marked = User { invite_id: None, ..marked_due(&user, act) };
+                    let marked = self.update_user(&user, marked, act, revoke, |_| answer(&revoked)).await;
+                    marked.map(|(user, answer)| (Some(user), answer))
+                }
+                None => {
+                    let answer = answer(&revoked);
+                    let mut transaction = self.transaction();
+                    revoke(&mut transaction)?;
+                    self.commit_answered(transaction, act, &answer).await.map(|()| (None, answer))
+                }
+            };
+            match outcome {
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    invite = self.invite_of(access, invite.id).await?.ok_or_else(conflict)?;
+                }
+                outcome => {
+                    let (marked, answer) = outcome?;
+                    if let Some(marked) = marked {
+                        // Should this be cut off, the user is due already: the next purge does it.
+                        self.erase(marked, |user| user.status == Status::Deleted, &act.part("user.erased")).await?;
+                    }
+                    return Ok(answer);
+                }
             }
         }
+        Err(Error::Unavailable("the invite kept changing".into()))
     }
 
     /// The invite of that id in a team whose invites the caller may see.

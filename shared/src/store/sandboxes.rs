@@ -206,7 +206,7 @@ impl Store {
     async fn sandbox(&self, owner: &User, id: &str) -> Result<SandboxRecord> {
         // Longer than any id: no key for DynamoDB.
         let found = if id.len() > 100 { None } else { self.get(&Key::sandbox(owner.id, id), Freshness::Strong).await? };
-        found.ok_or_else(|| Error::NotFound("There is no sandbox of that id.".into()))
+        found.ok_or_else(|| Error::NotFound("You have no sandbox of that id.".into()))
     }
 
     fn replace_sandbox(
