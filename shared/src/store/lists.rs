@@ -1,5 +1,6 @@
 //! Lists of a team's users: in any order, filtered, from any offset, with exact totals.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -148,6 +149,25 @@ impl Store {
         items.into_iter().map(super::decode).collect()
     }
 
+    /// A query of a team's users in an order; with a condition on their place in it (`#sort`), and the value in that (`:bound`).
+    pub(super) fn in_team(&self, team: Uuid, order: Order, place: Option<(&str, AttributeValue)>) -> QueryFluentBuilder {
+        let (index, sort) = order.index();
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .expression_attribute_names("#team", TEAM_ID)
+            .expression_attribute_values(":team", AttributeValue::S(team.to_string()));
+        match place {
+            None => query.key_condition_expression("#team = :team"),
+            Some((condition, bound)) => query
+                .key_condition_expression(format!("#team = :team AND {condition}"))
+                .expression_attribute_names("#sort", sort)
+                .expression_attribute_values(":bound", bound),
+        }
+    }
+
     /// Passes over `skip` entries of an index and reads the next `limit`.
     async fn walk(
         &self,
@@ -162,16 +182,7 @@ impl Store {
         let mut start = None;
         let mut unknown = FIRST_GUESS;
         loop {
-            let mut request = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(page.order.index().0)
-                .key_condition_expression("#team = :team")
-                .expression_attribute_names("#team", TEAM_ID)
-                .expression_attribute_values(":team", AttributeValue::S(access.team_id().to_string()))
-                .scan_index_forward(forward)
-                .set_exclusive_start_key(start);
+            let mut request = self.in_team(access.team_id(), page.order, None).scan_index_forward(forward).set_exclusive_start_key(start);
             let mut conditions = Vec::new();
             for (attribute, word) in page.filter.conditions() {
                 conditions.push(format!("#{attribute} = :{attribute}"));
@@ -206,21 +217,8 @@ impl Store {
     pub async fn user_by_number(&self, access: &TeamAccess, number: u64) -> Result<Option<User>> {
         let team_id = access.team_id();
         let indexed = async {
-            let (index, sort_key) = Order::Number.index();
-            let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(index)
-                .key_condition_expression("#team = :team AND #number = :number")
-                .expression_attribute_names("#team", TEAM_ID)
-                .expression_attribute_names("#number", sort_key)
-                .expression_attribute_values(":team", AttributeValue::S(team_id.to_string()))
-                .expression_attribute_values(":number", AttributeValue::N(number.to_string()))
-                .limit(1)
-                .send()
-                .await
-                .map_err(failed)?;
+            let number = ("#sort = :bound", AttributeValue::N(number.to_string()));
+            let output = self.in_team(team_id, Order::Number, Some(number)).limit(1).send().await.map_err(failed)?;
             output.items.unwrap_or_default().pop().map(super::decode::<User>).transpose()
         };
         let key = Key::number(team_id, number);

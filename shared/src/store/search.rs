@@ -1,6 +1,7 @@
 //! Finding users by how their email or a name begins, and listing all of them: over all teams for platform operators, in one team for
 //! its members.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::{Freshness, From, Holder, Store, decode, failed};
 use crate::auth::{Caller, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{ListedUser, Status, User};
-use crate::table::{EVERYONE, Item, Key, Order, SK, TEAM_ID, WIDE_PARTITIONS, WideIndex, fold, initial, searchable};
+use crate::table::{EVERYONE, Item, Key, Order, SK, WIDE_PARTITIONS, WideIndex, fold, initial, searchable};
 use crate::time::Timestamp;
 
 /// A page of users, and where the next one starts, if there is more.
@@ -92,17 +93,9 @@ impl Store {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
-            let (index, sort) = Order::LastSeen.index();
+            let before = ("#sort < :bound", AttributeValue::S(time.to_string()));
             let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(index)
-                .key_condition_expression("#team = :team AND #sort < :time")
-                .expression_attribute_names("#team", TEAM_ID)
-                .expression_attribute_names("#sort", sort)
-                .expression_attribute_values(":team", AttributeValue::S(access.team_id().to_string()))
-                .expression_attribute_values(":time", AttributeValue::S(time.to_string()))
+                .in_team(access.team_id(), Order::LastSeen, Some(before))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -120,24 +113,13 @@ impl Store {
 
     /// A team's users who are not deleted, by number, from behind `after`.
     pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<User>> {
-        let (index, sort) = Order::Number.index();
+        let (_, sort) = Order::Number.index();
         let mut users: Vec<User> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {
             let wanted = (limit - users.len()).saturating_add(1);
-            let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(index)
-                .key_condition_expression("#team = :team AND #number > :after")
-                .filter_expression("#status <> :deleted")
-                .expression_attribute_names("#team", TEAM_ID)
-                .expression_attribute_names("#number", sort)
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":team", AttributeValue::S(access.team_id().to_string()))
-                .expression_attribute_values(":after", AttributeValue::N(after.to_string()))
-                .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+            let behind = ("#sort > :bound", AttributeValue::N(after.to_string()));
+            let output = not_deleted(self.in_team(access.team_id(), Order::Number, Some(behind)))
                 .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
                 .send()
                 .await
@@ -198,23 +180,11 @@ impl Store {
 
     /// The ids of a team's users who are not deleted and whose place in an order begins with a text: as many as a search finds.
     async fn indexed(&self, team: Uuid, order: Order, text: &str) -> Result<Vec<Uuid>> {
-        let (index, sort) = order.index();
         let mut ids = Vec::new();
         let mut start = None;
         loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(index)
-                .key_condition_expression("#team = :team AND begins_with(#sort, :text)")
-                .filter_expression("#status <> :deleted")
-                .expression_attribute_names("#team", TEAM_ID)
-                .expression_attribute_names("#sort", sort)
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":team", AttributeValue::S(team.to_string()))
-                .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
-                .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+            let beginning = ("begins_with(#sort, :bound)", AttributeValue::S(text.to_owned()));
+            let output = not_deleted(self.in_team(team, order, Some(beginning)))
                 .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
@@ -231,6 +201,14 @@ impl Store {
             }
         }
     }
+}
+
+/// The query without those who are deleted.
+fn not_deleted(query: QueryFluentBuilder) -> QueryFluentBuilder {
+    query
+        .filter_expression("#status <> :deleted")
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
 }
 
 #[derive(serde::Deserialize)]
