@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::transaction::back_off;
 use super::users::CHANGE_ATTEMPTS;
 use super::{Act, Freshness, From, Refusal, Store, WriteError, decode};
 use crate::Response;
@@ -21,7 +22,8 @@ impl Store {
     /// The user is marked first, as deleted and due by now: from then on nothing is added to what is theirs, nobody restores it, and
     /// what was cut off is due at once.
     pub async fn erase(&self, mut user: User, still: impl Fn(&User) -> bool, act: &Act) -> Result<bool> {
-        for _ in 0..CHANGE_ATTEMPTS {
+        for attempt in 0..CHANGE_ATTEMPTS {
+            back_off(attempt).await;
             let erased = match self.mark_due(&user, act).await {
                 Ok(marked) => self.erase_marked(&marked, act).await,
                 Err(error) => Err(error),
