@@ -114,6 +114,7 @@ async fn another_dynamodb_serves_as_well() {
         demo: true,
         config: local::config().expect("the defaults"),
         clock: shared::Clock::system(),
+        log: std::sync::Arc::new(functions::log::NoLog),
     };
     let data = local::Data::open(&options).await.expect("a database");
     let folder = TempDir::new().expect("a folder");

@@ -6,13 +6,15 @@ use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};
 use shared::auth::{self, Caller, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
-use shared::config::Config;
+use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
-use shared::store::{Act, Receipt, SEEN_EVERY, Secret, Store, fingerprint};
+use shared::secrets::{Keyring, Vault};
+use shared::store::{Act, Receipt, SEEN_EVERY, Store, fingerprint};
 use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::log::Log;
 use crate::{Request, Response};
 
 /// What lives as long as the process.
@@ -27,23 +29,33 @@ pub struct App {
     pub grace_days: u32,
     /// Where invited users sign up.
     pub sign_up_url: String,
+    /// Where requests are logged.
+    pub log: Arc<dyn Log>,
     tokens: TokenVerifier,
-    secret: Secret,
+    keyring: Arc<Keyring>,
 }
 
 impl App {
-    /// The application over a client of DynamoDB.
+    /// The application over a client of DynamoDB, and one of Secrets Manager where secrets are there.
     ///
     /// # Errors
-    /// An internal error, which no setting causes.
-    pub fn new(config: &Config, client: shared::dynamodb::Client, clock: Clock) -> Result<Self> {
+    /// Names the variable whose secret cannot be read.
+    pub async fn new(
+        config: &Config,
+        client: shared::dynamodb::Client,
+        vault: Option<Vault>,
+        log: Arc<dyn Log>,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let keyring = Arc::new(Keyring::open(&config.tokens.secrets, vault, clock.now()).await?);
         Ok(Self {
             store: Store::new(client, &config.table_name),
-            tokens: TokenVerifier::new(&config.tokens, clock.clone())?,
-            issuer: TokenIssuer::new(&config.tokens)?,
+            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), clock.clone()),
+            issuer: TokenIssuer::new(&config.tokens, keyring.clone()),
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
-            secret: config.tokens.signing_secret.clone(),
+            log,
+            keyring,
             clock,
         })
     }
@@ -60,6 +72,7 @@ pub struct Context {
     pub request_id: String,
     keyed: Option<Keyed>,
     receipt: OnceLock<Receipt>,
+    caller_id: OnceLock<Uuid>,
     seen: Seen,
     sightings: Mutex<Option<oneshot::Sender<Sighting>>>,
     sighting: Mutex<Option<oneshot::Receiver<Sighting>>>,
@@ -87,6 +100,7 @@ impl Context {
             request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
             keyed: Keyed::read(request),
             receipt: OnceLock::new(),
+            caller_id: OnceLock::new(),
             seen,
             sightings: Mutex::new(Some(sender)),
             sighting: Mutex::new(Some(receiver)),
@@ -105,7 +119,14 @@ impl Context {
 
     /// Verifies the request's credential. For a token that takes no read.
     pub async fn verify(&self, request: &Request) -> Result<VerifiedToken> {
-        auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.now).await
+        let token = auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.now).await?;
+        let _ = self.caller_id.set(token.user_id());
+        Ok(token)
+    }
+
+    /// Whom the credential names, if it was verified.
+    pub(crate) fn caller_id(&self) -> Option<Uuid> {
+        self.caller_id.get().copied()
     }
 
     /// The credential's text.
@@ -162,7 +183,8 @@ impl Context {
     pub async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
         let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(()) };
         let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
-        let receipt = Receipt::new(&self.app.secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
+        let secret = &self.app.keyring.keys(self.now).await.answers;
+        let receipt = Receipt::new(secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
         match self.app.store.answered(&receipt).await? {
             Some(answer) => Err(Error::Answered(Box::new(answer))),
             None => {

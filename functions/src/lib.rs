@@ -6,6 +6,7 @@
 mod context;
 pub mod directory;
 mod entity_tag;
+pub mod log;
 pub mod gateway;
 pub mod managed_users;
 pub mod operator_account;
@@ -17,6 +18,7 @@ pub mod workspace;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -27,6 +29,7 @@ use shared::dynamodb::{Cost, Meter};
 use shared::{Error, Result};
 
 pub use context::{App, Context};
+use log::{RequestLine, milliseconds};
 
 /// A request, as API Gateway hands it over.
 pub type Request = lambda_http::Request;
@@ -94,17 +97,36 @@ pub fn handler(name: &str) -> Option<&'static Handler> {
 impl Handler {
     /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says also what it cost.
     pub fn answer<'a>(&'a self, app: &Arc<App>, request: Request) -> BoxFuture<'a, (Response, Cost)> {
+        let start = Instant::now();
         let contract = Contract::of_path(request.raw_http_path());
         let context = Context::new(app.clone(), contract.places, &request);
-        Box::pin(Meter::measure(async move {
+        let mut line = RequestLine {
+            at: context.now,
+            handler: self.name,
+            method: request.method().to_string(),
+            status: 0,
+            duration_ms: 0.0,
+            dynamodb_calls: 0,
+            dynamodb_steps: 0,
+            dynamodb_ms: 0.0,
+            read_units: 0.0,
+            write_units: 0.0,
+            caller_id: None,
+            request_id: context.request_id.clone(),
+            failed_call: None,
+            cause: None,
+        };
+        let app = app.clone();
+        let work = Meter::measure(async move {
             let run = async {
                 let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
                 context.no_more_sightings();
                 context.settle(outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))).await
             };
             let (outcome, ()) = futures::join!(run, context.note_sighting());
+            let mut cause = None;
             let mut response = outcome.unwrap_or_else(|error| {
-                log(&error, self.name, &context.request_id);
+                cause = cause_of(&error);
                 let mut response = (contract.render)(&error, &context.request_id);
                 add_standard_headers(&error, &mut response);
                 response
@@ -112,18 +134,24 @@ impl Handler {
             if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
                 response.headers_mut().insert("x-request-id", request_id);
             }
-            response
-        }))
+            (response, cause, context.caller_id())
+        });
+        Box::pin(async move {
+            let ((response, cause, caller_id), cost) = work.await;
+            (line.status, line.cause, line.caller_id) = (response.status().as_u16(), cause, caller_id);
+            line.duration_ms = milliseconds(start.elapsed());
+            app.log.request(&line.costing(&cost));
+            (response, cost)
+        })
     }
 }
 
-/// One line for each error, at the boundary: the kind and the cause, never what the caller sent.
-fn log(error: &Error, handler: &str, request_id: &str) {
+/// What the log says of an error: what caused it, never what the caller sent.
+fn cause_of(error: &Error) -> Option<String> {
     match error {
-        Error::Internal(cause) => tracing::error!(handler, request_id, cause = %chain(cause.as_ref()), "failed"),
-        Error::Unavailable(cause) => tracing::warn!(handler, request_id, cause = %chain(cause.as_ref()), "unavailable"),
-        Error::BadCredential(reason) => tracing::info!(handler, request_id, reason, "credential refused"),
-        _ => {}
+        Error::Internal(cause) | Error::Unavailable(cause) => Some(chain(cause.as_ref())),
+        Error::BadCredential(reason) => Some((*reason).to_owned()),
+        _ => None,
     }
 }
 

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use functions::log::CloudLog;
 use functions::schedule::purge_accounts;
 use functions::{App, HANDLERS, Handler, gateway};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::Clock;
 use shared::config::Config;
+use shared::secrets::Vault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -30,7 +32,9 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(|variable| std::env::var(variable).ok())?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
     let client = shared::dynamodb::client(&aws);
-    let app = Arc::new(App::new(&config, client, Clock::system())?);
+    let vault = (!config.tokens.secrets.are_fixed()).then(|| Vault::new(&aws));
+    let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
+    let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog { stage }), Clock::system()).await?);
     // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it
     // fail, the first request says so.
     let _ = app.store.reach().await;

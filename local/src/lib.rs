@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use functions::App;
+use functions::log::Log;
 use shared::Clock;
 use shared::config::Config;
 use shared::dynamodb::Client;
@@ -56,6 +57,8 @@ pub struct Options {
     pub config: Config,
     /// The time.
     pub clock: Clock,
+    /// Where requests are logged.
+    pub log: Arc<dyn Log>,
 }
 
 /// The table, opened and filled.
@@ -84,7 +87,7 @@ impl Data {
     /// The application over this data.
     pub async fn app(&self, options: &Options) -> Result<Arc<App>, Failure> {
         let client = database::client(&self.database, options.latency).await;
-        Ok(Arc::new(App::new(&options.config, client, options.clock.clone())?))
+        Ok(Arc::new(App::new(&options.config, client, None, options.log.clone(), options.clock.clone()).await?))
     }
 }
 

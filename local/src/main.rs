@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use functions::gateway;
+use functions::log::NoLog;
 use functions::schedule::purge_accounts;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
@@ -136,6 +138,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         demo: !data.empty,
         config: local::config()?,
         clock: Clock::system(),
+        log: Arc::new(NoLog),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Serialize;
 use shared::Timestamp;
-use shared::config::TokenConfig;
+use shared::config::{SecretSource, TokenConfig};
 use uuid::Uuid;
 
 use crate::Failure;
@@ -23,7 +23,9 @@ struct Claims<'a> {
 
 /// A token for a user, good for `ttl` from `now`.
 pub fn issue(config: &TokenConfig, sub: Uuid, email: &str, ttl: Duration, now: Timestamp) -> Result<String, Failure> {
-    let secret = config.secret.as_deref().ok_or("tokens are made with JWT_SECRET, which is not set")?;
+    let Some(SecretSource::Text(secret)) = &config.secrets.provider else {
+        return Err("tokens are made with JWT_SECRET, which is not set".into());
+    };
     let iat = now.as_second();
     let exp = iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
     let claims = Claims { iss: &config.issuer, aud: &config.audience, sub, email, role: "authenticated", iat, exp };

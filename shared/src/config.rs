@@ -1,9 +1,6 @@
 //! The settings, read from the environment once at start.
 
 use std::fmt;
-
-use crate::store::Secret;
-
 /// What is wrong with the environment: which variable, and what about it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("environment variable {variable} {problem}")]
@@ -27,32 +24,51 @@ pub struct Config {
     pub sign_up_url: String,
 }
 
-/// How tokens are checked. At least one of the secret and the JWKS URL is set.
-#[derive(Clone)]
+/// How tokens are checked. At least one of the provider's secret and the JWKS URL is set.
+#[derive(Debug, Clone)]
 pub struct TokenConfig {
-    /// `JWT_SECRET`: the HS256 secret, at least 32 bytes.
-    pub secret: Option<String>,
+    /// The secrets.
+    pub secrets: SecretSources,
     /// `JWKS_URL`: where the provider publishes its public keys.
     pub jwks_url: Option<String>,
     /// `JWT_ISSUER`: the required `iss`.
     pub issuer: String,
     /// `JWT_AUDIENCE`: the required `aud`.
     pub audience: String,
-    /// `SIGNING_SECRET`: Roster's own secret, at least 32 bytes; `JWT_SECRET` where it is not set. From it come the keys that sign
-    /// delegated tokens and encrypt the answers kept for repeated requests.
-    pub signing_secret: Secret,
 }
 
-impl fmt::Debug for TokenConfig {
+/// Where the secrets are.
+#[derive(Debug, Clone)]
+pub struct SecretSources {
+    /// `JWT_SECRET` or `JWT_SECRET_ARN`: the identity provider's HS256 secret, at least 32 bytes.
+    pub provider: Option<SecretSource>,
+    /// `SIGNING_SECRET` or `SIGNING_SECRET_ARN`: Roster's own secret, at least 32 bytes; the provider's where it is not set. From it come
+    /// the keys that sign delegated tokens and encrypt the answers kept for repeated requests.
+    pub own: Option<SecretSource>,
+}
+
+impl SecretSources {
+    /// Whether they never change while the process lives.
+    pub fn are_fixed(&self) -> bool {
+        ![&self.provider, &self.own].into_iter().flatten().any(|source| matches!(source, SecretSource::Arn(_)))
+    }
+}
+
+/// Where a secret is. Debug output hides its text.
+#[derive(Clone)]
+pub enum SecretSource {
+    /// In the variable itself: on a developer's machine.
+    Text(String),
+    /// In Secrets Manager, by that ARN.
+    Arn(String),
+}
+
+impl fmt::Debug for SecretSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TokenConfig")
-            .field("secret", &self.secret.as_ref().map(|_| "(hidden)"))
-            .field("jwks_url", &self.jwks_url)
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("signing_secret", &self.signing_secret)
-            .finish()
+        match self {
+            Self::Text(_) => formatter.write_str("Text(hidden)"),
+            Self::Arn(arn) => write!(formatter, "Arn({arn})"),
+        }
     }
 }
 
@@ -65,21 +81,16 @@ impl Config {
     pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let optional = |variable| get(variable).filter(|value| !value.is_empty());
         let required = |variable| optional(variable).ok_or_else(|| ConfigError { variable, problem: "is not set".into() });
-        let secret = optional("JWT_SECRET");
+        let secret = |text, arn| optional(arn).map(SecretSource::Arn).or_else(|| optional(text).map(SecretSource::Text));
+        let provider = secret("JWT_SECRET", "JWT_SECRET_ARN");
+        let own = secret("SIGNING_SECRET", "SIGNING_SECRET_ARN");
         let jwks_url = optional("JWKS_URL");
-        if secret.is_none() && jwks_url.is_none() {
+        if provider.is_none() && jwks_url.is_none() {
             return Err(ConfigError { variable: "JWT_SECRET", problem: "is not set, and neither is JWKS_URL: one of them must be".into() });
         }
-        // It is never used as it is, but derived from: the provider's secret can stand in.
-        let signing_secret = optional("SIGNING_SECRET").or_else(|| secret.clone()).ok_or_else(|| ConfigError {
-            variable: "SIGNING_SECRET",
-            problem: "is not set, and neither is JWT_SECRET, which could stand in".into(),
-        })?;
-        // RFC 7518, section 3.2: a key of at least the hash's size.
-        for (variable, secret) in [("JWT_SECRET", secret.as_ref()), ("SIGNING_SECRET", Some(&signing_secret))] {
-            if secret.is_some_and(|secret| secret.len() < 32) {
-                return Err(ConfigError { variable, problem: "is shorter than 32 bytes".into() });
-            }
+        if provider.is_none() && own.is_none() {
+            let problem = "is not set, and neither is JWT_SECRET, which could stand in".into();
+            return Err(ConfigError { variable: "SIGNING_SECRET", problem });
         }
         let grace_days = match optional("DELETION_GRACE_DAYS") {
             None => 30,
@@ -101,11 +112,10 @@ impl Config {
         Ok(Self {
             table_name: required("TABLE_NAME")?,
             tokens: TokenConfig {
-                secret,
+                secrets: SecretSources { provider, own },
                 jwks_url,
                 issuer: required("JWT_ISSUER")?,
                 audience: required("JWT_AUDIENCE")?,
-                signing_secret: Secret::new(&signing_secret),
             },
             grace_days,
             sign_up_url,
@@ -139,10 +149,8 @@ mod tests {
             ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
             ("JWT_ISSUER", "", "environment variable JWT_ISSUER is not set"),
             ("JWT_AUDIENCE", "", "environment variable JWT_AUDIENCE is not set"),
-            ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
             ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL: one of them must be"),
             ("JWKS_URL", "http://example.com", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
-            ("SIGNING_SECRET", "short", "environment variable SIGNING_SECRET is shorter than 32 bytes"),
             ("SIGN_UP_URL", "javascript:x", "environment variable SIGN_UP_URL must start with https://, http:// or /"),
             ("DELETION_GRACE_DAYS", "-1", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("DELETION_GRACE_DAYS", "4000", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),

@@ -14,11 +14,14 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
-use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
-use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput};
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
+use aws_smithy_runtime_api::client::interceptors::context::Error as InterceptorError;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 /// A client with Roster's time limits, retries and meter, from any configuration.
 ///
@@ -54,6 +57,8 @@ pub struct Cost {
     pub write_units: f64,
     /// Time with a call under way.
     pub waited: Duration,
+    /// The call that failed last, such as `TransactWriteItems`; one whose condition was not met did not fail.
+    pub failed_call: Option<&'static str>,
 }
 
 /// Adds up the cost of the calls made inside [`Meter::measure`].
@@ -97,11 +102,13 @@ struct Metering;
 /// For each operation that we use: asks for its capacity, and reads it.
 macro_rules! operations {
     ($($input:ident, $output:ident: $kind:ident;)+) => {
-        fn ask(context: &mut BeforeSerializationInterceptorContextMut<'_>) {
+        /// Says also what operation it is.
+        fn ask(context: &mut BeforeSerializationInterceptorContextMut<'_>) -> &'static str {
             $(if let Some(input) = context.input_mut().downcast_mut::<$input>() {
                 input.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
-                return;
+                return stringify!($input).trim_end_matches("Input");
             })+
+            "another call"
         }
 
         fn consumed(context: &FinalizerInterceptorContextRef<'_>) -> (f64, f64) {
@@ -122,6 +129,24 @@ operations! {
     UpdateItemInput, UpdateItemOutput: write;
     BatchWriteItemInput, BatchWriteItemOutput: write;
     TransactWriteItemsInput, TransactWriteItemsOutput: write;
+}
+
+/// The name of the operation that is under way.
+#[derive(Debug)]
+struct Operation(&'static str);
+
+impl Storable for Operation {
+    type Storer = StoreReplace<Self>;
+}
+
+/// Whether an error is more than a condition that was not met.
+fn is_failure(error: &OrchestratorError<InterceptorError>) -> bool {
+    let condition = |error: &InterceptorError| {
+        error.downcast_ref::<UpdateItemError>().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+            || error.downcast_ref::<PutItemError>().is_some_and(PutItemError::is_conditional_check_failed_exception)
+            || error.downcast_ref::<TransactWriteItemsError>().is_some_and(TransactWriteItemsError::is_transaction_canceled_exception)
+    };
+    !error.as_operation_error().is_some_and(condition)
 }
 
 fn read(capacity: &ConsumedCapacity) -> (f64, f64) {
@@ -159,9 +184,9 @@ impl Intercept for Metering {
         &self,
         context: &mut BeforeSerializationInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        ask(context);
+        config.interceptor_state().store_put(Operation(ask(context)));
         Meter::current(|reading| {
             if reading.under_way == 0 {
                 reading.cost.steps += 1;
@@ -186,10 +211,13 @@ impl Intercept for Metering {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (read_units, write_units) = consumed(context);
+        let failed = matches!(context.output_or_error(), Some(Err(error)) if is_failure(error));
+        let failed_call = config.load::<Operation>().filter(|_| failed).map(|operation| operation.0);
         Meter::current(|reading| {
+            reading.cost.failed_call = failed_call.or(reading.cost.failed_call);
             reading.cost.read_units += read_units;
             reading.cost.write_units += write_units;
             reading.under_way = reading.under_way.saturating_sub(1);

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dynamodb;
 pub mod error;
 pub mod models;
+pub mod secrets;
 pub mod store;
 pub mod table;
 pub mod time;

@@ -85,7 +85,7 @@ impl Provider {
     async fn roster(&self) -> Roster {
         let url = self.url();
         Roster::start_with(|options| {
-            options.config.tokens.secret = None;
+            options.config.tokens.secrets.provider = None;
             options.config.tokens.jwks_url = Some(url);
         })
         .await

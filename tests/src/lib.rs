@@ -49,6 +49,7 @@ impl Roster {
             demo: true,
             config: local::config().expect("the defaults make a configuration"),
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
+            log: Arc::new(functions::log::NoLog),
         };
         adjust(&mut options);
         // The same data every time: made once, and copied.

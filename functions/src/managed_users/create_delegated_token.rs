@@ -30,6 +30,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(refused());
     }
     let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-    let issued = context.app.issuer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now)?;
+    let issued = context.app.issuer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now).await?;
     Ok(TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK))
 }

@@ -20,7 +20,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         }
         Some(delegation) => {
             Caller::principal_of(context.store(), &token, delegation, &DEFAULT_SCOPES).await?;
-            let issued = context.app.issuer.principal(delegation, &own_scopes, context.now)?;
+            let issued = context.app.issuer.principal(delegation, &own_scopes, context.now).await?;
             TokenResponse::new(issued.text, issued.seconds_left, &own_scopes)
         }
     };

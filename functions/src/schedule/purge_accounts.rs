@@ -7,6 +7,7 @@ use shared::store::Report;
 use tokio::time::Instant;
 
 use crate::App;
+use crate::log::PurgeLine;
 
 /// The name by which template.yaml's `Handler:` calls it.
 pub const NAME: &str = "schedule.purge_accounts";
@@ -16,14 +17,8 @@ pub const NAME: &str = "schedule.purge_accounts";
 /// # Errors
 /// Where the due accounts cannot be listed: the schedule tries again.
 pub async fn run(app: &App, time_left: Duration) -> Result<Report> {
-    let report = app.store.purge(app.clock.now(), Instant::now() + time_left).await?;
-    tracing::info!(
-        purged = report.purged,
-        skipped = report.skipped,
-        failed = report.failed,
-        oldest_due_age_seconds = report.oldest_due_age_seconds,
-        finished = report.finished,
-        "purge"
-    );
+    let now = app.clock.now();
+    let report = app.store.purge(now, Instant::now() + time_left).await?;
+    app.log.purge(&PurgeLine { at: now, report });
     Ok(report)
 }

@@ -1,6 +1,8 @@
 //! Tokens: those of the identity provider, and those that Roster signs itself, by which someone acts for another user.
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,6 +12,7 @@ use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
 use crate::models::parse_id;
+use crate::secrets::Keyring;
 use crate::time::{Clock, Timestamp};
 
 /// What Roster reads of a token.
@@ -65,11 +68,10 @@ const LEEWAY: f64 = 30.0;
 
 /// Verifies tokens against the configured keys, issuer and audience.
 pub struct TokenVerifier {
-    secret: Option<DecodingKey>,
+    keyring: Arc<Keyring>,
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
-    own: DecodingKey,
 }
 
 /// What Roster's own tokens are told by: their `kid`, and their `iss`.
@@ -110,37 +112,34 @@ pub struct IssuedToken {
 
 /// Signs Roster's own tokens.
 pub struct TokenIssuer {
-    key: EncodingKey,
+    keyring: Arc<Keyring>,
     audience: String,
 }
 
 impl TokenIssuer {
     /// An issuer by the settings.
-    ///
-    /// # Errors
-    /// An internal error, which no setting causes.
-    pub fn new(config: &TokenConfig) -> Result<Self> {
-        Ok(Self { key: EncodingKey::from_secret(&own_key(config)?), audience: config.audience.clone() })
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>) -> Self {
+        Self { keyring, audience: config.audience.clone() }
     }
 
     /// A token by which `actor`, who is signed in until then, acts for `user`.
-    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
-        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now)
+    pub async fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
+        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now).await
     }
 
     /// A token for the user who acts by a delegated one, as good as their own.
     ///
     /// # Errors
     /// `BadCredential` where the sign-in is over.
-    pub fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
+    pub async fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
         let until = delegation.signed_in_until;
         if until <= now.as_second() {
             return Err(Error::BadCredential("the sign-in is over"));
         }
-        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now)
+        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now).await
     }
 
-    fn issue(
+    async fn issue(
         &self,
         sub: Uuid,
         act: Option<Actor>,
@@ -160,29 +159,20 @@ impl TokenIssuer {
             signed_in_until,
         };
         let header = Header { kid: Some(OWN_KID.to_owned()), ..Header::new(Algorithm::HS256) };
-        let text = encode(&header, &claims, &self.key).map_err(Error::internal)?;
+        let text = encode(&header, &claims, &self.keyring.keys(now).await.signing).map_err(Error::internal)?;
         Ok(IssuedToken { text, seconds_left: exp - now.as_second() })
     }
 }
 
-/// The key of Roster's own tokens.
-fn own_key(config: &TokenConfig) -> Result<[u8; 32]> {
-    config.signing_secret.derive("delegated tokens", &[])
-}
-
 impl TokenVerifier {
     /// A verifier by the settings.
-    ///
-    /// # Errors
-    /// An internal error, which no setting causes.
-    pub fn new(config: &TokenConfig, clock: Clock) -> Result<Self> {
-        Ok(Self {
-            own: DecodingKey::from_secret(&own_key(config)?),
-            secret: config.secret.as_ref().map(|secret| DecodingKey::from_secret(secret.as_bytes())),
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, clock: Clock) -> Self {
+        Self {
+            keyring,
             jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-        })
+        }
     }
 
     /// Verifies a token.
@@ -197,9 +187,10 @@ impl TokenVerifier {
         }
         // The header only says which configured key to try. Each key then verifies by its own algorithm alone.
         let claims: Claims = if header.kid.as_deref() == Some(OWN_KID) {
-            return self.verify_own(token, now);
+            return self.verify_own(token, now).await;
         } else if header.alg == Algorithm::HS256 {
-            let key = self.secret.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
+            let keys = self.keyring.keys(now).await;
+            let key = keys.provider.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
             self.check(token, key, Algorithm::HS256, &self.issuer)?
         } else {
             let jwks = self.jwks.as_ref().ok_or(Error::BadCredential("no JWKS is configured"))?;
@@ -217,8 +208,8 @@ impl TokenVerifier {
     }
 
     /// Verifies a token of Roster's own, whose clock it was made by.
-    fn verify_own(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
-        let claims: OwnClaims = self.check(token, &self.own, Algorithm::HS256, OWN_ISSUER)?;
+    async fn verify_own(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
+        let claims: OwnClaims = self.check(token, &self.keyring.keys(now).await.own, Algorithm::HS256, OWN_ISSUER)?;
         if claims.exp <= now.as_second() {
             return Err(Error::BadCredential("expired"));
         }

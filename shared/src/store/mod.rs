@@ -31,7 +31,7 @@ pub use api_keys::{MadeApiKey, NewApiKey};
 pub use audit::Act;
 pub use lists::{Counts, Filter, ListQuery};
 pub use purge::Report;
-pub use receipts::{Receipt, Secret, fingerprint};
+pub use receipts::{Receipt, fingerprint};
 pub use sandboxes::NewSandbox;
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::{digest, hkdf};
+use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use aws_smithy_types::base64;
 use lambda_http::Body;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::{Freshness, Refusal, Store, WriteError};
 use crate::Response;
 use crate::error::{Error, Result};
+use crate::secrets::Secret;
 use crate::table::{Item, Key, TTL};
 use crate::time::Timestamp;
 
@@ -26,36 +27,6 @@ use crate::time::Timestamp;
 const KEPT: i64 = 86_400;
 /// The longest answer that is kept, in bytes before base64: DynamoDB takes items of 400 KB.
 const MOST_BYTES: usize = 250_000;
-
-/// Roster's own secret. Debug output hides it.
-#[derive(Clone)]
-pub struct Secret(Arc<[u8]>);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Secret(hidden)")
-    }
-}
-
-impl Secret {
-    /// The secret of that text.
-    pub fn new(text: &str) -> Self {
-        Self(text.as_bytes().into())
-    }
-
-    /// A key of 256 bits for one purpose (RFC 5869).
-    ///
-    /// # Errors
-    /// An internal error, which no input causes.
-    pub fn derive(&self, purpose: &str, salt: &[u8]) -> Result<[u8; 32]> {
-        let failed = |_| Error::internal("no key could be derived");
-        let mut key = [0; 32];
-        let info = [purpose.as_bytes()];
-        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0);
-        secret.expand(&info, hkdf::HKDF_SHA256).map_err(failed)?.fill(&mut key).map_err(failed)?;
-        Ok(key)
-    }
-}
 
 /// What a request with an `Idempotency-Key` is told by, and where its answer is kept.
 #[derive(Debug, Clone)]
