@@ -9,6 +9,7 @@ mod entity_tag;
 pub mod log;
 pub mod gateway;
 pub mod managed_users;
+pub mod openapi;
 pub mod operator_account;
 pub mod platform;
 mod request;

@@ -60,6 +60,16 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+impl utoipa::PartialSchema for Timestamp {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).examples(["2026-05-02T09:30:00.000Z"]).into()
+    }
+}
+
+impl utoipa::ToSchema for Timestamp {}
+
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 

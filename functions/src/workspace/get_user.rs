@@ -4,12 +4,20 @@ use lambda_http::http::StatusCode;
 use shared::models::parse_id;
 use shared::{Error, Result};
 
-use super::{Row, UserBody};
+use super::{Refusals, Row, UserBody};
 use crate::entity_tag::tagged;
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// A user of the caller's team, or `me`.
+#[utoipa::path(
+    get,
+    path = "/users/{id}",
+    tag = "workspace",
+    operation_id = "workspace.get_user",
+    params(("id", description = "`me`, or a user's id", example = "me")),
+    responses((status = 200, description = "The user", body = UserBody, headers(("etag", description = "The user's version"))), Refusals),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let id = path_parameter(&request, "id");

@@ -9,9 +9,11 @@ use shared::models::{User, parse_id};
 use shared::store::{Filter, ListQuery};
 use shared::table::{Order, compare};
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DEVICE_TYPES, ROLES, Row, STATUSES, UserBody};
+use super::{DEVICE_TYPES, DeviceTypeWord, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody};
+use crate::openapi::words;
 use crate::request::{integer, query};
 use crate::{Context, Request, Response, json};
 
@@ -32,7 +34,24 @@ const ORDERS: &[(&str, Order)] = &[
 const ORDER_NAMES: &[&str] = &["createdAt", "name", "role", "status", "updatedAt"];
 const DIRECTIONS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
 
-/// Answers the request.
+/// A page of the caller's workspace.
+#[utoipa::path(
+    get,
+    path = "/users",
+    tag = "workspace",
+    operation_id = "workspace.list_users",
+    params(
+        ("page" = Option<i64>, Query, minimum = 1, maximum = 9_007_199_254_740_991_i64, description = "Which page; 1 where it is left out"),
+        ("pageSize" = Option<i64>, Query, minimum = 1, maximum = 30, description = "Users on a page; 30 where it is left out"),
+        ("role" = inline(Option<RoleWord>), Query, description = "Only of this role"),
+        ("deviceType" = inline(Option<DeviceTypeWord>), Query, description = "Only with such a device"),
+        ("status" = inline(Option<StatusWord>), Query, description = "Only of this status"),
+        ("sortBy" = inline(Option<SortBy>), Query, description = "`createdAt` where it is left out"),
+        ("sortOrder" = inline(Option<SortOrder>), Query, description = "`asc` where it is left out"),
+        ("ids" = Option<Vec<String>>, Query, explode, max_items = 100, description = "Only those, each as a parameter of its own"),
+    ),
+    responses((status = 200, description = "The page", body = Answer), Refusals),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let parameters = Parameters::read(&request)?;
@@ -151,11 +170,22 @@ fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)], words: &'stat
     choices.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).ok_or_else(|| issue(name, Fault::NotOneOf(words)))
 }
 
-#[derive(Debug, Serialize)]
+words! {
+    /// What the list can be sorted by.
+    SortBy: ORDER_NAMES.iter().copied();
+    /// The directions of the list.
+    SortOrder: DIRECTIONS.iter().map(|(word, _)| *word);
+}
+
+/// A page.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WorkspaceUsers)]
 struct Answer {
     page: u64,
+    #[schema(required)]
     next: Option<u64>,
+    #[schema(required)]
     prev: Option<u64>,
     page_size: u64,
     total: u64,

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use shared::auth::Places;
 use shared::models::{DeviceType, Role, Status, User};
 use shared::{Error, Issue, Timestamp};
+use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
+use crate::openapi::words;
 use crate::{Contract, Response, json};
 
 /// What these endpoints have in common.
@@ -54,18 +56,26 @@ impl From<User> for Row {
 }
 
 /// A user as this contract shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WorkspaceUser)]
 pub struct UserBody {
     id: Uuid,
+    /// The number in the workspace.
     legacy_id: u64,
     legacy_view_all: bool,
     workspace_name: String,
     name: String,
+    /// Null for users who work through the API.
+    #[schema(required)]
     device_user_id: Option<String>,
+    #[schema(inline, value_type = DeviceTypeWord)]
     device_type: &'static str,
+    #[schema(inline, value_type = RoleWord)]
     role: &'static str,
+    /// Empty where no device was registered.
     pub_key: String,
+    #[schema(inline, value_type = StatusWord)]
     status: &'static str,
     is_suspended: bool,
     created_at: Timestamp,
@@ -108,17 +118,49 @@ fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static 
     words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
 }
 
+words! {
+    /// The words of device types.
+    DeviceTypeWord: DEVICE_TYPES.iter().map(|(word, _)| *word);
+    /// The words of roles.
+    RoleWord: ROLES.iter().map(|(word, _)| *word);
+    /// The words of statuses.
+    StatusWord: STATUSES.iter().map(|(word, _)| *word);
+}
+
 /// An error in this contract's body.
-#[derive(Debug, Serialize)]
-struct ErrorBody {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WorkspaceError)]
+pub struct ErrorBody {
     message: String,
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     issues: Option<Vec<IssueBody>>,
 }
 
+/// What every endpoint of this contract may answer beside its own.
+#[derive(IntoResponses)]
+#[allow(dead_code)]
+pub enum Refusals {
+    /// A parameter is wrong.
+    #[response(status = 400)]
+    Wrong(#[to_schema] ErrorBody),
+    /// No credential, or one that is refused.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorBody),
+    /// The credential may not do this.
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorBody),
+    /// There is no such thing, or none that the caller may see.
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorBody),
+    /// The database refuses for now: try again after `Retry-After` seconds.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorBody),
+}
+
 /// One wrong input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WorkspaceIssue)]
 struct IssueBody {
     message: String,
     path: Vec<String>,
