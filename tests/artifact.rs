@@ -322,7 +322,10 @@ async fn the_artifact_purges_what_is_due_as_the_local_server_does() {
         let start = || Roster::start_with(move |options| options.clock = Clock::new(move || then));
         let (of_artifact, of_local) = futures::join!(start(), start());
         let config = local::config().expect("the defaults");
-        let app = functions::App::new(&config, of_local.server.data.client.clone(), Clock::new(move || now)).expect("an application");
+        let log = Arc::new(functions::log::NoLog);
+        let app = functions::App::new(&config, of_local.server.data.client.clone(), None, log, Clock::new(move || now))
+            .await
+            .expect("an application");
         let mut artifact = Running::start(purge_accounts::NAME, &of_artifact.server.data.database.endpoint, &twice).await;
         for purged in [due, 0] {
             let mut report = artifact.answer(path).await;

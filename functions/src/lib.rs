@@ -6,8 +6,8 @@
 mod context;
 pub mod directory;
 mod entity_tag;
-pub mod log;
 pub mod gateway;
+pub mod log;
 pub mod managed_users;
 pub mod openapi;
 pub mod operator_account;
@@ -87,7 +87,7 @@ handlers! {
     managed_users: list_users, create_user, get_user, update_user, delete_user, list_shares, share, unshare, get_principal_token,
         create_delegated_token;
     workspace: list_users, get_user;
-    platform: get_health, unmatched;
+    platform: get_health, get_openapi, unmatched;
 }
 
 /// The handler of that name.

@@ -4,7 +4,7 @@
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::workspace;
+use crate::{platform, workspace};
 
 /// The whole description.
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use crate::workspace;
         (name = "workspace", description = "The users of the caller's team, as its console shows them."),
         (name = "platform", description = "What belongs to no contract."),
     ),
-    paths(workspace::list_users::handle, workspace::get_user::handle),
+    paths(workspace::list_users::handle, workspace::get_user::handle, platform::get_health::handle, platform::get_openapi::handle),
     modifiers(&Credentials),
 )]
 struct Description;
@@ -54,10 +54,8 @@ struct Credentials;
 impl Modify for Credentials {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let components = description.components.get_or_insert_default();
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A token of the identity provider, or an API key."))
-            .build();
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of the identity provider, or an API key.")).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let key = ApiKeyValue::with_description("authorization", "An API key with no scheme before it: in the user-admin contract.");
         components.add_security_scheme("bare_key", SecurityScheme::ApiKey(ApiKey::Header(key)));

@@ -61,6 +61,9 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
 impl Gateway {
     async fn answer(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        if let Some(page) = crate::docs::page(parts.uri.path()) {
+            return page;
+        }
         let body = match Limited::new(body, MOST_BODY_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return own_answer(413, "Request Entity Too Large"),

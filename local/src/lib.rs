@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod demo;
+mod docs;
 mod gateway;
 pub mod import;
 pub mod template;

@@ -130,10 +130,12 @@ async fn read(sources: &SecretSources, vault: Option<&Vault>) -> Result<Keys, Co
         }
     };
     let (provider, own) = futures::try_join!(provider, own)?;
-    let missing = || ConfigError { variable: "SIGNING_SECRET", problem: "is not set, and neither is JWT_SECRET, which could stand in".into() };
+    let missing =
+        || ConfigError { variable: "SIGNING_SECRET", problem: "is not set, and neither is JWT_SECRET, which could stand in".into() };
     // It is never used as it is, but derived from: the provider's secret can stand in.
     let own = own.or_else(|| provider.clone()).ok_or_else(missing)?;
-    Keys::new(provider.as_ref(), &own).map_err(|error| ConfigError { variable: "SIGNING_SECRET", problem: format!("makes no key: {error}") })
+    Keys::new(provider.as_ref(), &own)
+        .map_err(|error| ConfigError { variable: "SIGNING_SECRET", problem: format!("makes no key: {error}") })
 }
 
 async fn read_one(variable: &'static str, source: &SecretSource, vault: Option<&Vault>) -> Result<Secret, ConfigError> {

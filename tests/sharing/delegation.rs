@@ -5,7 +5,7 @@ use insta::assert_json_snapshot;
 use local::{demo, template};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::store::Secret;
+use shared::secrets::Secret;
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, changes, key, unchanged};
 use tests::{Answer, Roster, send, sign};
 use uuid::Uuid;
