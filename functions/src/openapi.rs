@@ -1,9 +1,14 @@
 //! The API's description (OpenAPI 3.1), made from the handlers and their types. `openapi.json` beside the crate's manifest is what this
 //! gave when it was last written: a test holds it to that, and the endpoint that serves it needs none of this.
 
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
+use crate::request::{MOST_EMAIL, MOST_NAME};
 use crate::{platform, workspace};
 
 /// The whole description.
@@ -22,8 +27,17 @@ use crate::{platform, workspace};
         (name = "workspace", description = "The users of the caller's team, as its console shows them."),
         (name = "platform", description = "What belongs to no contract."),
     ),
-    paths(workspace::list_users::handle, workspace::get_user::handle, platform::get_health::handle, platform::get_openapi::handle),
-    modifiers(&Credentials),
+    paths(
+        workspace::list_users::handle,
+        workspace::get_user::handle,
+        platform::get_health::handle,
+        platform::get_openapi::handle,
+    ),
+    // What the sets of refusals name, which are not looked through.
+    components(schemas(
+        workspace::ErrorBody,
+    )),
+    modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
 )]
 struct Description;
 
@@ -48,6 +62,150 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+/// The header by which a request that is sent again is carried out once.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub(crate) struct IdempotencyKey {
+    /// A text of the client's own, new for every new request. Sent again within 24 hours with the same key, the request gets its first
+    /// answer and does nothing.
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        min_length = 8,
+        max_length = 255,
+        pattern = "^[!-~][ -~]{6,253}[!-~]$",
+        example = "5f0c1d1e-invite-ada"
+    )]
+    key: String,
+}
+
+/// The header by which a change is made only to what was read.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub(crate) struct IfMatch {
+    /// The `etag` of a former answer, some of them with commas between, or `*`: the change is made only to that version.
+    #[param(rename = "If-Match", required = false, example = "\"7-1777714080\"")]
+    tags: String,
+}
+
+/// The header by which what is known already is not sent again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub(crate) struct IfNoneMatch {
+    /// The `etag` of a former answer, some of them with commas between, or `*`: what has it is not sent again.
+    #[param(rename = "If-None-Match", required = false, example = "\"7-1777714080\"")]
+    tags: String,
+}
+
+/// A name, or another short text, as bodies bring it.
+pub(crate) struct Name;
+
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        let description = "Not all white space, and without control characters.";
+        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada Lovelace"]).into()
+    }
+}
+
+impl ToSchema for Name {}
+
+/// Some text that is not all white space, without control characters.
+const NOT_BLANK: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
+/// The same of another length, as bodies bring it.
+pub(crate) struct Text<const MOST: usize>;
+
+impl<const MOST: usize> PartialSchema for Text<MOST> {
+    fn schema() -> RefOr<Schema> {
+        text("Not all white space, and without control characters.", NOT_BLANK).min_length(Some(1)).max_length(Some(MOST)).into()
+    }
+}
+
+impl<const MOST: usize> ToSchema for Text<MOST> {}
+
+/// An email address, as bodies bring it.
+pub(crate) struct Email;
+
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        let description = "Something on both sides of an `@`, without white space and control characters.";
+        let pattern = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f]+$";
+        text(description, pattern).min_length(Some(3)).max_length(Some(MOST_EMAIL)).examples(["ada@example.com"]).into()
+    }
+}
+
+impl ToSchema for Email {}
+
+fn text(description: &str, pattern: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).pattern(Some(pattern))
+}
+
+/// The headers that answers of a status have, whichever endpoint gives them.
+struct StandardHeaders;
+
+impl Modify for StandardHeaders {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        for operation in description.paths.paths.values_mut().flat_map(operations) {
+            let mut parameters = operation.parameters.iter().flatten();
+            let is_kept = parameters.any(|parameter| parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key");
+            for (status, response) in &mut operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                let own: &[(&str, Type, &str)] = match status.as_str() {
+                    "200" | "201" | "202" | "204" if is_kept => {
+                        &[("idempotency-replayed", Type::String, "`true` where this is the first answer, given again")]
+                    }
+                    "401" => &[("www-authenticate", Type::String, "The scheme of credentials: `Bearer`")],
+                    "429" | "503" => &[("retry-after", Type::Integer, "Whole seconds to wait for, where they are known")],
+                    _ => &[],
+                };
+                for (name, kind, text) in own.iter().chain(&[("x-request-id", Type::String, "By which the request is found in the log")]) {
+                    let header = HeaderBuilder::new().schema(ObjectBuilder::new().schema_type(kind.clone())).description(Some(*text));
+                    response.headers.entry((*name).to_owned()).or_insert_with(|| header.build());
+                }
+            }
+        }
+    }
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch].into_iter().flatten()
+}
+
+/// The list and the making of managed users, whose path may do without its slash.
+struct WithoutSlash;
+
+impl Modify for WithoutSlash {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let path = "/api/v1/users/";
+        let Some(mut same) = description.paths.paths.get(path).cloned() else { return };
+        for operation in operations(&mut same) {
+            // An id is one operation's.
+            operation.operation_id = None;
+            operation.description = Some(format!("The same as `{path}`."));
+        }
+        description.paths.paths.insert(path.trim_end_matches('/').to_owned(), same);
+    }
+}
+
+/// A body that may be left out, but not be null for that.
+struct BodiesLeftOut;
+
+impl Modify for BodiesLeftOut {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let operations = description.paths.paths.values_mut().flat_map(operations);
+        for content in operations.filter_map(|operation| operation.request_body.as_mut()).flat_map(|body| body.content.values_mut()) {
+            if let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
+                && let Some(body) = either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+            {
+                content.schema = Some(body.clone());
+            }
+        }
+    }
+}
+
 /// The credentials that requests bear.
 struct Credentials;
 
@@ -59,6 +217,10 @@ impl Modify for Credentials {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let key = ApiKeyValue::with_description("authorization", "An API key with no scheme before it: in the user-admin contract.");
         components.add_security_scheme("bare_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
+        let token = ApiKeyValue::with_description("refreshed-token", "A token, with or without `Bearer`: in the managed-users contract.");
+        components.add_security_scheme("refreshed_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+        let cookie = ApiKeyValue::with_description("token", "A token: in the managed-users contract.");
+        components.add_security_scheme("token_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         description.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
     }
 }

@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use shared::models::parse_id;
 use shared::{Error, Result};
 
-use super::{Refusals, Row, UserBody};
+use super::{ErrorBody, Refusals, Row, UserBody};
 use crate::entity_tag::tagged;
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
@@ -15,8 +15,12 @@ use crate::{Context, Request, Response, json};
     path = "/users/{id}",
     tag = "workspace",
     operation_id = "workspace.get_user",
-    params(("id", description = "`me`, or a user's id", example = "me")),
-    responses((status = 200, description = "The user", body = UserBody, headers(("etag", description = "The user's version"))), Refusals),
+    params(("id" = String, Path, description = "`me`, or a user's id", example = "me")),
+    responses(
+        (status = 200, description = "The user", body = UserBody, headers(("etag", description = "The user's version"))),
+        (status = 404, description = "There is no such user, or none that the caller may see", body = ErrorBody),
+        Refusals,
+    ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;

@@ -12,7 +12,7 @@ use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DEVICE_TYPES, DeviceTypeWord, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody};
+use super::{DEVICE_TYPES, DeviceTypeWord, ErrorBody, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody};
 use crate::openapi::words;
 use crate::request::{integer, query};
 use crate::{Context, Request, Response, json};
@@ -50,7 +50,11 @@ const DIRECTIONS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
         ("sortOrder" = inline(Option<SortOrder>), Query, description = "`asc` where it is left out"),
         ("ids" = Option<Vec<String>>, Query, explode, max_items = 100, description = "Only those, each as a parameter of its own"),
     ),
-    responses((status = 200, description = "The page", body = Answer), Refusals),
+    responses(
+        (status = 200, description = "The page", body = Answer),
+        (status = 400, description = "A parameter is wrong", body = ErrorBody),
+        Refusals,
+    ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;

@@ -132,30 +132,31 @@ words! {
 #[schema(as = WorkspaceError)]
 pub struct ErrorBody {
     message: String,
+    #[schema(inline, value_type = ErrorCode)]
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     issues: Option<Vec<IssueBody>>,
+}
+
+words! {
+    /// The codes of errors.
+    ErrorCode: ["BAD_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "INTERNAL_SERVER_ERROR"].into_iter();
 }
 
 /// What every endpoint of this contract may answer beside its own.
 #[derive(IntoResponses)]
 #[allow(dead_code)]
 pub enum Refusals {
-    /// A parameter is wrong.
-    #[response(status = 400)]
-    Wrong(#[to_schema] ErrorBody),
     /// No credential, or one that is refused.
     #[response(status = 401)]
-    Unauthorized(#[to_schema] ErrorBody),
+    Unauthorized(ErrorBody),
     /// The credential may not do this.
     #[response(status = 403)]
-    Forbidden(#[to_schema] ErrorBody),
-    /// There is no such thing, or none that the caller may see.
-    #[response(status = 404)]
-    NotFound(#[to_schema] ErrorBody),
-    /// The database refuses for now: try again after `Retry-After` seconds.
+    Forbidden(ErrorBody),
+    /// The database refuses for now: try again after `retry-after` seconds.
     #[response(status = 503)]
-    Unavailable(#[to_schema] ErrorBody),
+    Unavailable(ErrorBody),
 }
 
 /// One wrong input.
