@@ -29,5 +29,5 @@ pub async fn give_key(roster: &Roster, owner: Uuid, scope: &str, expires_at: Opt
 
 async fn put(roster: &Roster, item: &Value) {
     let item = serde_dynamo::to_item(item).expect("an item");
-    roster.server.data.client.put_item().table_name("roster").set_item(Some(item)).send().await.expect("the item is written");
+    roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("the item is written");
 }

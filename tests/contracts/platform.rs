@@ -148,3 +148,16 @@ async fn a_head_request_is_no_get() {
         assert_eq!(answer.text, "");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_suite_can_run_on_any_dynamodb_and_leaves_no_table_there() {
+    let other = local::database::open(&local::Location::Memory).await.expect("a database");
+    let client = local::database::client(&other, std::time::Duration::ZERO).await;
+    let tables = async || client.list_tables().send().await.expect("tables").table_names.unwrap_or_default();
+    let roster = Roster::start_with(|options| options.location = local::Location::Endpoint(other.endpoint.clone())).await;
+    assert_eq!(tables().await, [roster.table.clone()]);
+    roster.get("/users/me", demo::ADMIN).await.expect(200);
+    roster.check_table().await;
+    drop(roster);
+    assert_eq!(tables().await, [""; 0]);
+}

@@ -152,7 +152,7 @@ async fn write(roster: &Roster, items: Vec<Item>) {
         let puts = items.iter().map(|item| {
             WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item.clone())).build().expect("a put")).build()
         });
-        client.batch_write_item().request_items("roster", puts.collect()).send()
+        client.batch_write_item().request_items(&roster.table, puts.collect()).send()
     });
     let outcomes: Vec<_> = futures::stream::iter(calls).buffer_unordered(4).collect().await;
     for outcome in outcomes {
@@ -263,7 +263,7 @@ async fn one_account_that_fails_does_not_stop_the_rest_and_is_tried_again() {
     // An item that nothing can be made of.
     let key = Key::sandbox(id(7), "sbx_0");
     let set = async |status: &str| {
-        let update = roster.server.data.client.update_item().table_name("roster").set_key(Some(key.item()));
+        let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(key.item()));
         let update = update.update_expression("SET #status = :status").expression_attribute_names("#status", "status");
         update.expression_attribute_values(":status", AttributeValue::S(status.into())).send().await.expect("an update")
     };

@@ -518,7 +518,7 @@ async fn a_receipt_is_of_no_use_under_another_request() {
     let mut swapped = both[0].clone();
     swapped["answer"] = both[1]["answer"].clone();
     let item = serde_dynamo::to_item(swapped).expect("an item");
-    roster.server.data.client.put_item().table_name("roster").set_item(Some(item)).send().await.expect("written");
+    roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("written");
     let mut statuses = Vec::new();
     for key in ["the-first-key", "the-second-key"] {
         statuses.push(send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await.status);

@@ -15,6 +15,9 @@ use shared::table::Key;
 use shared::{Clock, Timestamp};
 use uuid::Uuid;
 
+/// The environment variable that names another DynamoDB for the suites, by its address: the cloud's, or an emulator's.
+pub const ENDPOINT_VARIABLE: &str = "ROSTER_TEST_DYNAMODB";
+
 /// When every test begins: 2026-05-02T09:30:00Z, in milliseconds.
 pub const START: i64 = 1_777_714_200_000;
 
@@ -22,6 +25,8 @@ pub const START: i64 = 1_777_714_200_000;
 pub struct Roster {
     /// The server itself.
     pub server: Server,
+    /// The table's name.
+    pub table: String,
     http: reqwest::Client,
     now: Arc<AtomicI64>,
 }
@@ -51,14 +56,22 @@ impl Roster {
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
             log: Arc::new(functions::log::NoLog),
         };
+        // Any DynamoDB that the user names: then each test has a table of its own, which goes with it.
+        if let Ok(endpoint) = std::env::var(ENDPOINT_VARIABLE) {
+            options.location = Location::Endpoint(endpoint);
+        }
         adjust(&mut options);
+        if matches!(options.location, Location::Endpoint(_)) {
+            options.config.table_name = format!("roster-test-{}", Uuid::new_v4());
+        }
+        let table = options.config.table_name.clone();
         // The same data every time: made once, and copied.
         if options.demo && matches!(options.location, Location::Memory) && options.clock.now() == Timestamp::from_millisecond(START) {
             options.location = Location::CopyOf(demo_database(options.clone()).await);
         }
         let server = Server::start(options).await.expect("the server starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { server, http, now }
+        Self { server, table, http, now }
     }
 
     /// The time that the server is told.
@@ -119,7 +132,7 @@ impl Roster {
                 .data
                 .client
                 .scan()
-                .table_name("roster")
+                .table_name(&self.table)
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()
@@ -234,6 +247,24 @@ impl Roster {
         };
         let orphans: Vec<_> = items.iter().filter(|item| owner(item).starts_with("USER#") && !present.contains(&owner(item))).collect();
         assert!(orphans.is_empty(), "left of users who are gone: {orphans:#?}");
+    }
+}
+
+impl Drop for Roster {
+    /// Deletes the table, where it stands in a DynamoDB that outlives the test.
+    fn drop(&mut self) {
+        if self.server.data.database.guard.is_some() {
+            return;
+        }
+        let (client, table) = (self.server.data.client.clone(), self.table.clone());
+        // In a runtime of its own, as the test's may be at its end.
+        let deletion = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(client.delete_table().table_name(table).send()).map(|_| ())
+        });
+        if let Ok(Err(error)) = deletion.join() {
+            eprintln!("the table {} was not deleted: {error}", self.table);
+        }
     }
 }
 
