@@ -1,0 +1,363 @@
+//! What each handler is run on: every event of `events/`, and stories that lead through the branches which the events do not.
+
+use std::path::Path;
+
+use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
+use local::template::{Router, TrailingSlash};
+use serde_json::{Value, json};
+use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
+use uuid::Uuid;
+
+use crate::calls::{By, Made, Stage};
+
+/// Someone who is yet to sign up.
+const NEW: Uuid = demo::id(0xe01);
+/// Users whom the manager manages.
+const FINN: Uuid = demo::id(0x61);
+const GITA: Uuid = demo::id(0x62);
+const ACCOUNT: &str = "/v1/account";
+const SANDBOXES: &str = "/v1/sandboxes";
+const INVITES: &str = "/api/v1/admin_user_invite";
+const MANAGED: &str = "/api/v1/users/";
+const NUMBERED: &str = "/api/admin/user-admin";
+
+/// Runs all of them, each on a server of its own.
+pub async fn all() -> Vec<Made> {
+    let (events, operators, accounts, teams) = futures::join!(events(), operators(), accounts(), teams());
+    let (managed, invited, erased, purged) = futures::join!(managed(), invited(), erased(), purged());
+    let (inactive, platform) = futures::join!(inactive(), platform());
+    vec![events, operators, accounts, teams, managed, invited, erased, purged, inactive, platform]
+}
+
+/// Those of requests, whatever they are answered.
+async fn events() -> Made {
+    let mut stage = Stage::start().await;
+    let mut files: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events"))
+        .expect("events/ is there")
+        .flatten()
+        .filter(|folder| folder.file_name() != "schedule")
+        .flat_map(|folder| std::fs::read_dir(folder.path()).expect("a folder of events").flatten())
+        .map(|file| file.path())
+        .collect();
+    files.sort();
+    for path in files {
+        let part = |path: Option<&std::ffi::OsStr>| path.and_then(|part| part.to_str()).unwrap_or_default().to_owned();
+        let (contract, file) = (part(path.parent().and_then(Path::file_name)), part(path.file_name()));
+        let handler = format!("{contract}.{}", file.split('.').next().unwrap_or_default());
+        let event = serde_json::from_str(&std::fs::read_to_string(&path).expect("an event")).expect("an event is JSON");
+        let answer = stage.replay(&handler, event).await;
+        assert!(answer["statusCode"].as_u64().is_some_and(|status| status < 500), "{}: {answer}", path.display());
+    }
+    stage.end().await
+}
+
+/// A user, as platform operators ask for them.
+fn of(user: Uuid) -> String {
+    format!("/v1/admin/users/{user}")
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}
+
+/// What platform operators do but for erasing.
+async fn operators() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    for by in [By::User(PLATFORM_OPERATOR), By::Credential(key(PLATFORM_OPERATOR, 1))] {
+        stage.call("GET", "/v1/admin/users", by, none.clone(), 200).await;
+    }
+    stage.call("GET", "/v1/admin/users?query=ada", PLATFORM_OPERATOR, none.clone(), 200).await;
+    stage.call("GET", &format!("/v1/admin/users?query={ADMIN}"), PLATFORM_OPERATOR, none.clone(), 200).await;
+    for by in [By::User(PLATFORM_OPERATOR), By::Credential(key(PLATFORM_OPERATOR, 1))] {
+        stage.call("GET", &of(ADMIN), by, none.clone(), 200).await;
+    }
+    stage.call("GET", &format!("{}/audit-log", of(ADMIN)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    stage.call("GET", &format!("{}/audit-log", of(NOBODY)), PLATFORM_OPERATOR, none.clone(), 404).await;
+    stage.call("GET", "/v1/admin/quota-tiers", PLATFORM_OPERATOR, none.clone(), 200).await;
+    // The owner's quota is the team's, anyone else's is their own; the same again changes nothing.
+    for user in [ADMIN, VIEWER, VIEWER] {
+        let tier = json!({"quota_tier_id": "enterprise"});
+        stage.call("PATCH", &format!("{}/quota", of(user)), PLATFORM_OPERATOR, tier, 200).await;
+    }
+    stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, json!({"name": "one"}), 201).await;
+    // The second is an administrator, and the third was invited: these are counted otherwise.
+    for user in [VIEWER, demo::id(0x1f0), INVITED] {
+        stage.call("POST", &format!("{}/suspend", of(user)), PLATFORM_OPERATOR, json!({"reason": "a test"}), 200).await;
+        stage.call("POST", &format!("{}/unsuspend", of(user)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    }
+    stage.call("POST", &format!("{}/unsuspend", of(SUSPENDED)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    stage.call("POST", &format!("{}/restore", of(DELETED)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    stage.end().await
+}
+
+/// What people do with their own account.
+async fn accounts() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    let email = || By::Email(NEW, "new@example.com");
+    stage.call("POST", ACCOUNT, email(), none.clone(), 201).await;
+    stage.call("POST", ACCOUNT, email(), none.clone(), 200).await;
+    // Who was invited under the id of the token takes the account into use.
+    stage.call("POST", ACCOUNT, By::Email(INVITED, "kaia@example.com"), none.clone(), 200).await;
+    let made = stage.call("POST", "/v1/keys", NEW, json!({"name": "one"}), 201).await;
+    let (one, text_of_one) = (text(&made, "id"), text(&made, "key"));
+    for by in [By::User(NEW), By::Credential(text_of_one.clone())] {
+        stage.call("GET", "/v1/account/me", by, none.clone(), 200).await;
+    }
+    // A name that is given, one that goes, and one that stays.
+    for name in [json!("One"), json!("Two"), json!("Two"), none.clone()] {
+        stage.call("PATCH", "/v1/account/me", NEW, json!({"display_name": name}), 200).await;
+    }
+    // One who is managed is listed by the manager as well.
+    stage.call("PATCH", "/v1/account/me", FINN, json!({"display_name": "F"}), 200).await;
+    stage.call("PATCH", "/v1/account/me", text_of_one.clone(), json!({"display_name": "Three"}), 200).await;
+    let default = stage.call("POST", "/v1/keys/default", NEW, none.clone(), 201).await;
+    stage.call("POST", "/v1/keys/default", NEW, none.clone(), 200).await;
+    for by in [By::User(NEW), By::Credential(text_of_one.clone())] {
+        stage.call("GET", "/v1/keys", by, none.clone(), 200).await;
+    }
+    let mut rotated = none.clone();
+    for id in [one.clone(), text(&default, "id")] {
+        rotated = stage.call("POST", &format!("/v1/keys/{id}/rotate"), NEW, none.clone(), 201).await;
+    }
+    let sandbox = json!({"template": "base", "memory_mb": 1024, "timeout_ms": 3_600_000});
+    for by in [By::User(NEW), By::Credential(text(&rotated, "key"))] {
+        let made = stage.call("POST", SANDBOXES, by, sandbox.clone(), 201).await;
+        let one = format!("{SANDBOXES}/{}", text(&made, "id"));
+        for status in ["running", "paused"] {
+            stage.call("PATCH", &one, NEW, json!({"status": status}), 200).await;
+        }
+        // The next day: what was reserved is given back to the day before.
+        stage.roster.advance(86_400 - 6 * 3600);
+        stage.call("DELETE", &one, NEW, none.clone(), 200).await;
+    }
+    for by in [By::User(NEW), By::User(MANAGER), By::Credential(key(ADMIN, 1))] {
+        stage.call("GET", "/v1/account/export", by, none.clone(), 200).await;
+    }
+    stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
+    stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
+    // One is alone in the team, one is not.
+    for user in [NEW, MANAGER] {
+        stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
+        stage.call("POST", &format!("{ACCOUNT}/restore"), user, none.clone(), 200).await;
+    }
+    stage.end().await
+}
+
+/// What is seen and changed of a team: by the directory, by user-admin, in the workspace.
+async fn teams() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    let admins = || [By::User(ADMIN), By::Credential(key(ADMIN, 1))];
+    for field in ["id", "last_seen", "status", "title"] {
+        stage.call("GET", &format!("/api/v1/admin_user?account_id={TEAM}&sorting={field}"), ADMIN, none.clone(), 200).await;
+    }
+    let list = format!("/api/v1/admin_user?account_id={TEAM}&pagination[offset]=20");
+    let one = format!("/api/v1/admin_user/{VIEWER}");
+    let invites = format!("{INVITES}?account_id={TEAM}");
+    for target in [&list, &one, &invites] {
+        for by in admins() {
+            stage.call("GET", target, by, none.clone(), 200).await;
+        }
+        stage.call("GET", target, PLATFORM_OPERATOR, none.clone(), 200).await;
+    }
+    for name in ["Dara Ok", "Dara Ek"] {
+        stage.call("PUT", &one, ADMIN, json!({"details": {"name": name, "job_title": "Cook"}}), 200).await;
+    }
+    // One who is managed is listed by the manager as well.
+    stage.call("PUT", &format!("/api/v1/admin_user/{FINN}"), ADMIN, json!({"details": {"name": "Finn F"}}), 200).await;
+    for (by, email) in [(ADMIN, "one@example.com"), (PLATFORM_OPERATOR, "two@example.com")] {
+        stage.call("POST", INVITES, by, json!({"details": {"email": email, "account_id": TEAM}}), 200).await;
+    }
+
+    for target in ["", "?limit=5", "/4", "/search?q=ad", "/admin-count", "/inactive"] {
+        for by in admins() {
+            stage.call("GET", &format!("{NUMBERED}{target}"), by, none.clone(), 200).await;
+        }
+    }
+    let fields = json!({"name": "Eve", "email": "eve@example.com", "username": "eve", "rootRole": "Admin"});
+    let eve = stage.call("POST", NUMBERED, ADMIN, fields, 201).await;
+    let eve = format!("{NUMBERED}/{}", eve["id"]);
+    // All that may change, and back; and who is managed.
+    for fields in [
+        json!({"name": "Eva", "email": "eva@example.com", "rootRole": 3}),
+        json!({"name": "Eve", "email": "", "rootRole": 1}),
+        json!({"email": "eve@example.com"}),
+    ] {
+        stage.call("PUT", &eve, ADMIN, fields, 200).await;
+    }
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn G", "email": "finn@example.com"}), 200).await;
+    // With keys, which are revoked; an administrator, who is counted otherwise.
+    stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
+    stage.call("DELETE", &format!("{NUMBERED}/4"), ADMIN, none.clone(), 200).await;
+    stage.call("DELETE", &eve, ADMIN, none.clone(), 200).await;
+
+    for sort in ["createdAt", "name", "role", "status", "updatedAt"] {
+        for by in [ADMIN, OPERATOR_VIEW_ALL] {
+            stage.call("GET", &format!("/users?sortBy={sort}&sortOrder=desc&status=ACTIVE"), by, none.clone(), 200).await;
+        }
+    }
+    for target in ["/users?page=2&pageSize=10".to_owned(), format!("/users?ids={FINN}"), "/users/me".to_owned(), format!("/users/{FINN}")] {
+        for by in admins() {
+            stage.call("GET", &target, by, none.clone(), 200).await;
+        }
+    }
+    stage.call("GET", "/users", OPERATOR, none.clone(), 200).await;
+    stage.end().await
+}
+
+/// Managed users, shares and delegated tokens.
+async fn managed() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    let finn = format!("{MANAGED}{FINN}");
+    let by_key = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    let by_key = text(&by_key, "key");
+    let managers = || [By::User(MANAGER), By::Credential(by_key.clone())];
+    let names = json!({"first_name": "Lena", "last_name": "Holt"});
+    for by in managers() {
+        stage.call("POST", MANAGED, by, names.clone(), 200).await;
+    }
+    for target in [MANAGED, finn.as_str(), "/api/v1/users/shares"] {
+        for by in managers() {
+            stage.call("GET", target, by, none.clone(), 200).await;
+        }
+    }
+    stage.call("PUT", &finn, MANAGER, names.clone(), 200).await;
+    let shares = format!("/api/v1/users/shares/{OTHER_ADMIN}");
+    for by in managers() {
+        stage.call("PUT", &shares, by, json!({"scopes": ["data:read"]}), 200).await;
+    }
+    for by in managers() {
+        stage.call("DELETE", &shares, by, none.clone(), 200).await;
+        stage.call("PUT", &shares, MANAGER, json!({"scopes": ["data:read"]}), 200).await;
+    }
+    stage.call("GET", "/api/v1/oauth/principal-token", MANAGER, none.clone(), 200).await;
+    for user in [FINN, ADMIN] {
+        let token = stage.call("POST", "/api/v1/oauth/delegated-token", MANAGER, json!({"sub": user}), 200).await;
+        // It is of short life.
+        stage.pause = 0;
+        let token = text(&token, "access_token");
+        stage.call("GET", "/api/v1/oauth/principal-token", token.clone(), none.clone(), 200).await;
+        let status = if user == FINN { 200 } else { 403 };
+        stage.call("GET", "/v1/account/me", token, none.clone(), status).await;
+        stage.pause = 3600;
+    }
+    // The trailing slash goes to what no other route takes.
+    stage.router = Router::new(TrailingSlash::Default);
+    for by in managers() {
+        stage.call("GET", MANAGED, by, none.clone(), 200).await;
+    }
+    for by in managers() {
+        stage.call("POST", MANAGED, by, names.clone(), 200).await;
+    }
+    stage.end().await
+}
+
+/// Gives a user one of everything, by an API key of theirs; they may be nobody who can sign in.
+async fn belongings(stage: &mut Stage, user: Uuid) {
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let credential = text(&made, "key");
+    let scopes = json!({"scopes": ["data:read"]});
+    stage.call("PUT", &format!("/api/v1/users/shares/{user}"), OTHER_ADMIN, scopes.clone(), 200).await;
+    stage.call("PUT", &format!("/api/v1/users/shares/{OTHER_ADMIN}"), credential.clone(), scopes, 200).await;
+    stage.call("POST", SANDBOXES, credential.clone(), json!({"template": "base"}), 201).await;
+    stage.call("PATCH", "/v1/account/me", credential, json!({"display_name": "Someone"}), 200).await;
+}
+
+/// Invites someone by an email, and gives them belongings and a managed user with some; returns the invite's id.
+async fn invite(stage: &mut Stage, email: &str) -> String {
+    let made = stage.call("POST", INVITES, ADMIN, json!({"details": {"email": email, "account_id": TEAM}}), 200).await;
+    let id = text(&made["details"], "id");
+    let items = stage.roster.items().await;
+    let user = items.iter().find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id))).expect("the invited user");
+    let user: Uuid = text(&json!(user), "id").parse().expect("an id");
+    belongings(stage, user).await;
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let managed = stage.call("POST", MANAGED, text(&made, "key"), json!({"first_name": "Ida", "last_name": null}), 200).await;
+    belongings(stage, text(&managed, "id").parse().expect("an id")).await;
+    id
+}
+
+/// Invites that are used and taken back, after the invited user came to have something.
+async fn invited() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    invite(&mut stage, "used@example.com").await;
+    stage.call("POST", ACCOUNT, By::Email(NEW, "used@example.com"), none.clone(), 201).await;
+    let id = invite(&mut stage, "revoked@example.com").await;
+    stage.call("POST", &format!("{INVITES}/{id}/revoke"), ADMIN, none.clone(), 200).await;
+    stage.call("POST", &format!("{INVITES}/{id}/revoke"), ADMIN, none.clone(), 409).await;
+    // The key of an administrator takes one back as well.
+    let made =
+        stage.call("POST", INVITES, key(ADMIN, 1), json!({"details": {"email": "third@example.com", "account_id": TEAM}}), 200).await;
+    let id = text(&made["details"], "id");
+    stage.call("POST", &format!("{INVITES}/{id}/revoke"), key(ADMIN, 1), none, 200).await;
+    stage.end().await
+}
+
+/// Users who are erased at once: by a platform operator with all kinds of belongings, the last of a team, and by who manages them.
+async fn erased() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    belongings(&mut stage, GITA).await;
+    stage.call("DELETE", &format!("{MANAGED}{GITA}"), MANAGER, none.clone(), 200).await;
+    let credential = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    stage.call("DELETE", &format!("{MANAGED}{FINN}"), text(&credential, "key"), none.clone(), 200).await;
+    let email = By::Email(NEW, "new@example.com");
+    stage.call("POST", ACCOUNT, email, none.clone(), 201).await;
+    for user in [NEW, MANAGER] {
+        let made = stage.call("POST", SANDBOXES, user, json!({"template": "base"}), 201).await;
+        stage.call("DELETE", &format!("{SANDBOXES}/{}", text(&made, "id")), user, none.clone(), 200).await;
+        stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
+        stage.call("DELETE", &of(user), PLATFORM_OPERATOR, none.clone(), 200).await;
+    }
+    stage.end().await
+}
+
+/// The same, when their date has come: with sandboxes that run.
+async fn purged() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    let email = By::Email(NEW, "new@example.com");
+    stage.call("POST", ACCOUNT, email, none.clone(), 201).await;
+    for user in [NEW, MANAGER] {
+        belongings(&mut stage, user).await;
+        stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
+    }
+    stage.roster.advance(31 * 86_400);
+    let mut purged = 0;
+    loop {
+        match stage.purge().await {
+            0 => break,
+            more => purged += more,
+        }
+    }
+    assert!(purged > 2);
+    stage.end().await
+}
+
+/// The team after half a year.
+async fn inactive() -> Made {
+    let mut stage = Stage::start().await;
+    let none = Value::Null;
+    stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
+    stage.roster.advance(181 * 86_400);
+    let users = stage.call("GET", &format!("{NUMBERED}/inactive"), ADMIN, none, 200).await;
+    let ids: Vec<_> = users["inactiveUsers"].as_array().expect("a list").iter().map(|user| user["id"].clone()).collect();
+    assert!(ids.contains(&json!(4)), "{ids:?}");
+    for by in [By::User(ADMIN), By::Credential(key(ADMIN, 1))] {
+        stage.call("POST", &format!("{NUMBERED}/inactive/delete"), by, json!({"ids": ids}), 200).await;
+    }
+    stage.end().await
+}
+
+/// What belongs to no contract.
+async fn platform() -> Made {
+    let mut stage = Stage::start().await;
+    stage.call("GET", "/health", By::Nobody, Value::Null, 200).await;
+    stage.call("GET", "/openapi.json", By::Nobody, Value::Null, 200).await;
+    stage.call("GET", "/nothing", ADMIN, Value::Null, 404).await;
+    stage.end().await
+}
