@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
 use crate::request::{MOST_EMAIL, MOST_NAME};
-use crate::{platform, workspace};
+use crate::{operator_account, platform, workspace};
 
 /// The whole description.
 #[derive(OpenApi)]
@@ -28,6 +28,30 @@ use crate::{platform, workspace};
         (name = "platform", description = "What belongs to no contract."),
     ),
     paths(
+        operator_account::list_users::handle,
+        operator_account::get_user::handle,
+        operator_account::update_user_quota::handle,
+        operator_account::create_user_key::handle,
+        operator_account::suspend_user::handle,
+        operator_account::unsuspend_user::handle,
+        operator_account::restore_user::handle,
+        operator_account::delete_user::handle,
+        operator_account::get_audit_log::handle,
+        operator_account::list_quota_tiers::handle,
+        operator_account::create_account::handle,
+        operator_account::get_me::handle,
+        operator_account::update_me::handle,
+        operator_account::export_account::handle,
+        operator_account::delete_account::handle,
+        operator_account::restore_account::handle,
+        operator_account::list_keys::handle,
+        operator_account::create_key::handle,
+        operator_account::create_default_key::handle,
+        operator_account::rotate_key::handle,
+        operator_account::revoke_key::handle,
+        operator_account::create_sandbox::handle,
+        operator_account::update_sandbox::handle,
+        operator_account::destroy_sandbox::handle,
         workspace::list_users::handle,
         workspace::get_user::handle,
         platform::get_health::handle,
@@ -35,6 +59,7 @@ use crate::{platform, workspace};
     ),
     // What the sets of refusals name, which are not looked through.
     components(schemas(
+        operator_account::ErrorBody,
         workspace::ErrorBody,
     )),
     modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::time::Timestamp;
 
 /// A person, or a person managed by another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// The identity provider's `sub`, or a UUID of ours for users that it does not know.
     pub id: Uuid,
@@ -20,24 +21,31 @@ pub struct User {
     pub team_name: String,
     /// Unique over all teams, ignoring case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub email: Option<String>,
     /// Unique inside the team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub username: Option<String>,
     /// The full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// The first name, of managed users above all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub first_name: Option<String>,
     /// The last name, of managed users above all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_name: Option<String>,
-    /// A display name of the user's own choice; see [`User::shown_name`].
+    /// A display name of the user's own choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub display_name: Option<String>,
     /// A picture's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub avatar_url: Option<String>,
     /// The role inside the team.
     pub role: Role,
@@ -51,9 +59,11 @@ pub struct User {
     pub status: Status,
     /// The first time the user was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub first_seen: Option<Seen>,
     /// The last time the user was seen, at most ten minutes behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_seen: Option<Seen>,
     /// Free text by name.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -63,30 +73,37 @@ pub struct User {
     pub login_attempts: u32,
     /// Whether the welcome email went out; absent where none was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub email_sent: Option<bool>,
     /// The link by which an invited user signs up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invite_link: Option<String>,
     /// A person's account or a machine's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub account_type: AccountType,
     /// The id in the directory that provisions the user by SCIM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub scim_id: Option<String>,
     /// Extra permissions by name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub permissions: Vec<String>,
     /// The device registered for signing, if any. Always stored, as lists filter by it.
     #[serde(default)]
+    #[schema(required)]
     pub device_type: DeviceType,
     /// The device's own user id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub device_user_id: Option<String>,
     /// The device's public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub pub_key: Option<String>,
     /// The user who manages this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub manager_id: Option<Uuid>,
     /// The plan's name.
     pub tier: String,
@@ -97,30 +114,39 @@ pub struct User {
     pub abuse_flags: BTreeMap<String, serde_json::Value>,
     /// When the email was proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub email_verified_at: Option<Timestamp>,
     /// When the account was soft-deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub soft_deleted_at: Option<Timestamp>,
     /// When its data will be erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub delete_scheduled_at: Option<Timestamp>,
     /// Who soft-deleted it: only who did it themselves may undo it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub deleted_by: Option<Uuid>,
     /// The status before it was soft-deleted, which a restore gives back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub deleted_from: Option<Status>,
     /// The invite that made the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invite_id: Option<Uuid>,
     /// The id that the user had until they signed up: their history until then stands under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub invited_as: Option<Uuid>,
     /// What the user does for a living.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub job_title: Option<String>,
     /// When the user finished filling in the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub profile_completed_at: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,
@@ -246,9 +272,9 @@ pub struct Class {
 
 /// An enum whose values are stored and read by a fixed word.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:tt),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         pub enum $name { $($(#[$value_doc])* #[serde(rename = $word)] $value),+ }
 
         impl $name {
@@ -383,12 +409,13 @@ impl From<&User> for ListedUser {
 }
 
 /// A moment a user was seen, and from where.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Seen {
     /// When, to the second.
     pub at: Timestamp,
     /// The IPv4 address, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, format = Ipv4)]
     pub remote_ip: Option<std::net::Ipv4Addr>,
     /// The `User-Agent` header, at most 256 characters.
     pub user_agent: String,
@@ -417,7 +444,14 @@ pub struct Team {
 }
 
 /// What a team may use.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "pro",
+    "display_name": "Pro",
+    "max_concurrent_sandboxes": 50,
+    "daily_sandbox_creates": 1000,
+    "daily_gb_hours": 250.0
+}))]
 pub struct QuotaTier {
     /// The id, such as `free`.
     pub id: String,
@@ -450,11 +484,19 @@ impl QuotaTier {
 pub const DEFAULT_QUOTA_TIER: &str = "free";
 
 /// What a team used in one UTC day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "team_id": "00000000-0000-4000-8000-0000000000a1",
+    "usage_date": "2026-05-02",
+    "sandbox_creates": 20,
+    "gb_hours": 1.25,
+    "updated_at": "2026-05-02T09:30:00.000Z"
+}))]
 pub struct UsageDay {
     /// The team.
     pub team_id: Uuid,
     /// The day, `2026-05-02`.
+    #[schema(format = Date)]
     pub usage_date: String,
     /// Sandboxes made.
     pub sandbox_creates: u64,
@@ -479,27 +521,45 @@ pub struct UsageRecord {
 pub const MB_MS_PER_GB_HOUR: f64 = 1024.0 * 3_600_000.0;
 
 /// An API key, without its secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "00000000-0000-4000-8000-00000000f204",
+    "prefix": "ns_live_0204",
+    "is_active": true,
+    "name": "ci",
+    "created_at": "2026-01-26T09:30:00.000Z",
+    "last_used_at": "2026-05-01T09:30:00.000Z",
+    "scope": "user",
+    "expires_at": null,
+    "revoked_at": null,
+    "rotation_parent_key_id": "00000000-0000-4000-8000-00000000f202"
+}))]
 pub struct ApiKey {
     /// The id.
     pub id: Uuid,
     /// The first 12 characters of the key.
+    #[schema(min_length = 12, max_length = 12)]
     pub prefix: String,
     /// Whether it authenticates, if it has not expired.
     pub is_active: bool,
     /// What its owner calls it.
+    #[schema(required)]
     pub name: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last authenticated, at most ten minutes behind.
+    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
     /// What it may be used for.
     pub scope: KeyScope,
     /// When it stops authenticating.
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
+    #[schema(required)]
     pub revoked_at: Option<Timestamp>,
     /// The key that this one replaced.
+    #[schema(required)]
     pub rotation_parent_key_id: Option<Uuid>,
 }
 
@@ -553,7 +613,22 @@ pub struct ApiKeySecret {
 }
 
 /// A sandbox.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "sbx_0019de2dfa1c0009",
+    "user_id": "00000000-0000-4000-8000-000000000002",
+    "template": "python-3.13",
+    "status": "running",
+    "created_at": "2026-05-01T09:30:00.000Z",
+    "updated_at": "2026-05-01T09:30:00.000Z",
+    "metadata": {"job": "nightly-9"},
+    "started_at": "2026-05-01T09:30:00.000Z",
+    "destroyed_at": null,
+    "cpu_count": 2,
+    "memory_mb": 2048,
+    "disk_mb": 10240,
+    "timeout_ms": 3_600_000
+}))]
 pub struct Sandbox {
     /// The id; ids sort by time.
     pub id: String,
@@ -569,18 +644,25 @@ pub struct Sandbox {
     pub updated_at: Timestamp,
     /// Free values by name.
     #[serde(default)]
+    #[schema(required)]
     pub metadata: BTreeMap<String, serde_json::Value>,
     /// When it began to run.
+    #[schema(required)]
     pub started_at: Option<Timestamp>,
     /// When it was destroyed.
+    #[schema(required)]
     pub destroyed_at: Option<Timestamp>,
     /// Processors.
+    #[schema(required)]
     pub cpu_count: Option<u32>,
     /// Memory in MB.
+    #[schema(required)]
     pub memory_mb: Option<u32>,
     /// Disk in MB.
+    #[schema(required)]
     pub disk_mb: Option<u32>,
     /// How long it may run, in milliseconds.
+    #[schema(required)]
     pub timeout_ms: Option<u64>,
 }
 
@@ -628,15 +710,17 @@ words! {
 }
 
 /// A managed user as the manager's own list holds it: a copy of the names, written with them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ManagedUser {
     /// The managed user.
     pub id: Uuid,
     /// The first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub first_name: Option<String>,
     /// The last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_name: Option<String>,
     /// What the user is called.
     pub display_name: String,
@@ -649,7 +733,7 @@ impl From<&User> for ManagedUser {
 }
 
 /// What one user lets another do with their data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Share {
     /// Who shares.
     pub grantor_id: Uuid,
@@ -696,7 +780,15 @@ words! {
 }
 
 /// One change of a user, who made it, and why. It outlives the user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "019de2e1-7b80-7a51-9f0e-3c1d5b8a6e42",
+    "at": "2026-05-02T09:30:00.000Z",
+    "actor_id": "00000000-0000-4000-8000-000000000001",
+    "action": "user.suspended",
+    "reason": "Payment failed three times",
+    "changes": {"status": {"before": "active", "after": "suspended"}}
+}))]
 pub struct AuditEntry {
     /// The id; ids sort by time.
     pub id: Uuid,
@@ -708,14 +800,16 @@ pub struct AuditEntry {
     pub action: String,
     /// Why, where it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reason: Option<String>,
     /// The fields that changed.
     #[serde(default)]
+    #[schema(required)]
     pub changes: BTreeMap<String, FieldChange>,
 }
 
 /// A field before and after a change; null where it was not set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldChange {
     /// Before.
     pub before: serde_json::Value,

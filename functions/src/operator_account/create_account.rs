@@ -8,11 +8,32 @@ use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{account_answer, web_address};
+use super::{AccountBody, Conflict, Erased, Failures, InvalidSignUp, NoSignUp, TokenOnly, account_answer, web_address};
+use crate::openapi::IdempotencyKey;
 use crate::request::{MOST_EMAIL, MOST_NAME, MOST_URL, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Signs up whom the token names.
+///
+/// Makes the user, a team of their own and the default quota tier. Someone who was invited by the token's email joins the team that
+/// invited them instead. Called again, it answers the same account. It takes a token with the claim `email`.
+#[utoipa::path(
+    post,
+    path = "/v1/account",
+    tag = "operator and account",
+    operation_id = "operator_account.create_account",
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "The account, which is new", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account, which there was already", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        TokenOnly,
+        NoSignUp,
+        Erased,
+        Conflict,
+        InvalidSignUp,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;

@@ -2,11 +2,31 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::models::ApiKey;
 
-use super::MadeKeyBody;
+use super::{Conflict, Failures, Forbidden, InvalidKey, MadeKeyBody, TokenOnly};
+use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Makes the caller's default API key.
+///
+/// Where there is one that works, it is answered without its text. It takes a token: an API key makes none.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/default",
+    tag = "operator and account",
+    operation_id = "operator_account.create_default_key",
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "The key, which is new", body = MadeKeyBody),
+        (status = 200, description = "The key, which there was already", body = ApiKey),
+        TokenOnly,
+        Forbidden,
+        Conflict,
+        InvalidKey,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;

@@ -6,12 +6,32 @@ use shared::auth::Caller;
 use shared::models::KeyScope;
 use shared::store::NewApiKey;
 use shared::{Fault, Issue, Place, Result, Timestamp};
+use utoipa::ToSchema;
 
-use super::MadeKeyBody;
+use super::{Failures, Forbidden, Invalid, MadeKeyBody, StillRunning, TokenOnly};
+use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{MOST_NAME, all3, optional_json_object, text};
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Makes an API key for the caller.
+///
+/// Its text is shown this once. It takes a token: an API key makes none.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    tag = "operator and account",
+    operation_id = "operator_account.create_key",
+    params(IdempotencyKey),
+    request_body = Option<KeyInput>,
+    responses(
+        (status = 201, description = "The key", body = MadeKeyBody),
+        TokenOnly,
+        Forbidden,
+        StillRunning,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
@@ -41,4 +61,18 @@ fn expires_at(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Time
         None => Ok(None),
         Some(time) => time.parse().ok().filter(|time| *time > now).map(Some).ok_or_else(wrong),
     }
+}
+
+/// What the key is to be.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "ci", "scope": "user", "expires_at": "2099-01-01T00:00:00Z"}))]
+#[allow(dead_code)]
+struct KeyInput {
+    /// What the key is called.
+    #[schema(inline)]
+    name: Option<Text<{ MOST_NAME }>>,
+    /// `user` where it is left out; `operator` is for platform operators.
+    scope: Option<KeyScope>,
+    /// When the key ends: a time to come.
+    expires_at: Option<Timestamp>,
 }

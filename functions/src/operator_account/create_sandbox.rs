@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 use shared::models::Sandbox;
 use shared::store::NewSandbox;
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 
-use super::metadata;
+use super::{Failures, Forbidden, Invalid, QuotaExceeded, StillRunning, Unauthorized, metadata};
+use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{MOST_NAME, json_object, required_text};
 use crate::{Context, Request, Response, json};
 
@@ -17,7 +19,24 @@ const MOST_CPUS: u64 = 1024;
 const MOST_MB: u64 = 16 * 1024 * 1024;
 const MOST_MS: u64 = 7 * 86_400_000;
 
-/// Answers the request.
+/// Makes a sandbox, if the team's quota has room for it.
+#[utoipa::path(
+    post,
+    path = "/v1/sandboxes",
+    tag = "operator and account",
+    operation_id = "operator_account.create_sandbox",
+    params(IdempotencyKey),
+    request_body = SandboxInput,
+    responses(
+        (status = 201, description = "The sandbox", body = Sandbox),
+        Unauthorized,
+        Forbidden,
+        StillRunning,
+        Invalid,
+        QuotaExceeded,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let new = new_sandbox(&json_object(&request)?)?;
@@ -62,4 +81,35 @@ fn figure(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u
         None | Some(Value::Null) => Ok(None),
         Some(value) => value.as_u64().filter(|value| (1..=most).contains(value)).map(Some).ok_or_else(wrong),
     }
+}
+
+/// What the sandbox is to be.
+#[derive(ToSchema)]
+#[schema(example = json!({
+    "template": "python-3.13",
+    "metadata": {"job": "report"},
+    "cpu_count": 2,
+    "memory_mb": 2048,
+    "disk_mb": 10240,
+    "timeout_ms": 3_600_000
+}))]
+#[allow(dead_code)]
+struct SandboxInput {
+    /// What to make it from.
+    #[schema(inline)]
+    template: Text<{ MOST_NAME }>,
+    /// Free values by name: at most 2048 bytes of JSON and 20 levels.
+    metadata: Option<BTreeMap<String, Value>>,
+    /// Processors.
+    #[schema(minimum = 1, maximum = 1024)]
+    cpu_count: Option<u64>,
+    /// Memory in MB.
+    #[schema(minimum = 1, maximum = 16_777_216)]
+    memory_mb: Option<u64>,
+    /// Disk in MB.
+    #[schema(minimum = 1, maximum = 16_777_216)]
+    disk_mb: Option<u64>,
+    /// How long it may run, in milliseconds: at most a week.
+    #[schema(minimum = 1, maximum = 604_800_000)]
+    timeout_ms: Option<u64>,
 }

@@ -5,10 +5,26 @@ use shared::models::{Status, User};
 use shared::store::Act;
 use shared::{Error, Result};
 
-use super::Success;
+use super::{Erased, Failures, Forbidden, LastAdministrator, Success, TokenOnly};
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Soft-deletes the caller's account.
+///
+/// Its keys are revoked, and its data is erased when the grace period is over. It takes a token: an API key deletes nobody.
+#[utoipa::path(
+    delete,
+    path = "/v1/account",
+    tag = "operator and account",
+    operation_id = "operator_account.delete_account",
+    responses(
+        (status = 202, description = "It is deleted, and will be erased", body = Success, example = json!({"success": true, "scheduled_hard_delete_at": "2026-06-01T09:30:00.000Z"})),
+        TokenOnly,
+        Forbidden,
+        Erased,
+        LastAdministrator,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;

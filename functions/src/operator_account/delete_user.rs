@@ -5,20 +5,44 @@ use serde::Serialize;
 use shared::models::{Status, User};
 use shared::store::Act;
 use shared::{Error, Result};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{operators_view, reason};
+use super::{Failures, Invalid, NoAccount, NotErasable, OperatorsOnly, ReasonInput, Unauthorized, operators_view, reason};
 use crate::{Context, Request, Response, json};
 
-#[derive(Debug, Serialize)]
+/// Whether an account was erased.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountErasure, example = json!({"deleted": true, "user_id": "00000000-0000-4000-8000-000000000111"}))]
 struct Deleted {
     deleted: bool,
     user_id: Uuid,
+    /// Why it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     blocked_reason: Option<&'static str>,
 }
 
-/// Answers the request.
+/// Erases a soft-deleted account at once and for good, before its date.
+///
+/// For platform operators. Its sandboxes must be destroyed first.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/users/{user_id}",
+    tag = "operator and account",
+    operation_id = "operator_account.delete_user",
+    params(("user_id" = Uuid, description = "The user; what is no UUID is nobody's")),
+    request_body(content = Option<ReasonInput>, example = json!({"reason": "Asked to be forgotten at once"})),
+    responses(
+        (status = 200, description = "Whether it was erased", body = Deleted),
+        Unauthorized,
+        OperatorsOnly,
+        NoAccount,
+        NotErasable,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let (caller, records) = operators_view(context, &request, &token).await?;

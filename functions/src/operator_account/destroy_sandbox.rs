@@ -2,11 +2,29 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::models::Sandbox;
 
+use super::{Failures, Forbidden, NoSandbox, Unauthorized};
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Destroys a sandbox of the caller's, and adds the GB-hours that it used to the day's usage.
+///
+/// One that is destroyed stays so.
+#[utoipa::path(
+    delete,
+    path = "/v1/sandboxes/{sandbox_id}",
+    tag = "operator and account",
+    operation_id = "operator_account.destroy_sandbox",
+    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0019de2dfa1c0009")),
+    responses(
+        (status = 200, description = "The sandbox, destroyed", body = Sandbox),
+        Unauthorized,
+        Forbidden,
+        NoSandbox,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let id = path_parameter(&request, "sandbox_id");

@@ -5,11 +5,14 @@ use serde::Serialize;
 use shared::Result;
 use shared::models::User;
 use shared::store::Holdings;
+use utoipa::ToSchema;
 
-use super::AccountBody;
+use super::{AccountBody, Failures, Forbidden, Unauthorized};
 use crate::{Context, Request, Response, json};
 
-#[derive(Debug, Serialize)]
+/// Everything that is held about a user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountExport)]
 struct Export {
     #[serde(flatten)]
     account: AccountBody,
@@ -19,7 +22,19 @@ struct Export {
     holdings: Holdings,
 }
 
-/// Answers the request.
+/// Everything that is held about the caller, but for secrets.
+#[utoipa::path(
+    get,
+    path = "/v1/account/export",
+    tag = "operator and account",
+    operation_id = "operator_account.export_account",
+    responses(
+        (status = 200, description = "All of it", body = Export),
+        Unauthorized,
+        Forbidden,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let record = context.authenticate(&request).await?.user;
     let (account, holdings) = futures::try_join!(context.store().account(record.clone(), context.now), context.store().holdings(&record))?;

@@ -2,16 +2,34 @@
 //! the user.
 
 use lambda_http::http::StatusCode;
-use shared::models::parse_id;
+use shared::models::{AuditEntry, parse_id};
 use shared::{Error, Result};
 
+use super::{Failures, Invalid, ListPage, NoAccount, OperatorsOnly, Unauthorized};
 use crate::request::{cursor_page, path_id, with_next, wrong_cursor};
 use crate::{Context, Request, Response, json};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST_LIMIT: usize = 100;
 
-/// Answers the request.
+/// What was done to a user and by whom, newest first.
+///
+/// For platform operators. It outlives the user.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/users/{user_id}/audit-log",
+    tag = "operator and account",
+    operation_id = "operator_account.get_audit_log",
+    params(("user_id" = Uuid, description = "The user; what is no UUID is nobody's"), ListPage),
+    responses(
+        (status = 200, description = "The page", body = Vec<AuditEntry>, headers(("link" = String, description = "`<address>; rel=\"next\"`: where the next page is, if there is one"))),
+        Unauthorized,
+        OperatorsOnly,
+        NoAccount,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let operator = context.authenticate(&request).await?.operator()?;
     let user_id = path_id(&request, "user_id").ok_or(Error::AccountNotFound)?;

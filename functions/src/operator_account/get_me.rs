@@ -3,10 +3,24 @@
 use lambda_http::http::StatusCode;
 use shared::Result;
 
-use super::account_answer;
+use super::{AccountBody, Failures, Forbidden, Unauthorized, account_answer};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// The caller's own account.
+///
+/// With a delegated token of the scope `profile`, that of the user it is for.
+#[utoipa::path(
+    get,
+    path = "/v1/account/me",
+    tag = "operator and account",
+    operation_id = "operator_account.get_me",
+    responses(
+        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        Unauthorized,
+        Forbidden,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let user = context.caller_or_principal(&token, "profile").await?;

@@ -2,10 +2,24 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::models::QuotaTier;
 
+use super::{Failures, OperatorsOnly, Unauthorized};
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Every quota tier, for platform operators.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/quota-tiers",
+    tag = "operator and account",
+    operation_id = "operator_account.list_quota_tiers",
+    responses(
+        (status = 200, description = "The tiers", body = Vec<QuotaTier>),
+        Unauthorized,
+        OperatorsOnly,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let (caller, tiers) = futures::try_join!(context.caller(&token), context.store().quota_tiers(context.now))?;

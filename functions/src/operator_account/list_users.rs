@@ -7,14 +7,31 @@ use shared::models::parse_id;
 use shared::table::searchable;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 
-use super::UserBody;
+use super::{Failures, Invalid, ListPage, OperatorsOnly, Unauthorized, UserBody};
 use crate::request::{MOST_NAME, cursor_page, query, with_next, wrong_cursor};
 use crate::{Context, Request, Response, json};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST_LIMIT: usize = 100;
 
-/// Answers the request.
+/// Users of all teams.
+///
+/// The newest first; or those whose id is `query`, or whose email, name or display name begins with it in any case. For platform
+/// operators.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/users",
+    tag = "operator and account",
+    operation_id = "operator_account.list_users",
+    params(("query" = Option<String>, Query, max_length = 255, description = "How an email or a name begins, or an id", example = "ada"), ListPage),
+    responses(
+        (status = 200, description = "The page", body = Vec<UserBody>, headers(("link" = String, description = "`<address>; rel=\"next\"`: where the next page is, if there is one"))),
+        Unauthorized,
+        OperatorsOnly,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let operator = context.authenticate(&request).await?.operator()?;
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;

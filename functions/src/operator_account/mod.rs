@@ -33,9 +33,13 @@ use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, Usage
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::entity_tag::tagged;
+use crate::openapi::{Text, words};
 use crate::request::{optional_json_object, path_id, text};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -43,20 +47,42 @@ use crate::{Context, Contract, Request, Response, json};
 pub const CONTRACT: Contract = Contract { base_path: "/v1", places: Places::Bearer, render };
 
 /// A user as this contract shows it. Every field is always there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountUser, example = json!({
+    "id": "00000000-0000-4000-8000-000000000002",
+    "email": "ada.nordmann@acme-robotics.example",
+    "tier": "pro",
+    "quota_tier_id": "pro",
+    "is_operator": false,
+    "created_at": "2025-04-12T09:30:00.000Z",
+    "updated_at": "2025-04-12T09:30:00.000Z",
+    "name": "Ada Nordmann",
+    "display_name": "Ada",
+    "avatar_url": "https://avatars.example/ada.png",
+    "email_verified_at": "2025-04-12T09:30:00.000Z",
+    "soft_deleted_at": null,
+    "delete_scheduled_at": null,
+    "abuse_flags": {}
+}))]
 pub struct UserBody {
     id: Uuid,
+    #[schema(required)]
     email: Option<String>,
     tier: String,
     quota_tier_id: String,
     is_operator: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
+    #[schema(required)]
     name: Option<String>,
     display_name: String,
+    #[schema(required)]
     avatar_url: Option<String>,
+    #[schema(required)]
     email_verified_at: Option<Timestamp>,
+    #[schema(required)]
     soft_deleted_at: Option<Timestamp>,
+    #[schema(required)]
     delete_scheduled_at: Option<Timestamp>,
     abuse_flags: BTreeMap<String, Value>,
 }
@@ -89,7 +115,17 @@ impl From<&User> for UserBody {
 }
 
 /// A team as this contract shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountTeam, example = json!({
+    "id": "00000000-0000-4000-8000-0000000000a1",
+    "name": "Acme Robotics",
+    "slug": "acme-robotics",
+    "owner_user_id": "00000000-0000-4000-8000-000000000002",
+    "quota_tier_id": "pro",
+    "created_at": "2025-03-28T09:30:00.000Z",
+    "updated_at": "2026-04-02T09:30:00.000Z",
+    "soft_deleted_at": null
+}))]
 pub struct TeamBody {
     id: Uuid,
     name: String,
@@ -98,6 +134,7 @@ pub struct TeamBody {
     quota_tier_id: String,
     created_at: Timestamp,
     updated_at: Timestamp,
+    #[schema(required)]
     soft_deleted_at: Option<Timestamp>,
 }
 
@@ -117,11 +154,14 @@ impl From<Team> for TeamBody {
 }
 
 /// An account: what its user sees of it, and the first part of what an operator sees.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountAccount)]
 pub struct AccountBody {
     user: UserBody,
     team: TeamBody,
     quota_tier: QuotaTier,
+    /// Of the last 30 days with any, newest first.
+    #[schema(max_items = 30)]
     quota_usage: Vec<UsageDay>,
 }
 
@@ -138,20 +178,38 @@ fn account_answer(status: StatusCode, account: Account) -> Response {
 }
 
 /// An account as operators see it: with its keys and its newest 100 sandboxes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountDetail)]
 struct AccountDetail {
     #[serde(flatten)]
     account: AccountBody,
     api_keys: Vec<ApiKey>,
+    /// Newest first.
+    #[schema(max_items = 100)]
     sandboxes: Vec<Sandbox>,
 }
 
 /// A key that was made, with its text: the one time that it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountMadeKey, example = json!({
+    "id": "019de2e1-7b80-7a51-9f0e-3c1d5b8a6e42",
+    "prefix": "ns_live_Exam",
+    "is_active": true,
+    "name": "ci",
+    "created_at": "2026-05-02T09:30:00.000Z",
+    "last_used_at": null,
+    "scope": "user",
+    "expires_at": "2099-01-01T00:00:00.000Z",
+    "revoked_at": null,
+    "rotation_parent_key_id": null,
+    "key": "ns_live_ExampleExampleExampleExample"
+}))]
 struct MadeKeyBody {
     #[serde(flatten)]
     key: ApiKey,
+    /// The key itself.
     #[serde(rename = "key")]
+    #[schema(pattern = "^ns_live_")]
     text: String,
 }
 
@@ -162,10 +220,13 @@ impl From<MadeApiKey> for MadeKeyBody {
 }
 
 /// That something was done, and when the rest follows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountSuccess)]
 struct Success {
     success: bool,
+    /// Where an account was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     scheduled_hard_delete_at: Option<Timestamp>,
 }
 
@@ -261,21 +322,133 @@ fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value
 const MOST_REASON: usize = 1000;
 
 /// An error in this contract's body.
-#[derive(Debug, Serialize)]
-struct ErrorBody<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountError)]
+pub struct ErrorBody<'a> {
+    /// For people.
     error: String,
+    /// For programs.
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ErrorDetail)]
     error_detail: Option<Value>,
+    /// Also in the header `x-request-id`.
     request_id: &'a str,
 }
 
+/// What more there is to say of an error.
+#[derive(ToSchema)]
+#[schema(as = OperatorAccountErrorDetail)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum ErrorDetail {
+    /// Every wrong input.
+    Issues(Vec<Detail>),
+    /// Why an account was not erased.
+    Blocked { deleted: bool, blocked_reason: String },
+}
+
 /// One wrong input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountIssue)]
 struct Detail {
+    #[schema(inline, value_type = Location)]
     location: &'static str,
+    /// The parameter or field; empty for the whole body.
     field: String,
     message: String,
+}
+
+words! {
+    /// Where a wrong input can stand.
+    Location: [Place::Path, Place::Query, Place::Body, Place::Header, Place::Token].into_iter().map(Place::as_str);
+}
+
+/// What several endpoints may answer beside their own: a status, when it is answered, and the codes that the error may have.
+macro_rules! refusals {
+    ($($name:ident: $status:literal, $when:literal, [$($code:literal),+];)+) => {
+        $(#[doc = $when]
+        struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+                BTreeMap::from([($status.to_string(), refusal($when, &[$($code),+]).into())])
+            }
+        })+
+    };
+}
+
+refusals! {
+    Unauthorized: 401, "No credential, or one that is refused.", ["unauthorized"];
+    TokenOnly: 401, "No credential, one that is refused, or an API key where it takes a token.", ["unauthorized"];
+    Forbidden: 403, "The caller's account is deleted or suspended, or the credential is a delegated token that may not do this.",
+        ["account_deleted", "account_suspended", "unauthorized"];
+    OperatorsOnly: 403, "The caller is no platform operator, or the account is deleted or suspended, or the credential is a delegated token.",
+        ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
+    NoSignUp: 403, "The account is deleted or suspended, the email of an invited user is not verified, or the token is a delegated one.",
+        ["account_deleted", "account_suspended", "email_not_verified", "unauthorized"];
+    NoRestore: 403, "The account is suspended, or the token is a delegated one.", ["account_suspended", "unauthorized"];
+    NoAccount: 404, "There is no such account.", ["account_not_found"];
+    NoAccountToChange: 404, "There is no such account, or it was erased while the request ran.", ["account_not_found", "not_found"];
+    Erased: 404, "The account was erased while the request ran.", ["not_found"];
+    NoKey: 404, "The caller has no key of that id.", ["not_found"];
+    NoSandbox: 404, "The caller has no sandbox of that id.", ["not_found"];
+    Conflict: 409, "What is there stands against it, or a request with the same `Idempotency-Key` is still running.", ["conflict"];
+    StillRunning: 409, "A request with the same `Idempotency-Key` is still running, or its answer cannot be given again.", ["conflict"];
+    LastAdministrator: 409, "It would leave others in the team without an administrator.", ["conflict"];
+    SandboxConflict: 409, "The sandbox is destroyed, or has not started yet.", ["conflict"];
+    NotRestorable: 409, "The account is not deleted, its date has come, someone else deleted it, or a request with the same `Idempotency-Key` is \
+        still running.", ["account_not_soft_deleted", "conflict"];
+    NotErasable: 409, "The account is not soft-deleted, or has sandboxes that are not destroyed.",
+        ["account_not_soft_deleted", "account_hard_delete_active_resources", "conflict"];
+    Stale: 412, "The user has another version by now than `If-Match` names.", ["conflict"];
+    Invalid: 422, "Inputs are wrong, or the `Idempotency-Key` was used for another request.", ["invalid_request"];
+    InvalidKey: 422, "The `Idempotency-Key` is none, or was used for another request.", ["invalid_request"];
+    InvalidSignUp: 422, "The token's claim `email` is missing or wrong, or the `Idempotency-Key` is none, or was used for another request.",
+        ["invalid_request"];
+    QuotaExceeded: 429, "A quota of the team is used up: the text names the figure.", ["QUOTA_EXCEEDED"];
+}
+
+fn refusal(when: &str, codes: &[&str]) -> utoipa::openapi::Response {
+    let codes = ObjectBuilder::new().property("code", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec())));
+    let body = AllOfBuilder::new().item(Ref::from_schema_name(ErrorBody::name())).item(codes);
+    ResponseBuilder::new()
+        .description(when)
+        .content("application/json", ContentBuilder::new().schema(Some(Schema::from(body.build()))).build())
+        .build()
+}
+
+/// What every endpoint of this contract may answer where something fails.
+#[derive(IntoResponses)]
+#[allow(dead_code)]
+enum Failures {
+    /// A fault of ours: `internal_error`.
+    #[response(status = 500)]
+    Internal(ErrorBody<'static>),
+    /// The database refuses for now: `feature_unavailable`.
+    #[response(status = 503)]
+    Unavailable(ErrorBody<'static>),
+}
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+struct ListPage {
+    /// How many at most; 25 where it is left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// From the `link` of the page before.
+    cursor: Option<String>,
+}
+
+/// Why it is done, which the audit log keeps.
+#[derive(ToSchema)]
+#[schema(example = json!({"reason": "Payment failed three times"}))]
+#[allow(dead_code)]
+struct ReasonInput {
+    #[schema(inline)]
+    reason: Option<Text<{ MOST_REASON }>>,
 }
 
 fn render(error: &Error, request_id: &str) -> Response {
@@ -318,5 +491,28 @@ fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, Is
             Err(Issue::new(Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
         }
         url => Ok(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_requests_of_the_description_are_those_of_the_events() {
+        let description: Value = serde_json::from_str(include_str!("../../openapi.json")).expect("the description is JSON");
+        let paths = description["paths"].as_object().expect("it has paths");
+        let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
+        for operation in operations.filter(|operation| operation["tags"][0] == "operator and account") {
+            let name = operation["operationId"].as_str().expect("an operation has an id").replace('.', "/");
+            let event = std::fs::read_to_string(format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"))).expect(&name);
+            let event: Value = serde_json::from_str(&event).expect(&name);
+            let sent = event["body"].as_str().map(|body| serde_json::from_str(body).expect(&name));
+            let described = operation.pointer("/requestBody/content/application~1json").map(|content| {
+                let schema = content["schema"]["$ref"].as_str().expect(&name).trim_start_matches('#');
+                content.get("example").unwrap_or_else(|| &description.pointer(schema).expect(&name)["example"]).clone()
+            });
+            assert_eq!(described, sent, "{name}");
+        }
     }
 }

@@ -6,10 +6,29 @@ use shared::models::{Status, User};
 use shared::store::Account;
 use shared::{Error, Result};
 
-use super::{account_answer, restored};
+use super::{AccountBody, Erased, Failures, InvalidKey, NoRestore, NotRestorable, TokenOnly, account_answer, restored};
+use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Undoes a soft delete that the caller made themselves, before its date.
+///
+/// The one endpoint that a soft-deleted caller may use. Keys that the delete revoked stay revoked. It takes a token.
+#[utoipa::path(
+    post,
+    path = "/v1/account/restore",
+    tag = "operator and account",
+    operation_id = "operator_account.restore_account",
+    params(IdempotencyKey),
+    responses(
+        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        TokenOnly,
+        NoRestore,
+        Erased,
+        NotRestorable,
+        InvalidKey,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;

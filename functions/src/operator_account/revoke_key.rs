@@ -3,11 +3,27 @@
 use lambda_http::http::StatusCode;
 use shared::{Error, Result};
 
-use super::Success;
+use super::{Failures, Forbidden, NoKey, Success, TokenOnly};
 use crate::request::path_id;
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// Revokes one of the caller's API keys.
+///
+/// It stops at once, and stays listed. It takes a token: an API key revokes none.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{key_id}",
+    tag = "operator and account",
+    operation_id = "operator_account.revoke_key",
+    params(("key_id" = Uuid, description = "The key")),
+    responses(
+        (status = 200, description = "It is revoked", body = Success, example = json!({"success": true})),
+        TokenOnly,
+        Forbidden,
+        NoKey,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;

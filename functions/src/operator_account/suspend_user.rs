@@ -3,10 +3,30 @@
 use shared::models::{Status, User};
 use shared::{Error, Result};
 
-use super::change_status;
+use super::{AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, Unauthorized, change_status};
+use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Locks an account.
+///
+/// For platform operators. Its tokens and keys are refused at once.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/users/{user_id}/suspend",
+    tag = "operator and account",
+    operation_id = "operator_account.suspend_user",
+    params(("user_id" = Uuid, description = "The user; what is no UUID is nobody's"), IdempotencyKey),
+    request_body = Option<ReasonInput>,
+    responses(
+        (status = 200, description = "The account", body = AccountDetail, headers(("etag" = String, description = "The user's version"))),
+        Unauthorized,
+        OperatorsOnly,
+        NoAccountToChange,
+        Conflict,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     change_status(context, &request, "user.suspended", |caller, user| match user.status {
         _ if user.id == caller.user.id => Err(Error::Conflict("You may not suspend yourself: ask another operator.".into())),

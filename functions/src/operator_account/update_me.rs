@@ -4,13 +4,34 @@ use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::models::User;
 use shared::store::Account;
+use utoipa::ToSchema;
 
-use super::{account_answer, web_address};
+use super::{AccountBody, Erased, Failures, Forbidden, Invalid, Stale, Unauthorized, account_answer, web_address};
 use crate::entity_tag::IfMatch;
+use crate::openapi::{self, Text};
 use crate::request::{MOST_NAME, MOST_URL, all, json_object, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// The caller changes their display name and picture.
+///
+/// A field that is left out stays; null clears it.
+#[utoipa::path(
+    patch,
+    path = "/v1/account/me",
+    tag = "operator and account",
+    operation_id = "operator_account.update_me",
+    params(openapi::IfMatch),
+    request_body = ProfileInput,
+    responses(
+        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        Unauthorized,
+        Forbidden,
+        Erased,
+        Stale,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let fields = json_object(&request)?;
@@ -29,4 +50,17 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(caller.user.id, "user.updated");
     context.store().change_user(caller.user, change, &act, answer).await
+}
+
+/// A change of what a user shows.
+#[derive(ToSchema)]
+#[schema(example = json!({"display_name": "Dara S.", "avatar_url": "https://avatars.example/dara.png"}))]
+#[allow(dead_code)]
+struct ProfileInput {
+    /// What the user is called; null for the name.
+    #[schema(inline)]
+    display_name: Option<Text<{ MOST_NAME }>>,
+    /// A picture's address.
+    #[schema(max_length = 2048, format = "uri", pattern = "^https?://[!-~]+$")]
+    avatar_url: Option<String>,
 }

@@ -1,15 +1,36 @@
 //! PATCH `/v1/sandboxes/{sandbox_id}`: the sandbox runs, or is paused; its metadata is replaced.
 
+use std::collections::BTreeMap;
+
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::models::{Sandbox, SandboxRecord, SandboxStatus};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+use utoipa::ToSchema;
 
-use super::metadata;
+use super::{Failures, Forbidden, Invalid, NoSandbox, SandboxConflict, Unauthorized, metadata};
+use crate::openapi::words;
 use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text};
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// A sandbox of the caller's runs, or is paused; its metadata is replaced.
+#[utoipa::path(
+    patch,
+    path = "/v1/sandboxes/{sandbox_id}",
+    tag = "operator and account",
+    operation_id = "operator_account.update_sandbox",
+    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0019de2dfa1c0009")),
+    request_body = SandboxChangeInput,
+    responses(
+        (status = 200, description = "The sandbox", body = Sandbox),
+        Unauthorized,
+        Forbidden,
+        NoSandbox,
+        SandboxConflict,
+        Invalid,
+        Failures,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let fields = json_object(&request)?;
@@ -48,4 +69,21 @@ fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<Sa
         }
         _ => Ok(record.clone()),
     }
+}
+
+words! {
+    /// What a sandbox can be told to do.
+    StatusWord: STATUSES.iter().copied();
+}
+
+/// A change of a sandbox.
+#[derive(ToSchema)]
+#[schema(example = json!({"status": "paused", "metadata": {"job": "paused for the night"}}))]
+#[allow(dead_code)]
+struct SandboxChangeInput {
+    /// What it is to do.
+    #[schema(inline, value_type = StatusWord)]
+    status: String,
+    /// Free values by name: at most 2048 bytes of JSON and 20 levels. Left out or null, they stay.
+    metadata: Option<BTreeMap<String, Value>>,
 }

@@ -1,6 +1,7 @@
 //! Accounts: a user with their team, its quota tier and usage, their keys and sandboxes.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -41,7 +42,7 @@ pub struct AccountRecords {
 }
 
 /// What is held about a user beside the account.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Holdings {
     /// API keys, without their secrets.
     pub api_keys: Vec<ApiKey>,
