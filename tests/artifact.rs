@@ -69,6 +69,30 @@ fn handlers_template_and_events_name_the_same_endpoints() {
 }
 
 #[test]
+fn the_description_and_the_template_name_the_same_endpoints() {
+    let description: Value = serde_json::from_str(include_str!("../functions/openapi.json")).expect("the description is JSON");
+    // The trailing slash is `{proxy+}` with nothing in it, and `$default` is no endpoint.
+    let routed: BTreeMap<(String, String), String> = template::routes()
+        .into_iter()
+        .filter(|route| route.path != "$default")
+        .map(|route| ((route.path.replace("{proxy+}", ""), route.method.expect("a method").to_lowercase()), route.handler))
+        .collect();
+    let mut described = BTreeMap::new();
+    for (path, methods) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("operations") {
+            described.insert((path.clone(), method.clone()), operation["operationId"].as_str());
+        }
+    }
+    assert_eq!(routed.keys().collect::<Vec<_>>(), described.keys().collect::<Vec<_>>());
+    for (endpoint, handler) in &routed {
+        // Of two paths that lead to one handler, one bears the name.
+        let slashed = (format!("{}/", endpoint.0), endpoint.1.clone());
+        let named = if routed.get(&slashed) == Some(handler) { None } else { Some(handler.as_str()) };
+        assert_eq!(described[endpoint], named, "{endpoint:?}");
+    }
+}
+
+#[test]
 fn every_event_takes_the_route_to_its_handler() {
     let router = template::Router::new(template::TrailingSlash::Proxy);
     let strict = template::Router::new(template::TrailingSlash::Default);

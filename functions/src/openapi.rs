@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
 use crate::request::{MOST_EMAIL, MOST_NAME};
-use crate::{operator_account, platform, workspace};
+use crate::{directory, managed_users, operator_account, platform, user_admin, workspace};
 
 /// The whole description.
 #[derive(OpenApi)]
@@ -52,6 +52,31 @@ use crate::{operator_account, platform, workspace};
         operator_account::create_sandbox::handle,
         operator_account::update_sandbox::handle,
         operator_account::destroy_sandbox::handle,
+        directory::list_admin_users::handle,
+        directory::get_admin_user::handle,
+        directory::update_admin_user::handle,
+        directory::list_invites::handle,
+        directory::create_invite::handle,
+        directory::revoke_invite::handle,
+        user_admin::list_users::handle,
+        user_admin::get_user::handle,
+        user_admin::create_user::handle,
+        user_admin::update_user::handle,
+        user_admin::delete_user::handle,
+        user_admin::search_users::handle,
+        user_admin::get_admin_count::handle,
+        user_admin::list_inactive_users::handle,
+        user_admin::delete_inactive_users::handle,
+        managed_users::list_users::handle,
+        managed_users::create_user::handle,
+        managed_users::get_user::handle,
+        managed_users::update_user::handle,
+        managed_users::delete_user::handle,
+        managed_users::list_shares::handle,
+        managed_users::share::handle,
+        managed_users::unshare::handle,
+        managed_users::get_principal_token::handle,
+        managed_users::create_delegated_token::handle,
         workspace::list_users::handle,
         workspace::get_user::handle,
         platform::get_health::handle,
@@ -60,6 +85,9 @@ use crate::{operator_account, platform, workspace};
     // What the sets of refusals name, which are not looked through.
     components(schemas(
         operator_account::ErrorBody,
+        directory::ErrorBody,
+        user_admin::ErrorBody,
+        managed_users::ErrorBody,
         workspace::ErrorBody,
     )),
     modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
@@ -70,7 +98,7 @@ struct Description;
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident: $words:expr;)+) => {
         $($(#[$doc])*
-        struct $name;
+        pub(crate) struct $name;
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
@@ -150,6 +178,17 @@ impl<const MOST: usize> PartialSchema for Text<MOST> {
 }
 
 impl<const MOST: usize> ToSchema for Text<MOST> {}
+
+/// A body that is `null`.
+pub(crate) struct Null;
+
+impl PartialSchema for Null {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Null).into()
+    }
+}
+
+impl ToSchema for Null {}
 
 /// An email address, as bodies bring it.
 pub(crate) struct Email;

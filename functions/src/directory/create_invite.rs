@@ -4,13 +4,49 @@ use shared::auth::Caller;
 use shared::models::parse_id;
 use shared::store::{Refusal, WriteError};
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{details, invite_answer};
+use super::{ErrorBody, InviteBody, Refusals, Success, details, invite_answer};
+use crate::openapi::{Email, IdempotencyKey};
 use crate::request::{MOST_NAME, all, email, required_text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Who is to be invited.
+#[derive(ToSchema)]
+#[schema(as = AdminUserInvitation)]
+#[allow(dead_code)]
+struct Input {
+    details: Invitation,
+}
+
+/// The email, and the account (team) to join.
+#[derive(ToSchema)]
+#[schema(as = AdminUserInvitationDetails)]
+#[allow(dead_code)]
+struct Invitation {
+    email: Email,
+    account_id: Uuid,
+}
+
+/// Invites someone into an account by email.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin_user_invite",
+    tag = "directory",
+    operation_id = "directory.create_invite",
+    params(IdempotencyKey),
+    request_body = Input,
+    responses(
+        (status = 200, description = "The invite", body = Success<InviteBody>),
+        (status = 400, description = "The body or the `Idempotency-Key` is wrong", body = ErrorBody),
+        (status = 409, description = "A user has this email; or the same request is still running", body = ErrorBody, example = json!({
+            "status": "error", "code": "invalid_action", "message": "A user with this email exists, or is invited already."
+        })),
+        (status = 422, description = "The `Idempotency-Key` was used for another request", body = ErrorBody),
+        Refusals,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     caller.administers_any()?;

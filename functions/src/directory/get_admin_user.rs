@@ -2,10 +2,22 @@
 
 use shared::Result;
 
-use super::{administered_user, user_answer};
+use super::{Details, ErrorBody, Refusals, Success, administered_user, user_answer};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// A user of an account in full.
+#[utoipa::path(
+    get,
+    path = "/api/v1/admin_user/{id}",
+    tag = "directory",
+    operation_id = "directory.get_admin_user",
+    params(("id" = Uuid, Path, description = "The user's id")),
+    responses(
+        (status = 200, description = "The user", body = Success<Details>, headers(("etag", description = "The user's version"))),
+        (status = 404, description = "There is no such user, or none that the caller may see", body = ErrorBody),
+        Refusals,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (_, user) = administered_user(context, &request).await?;
     Ok(user_answer(&user))

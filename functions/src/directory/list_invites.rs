@@ -6,23 +6,47 @@ use shared::Result;
 use shared::auth::Caller;
 use shared::models::Invite;
 use shared::table::fold;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::InviteBody;
-use super::paging::{Pagination, Parameters, Sorting};
+use super::paging::{Direction, Pagination, Parameters, Sorting, sorting};
+use super::{ErrorBody, InviteBody, Refusals, SuccessWord};
+use crate::openapi::words;
 use crate::{Context, Request, Response, json};
 
 const FIELDS: &[&str] = &["id", "status", "title"];
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminUserInvites)]
 struct Answer {
+    #[schema(inline, value_type = SuccessWord)]
     status: &'static str,
     pagination: Pagination,
     sorting: Sorting,
     summaries: Vec<InviteBody>,
 }
 
-/// Answers the request.
+/// A page of an account's invites.
+#[utoipa::path(
+    get,
+    path = "/api/v1/admin_user_invite",
+    tag = "directory",
+    operation_id = "directory.list_invites",
+    params(
+        ("account_id" = Uuid, Query, description = "The account (team)"),
+        ("sorting" = inline(Option<SortBy>), Query, description = "A field to sort by, `-` before it for descending; `-id` where it is left out"),
+        ("sorting[field]" = inline(Option<Field>), Query, description = "Instead of `sorting`: the field; `id` where it is left out"),
+        ("sorting[direction]" = inline(Option<Direction>), Query, description = "Instead of `sorting`: `asc` where it is left out"),
+        ("pagination[offset]" = Option<i64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "How many to pass over; 0 where it is left out"),
+        ("pagination[page_size]" = Option<i64>, Query, minimum = 1, maximum = 100, description = "At most so many; 10 where it is left out"),
+    ),
+    responses(
+        (status = 200, description = "The page", body = Answer),
+        (status = 400, description = "A parameter is missing, wrong or unknown", body = ErrorBody),
+        Refusals,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let parameters = Parameters::read(&request, FIELDS)?;
@@ -56,3 +80,19 @@ fn sort_key(invite: &Invite, field: &str) -> (String, Uuid) {
     };
     (value, invite.id)
 }
+
+words! {
+    /// What the list can be sorted by.
+    Field: FIELDS.iter().copied();
+}
+
+/// The same in the one parameter that also says the direction.
+struct SortBy;
+
+impl PartialSchema for SortBy {
+    fn schema() -> RefOr<Schema> {
+        sorting(FIELDS)
+    }
+}
+
+impl ToSchema for SortBy {}

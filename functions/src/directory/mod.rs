@@ -14,11 +14,13 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
-use shared::models::{Invite, Seen, Status, User};
+use shared::models::{Invite, InviteStatus, Seen, Status, User};
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::entity_tag::tagged;
+use crate::openapi::words;
 use crate::request::{json_object, path_id};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -39,16 +41,24 @@ pub struct Row {
 }
 
 /// A user as this contract lists it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminUserSummary)]
 pub struct Summary {
     account_id: Uuid,
     claims: BTreeMap<String, String>,
+    /// Null for users who were never seen.
+    #[schema(required)]
     first_seen: Option<Interaction>,
     id: Uuid,
+    /// Null for users who were never seen.
+    #[schema(required)]
     last_seen: Option<Interaction>,
+    #[schema(inline, value_type = StatusWord)]
     status: &'static str,
+    /// The email, else what the user is called.
     title: String,
     #[serde(rename = "type")]
+    #[schema(inline, value_type = UserType)]
     kind: &'static str,
 }
 
@@ -72,9 +82,12 @@ impl From<Row> for Summary {
 }
 
 /// A moment a user was seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Interaction {
+    /// In Unix seconds.
     at: i64,
+    /// Null where it is not known.
+    #[schema(required, value_type = Option<String>, format = Ipv4)]
     remote_ip: Option<std::net::Ipv4Addr>,
     user_agent: String,
 }
@@ -100,17 +113,23 @@ impl From<&User> for Row {
 }
 
 /// A user in full.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminUser)]
 struct Details {
     #[serde(flatten)]
     summary: Summary,
+    #[schema(required)]
     name: Option<String>,
+    #[schema(required)]
     job_title: Option<String>,
+    /// In Unix seconds.
+    #[schema(required)]
     profile_completed_at: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Success<T> {
+    #[schema(inline, value_type = SuccessWord)]
     status: &'static str,
     details: T,
 }
@@ -151,16 +170,22 @@ fn details(request: &Request) -> Result<Map<String, Value>> {
 }
 
 /// An invite as this contract shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminUserInvite)]
 struct InviteBody {
     account_id: Uuid,
+    /// In Unix seconds.
     created_at: i64,
     email: String,
     id: Uuid,
+    #[schema(inline, value_type = InviteStatusWord)]
     status: &'static str,
+    /// The email.
     title: String,
     #[serde(rename = "type")]
+    #[schema(inline, value_type = InviteType)]
     kind: &'static str,
+    /// In Unix seconds.
     updated_at: i64,
 }
 
@@ -185,11 +210,52 @@ fn invite_answer(invite: &Invite) -> Response {
 }
 
 /// An error in this contract's body.
-#[derive(Debug, Serialize)]
-struct ErrorBody {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DirectoryError)]
+pub struct ErrorBody {
+    #[schema(inline, value_type = ErrorWord)]
     status: &'static str,
+    #[schema(inline, value_type = ErrorCode)]
     code: &'static str,
     message: String,
+}
+
+words! {
+    /// What answers say of users.
+    StatusWord: ["new", "extant", "deleted"].into_iter();
+    /// What answers say of invites.
+    InviteStatusWord: InviteStatus::ALL.iter().map(|status| status.as_str());
+    /// What a user is.
+    UserType: ["admin_user"].into_iter();
+    /// What an invite is.
+    InviteType: ["admin_user_invite"].into_iter();
+    /// What answers say of themselves.
+    SuccessWord: ["success"].into_iter();
+    /// What errors say of themselves.
+    ErrorWord: ["error"].into_iter();
+    /// The codes of errors, as published: some are never given here.
+    ErrorCode: [
+        "bad_request", "bad_authtoken", "not_authenticated", "not_permitted", "not_implemented", "unknown", "not_found",
+        "unexpected_ref_type", "unexpected", "invalid_action", "invalid_value", "required_value",
+    ].into_iter();
+}
+
+/// What every endpoint of this contract may answer beside its own.
+#[derive(IntoResponses)]
+#[allow(dead_code)]
+pub enum Refusals {
+    /// No credential, or one that is refused.
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// The caller does not administer the account, or there is none of that id.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// A fault of ours.
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// The database refuses for now: try again after `retry-after` seconds.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
 }
 
 fn render(error: &Error, _request_id: &str) -> Response {

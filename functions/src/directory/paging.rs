@@ -3,9 +3,14 @@
 use serde::Serialize;
 use shared::models::parse_id;
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
+use super::list_admin_users;
 use crate::Request;
+use crate::openapi::words;
 use crate::request::{integer, query};
 
 /// The largest page.
@@ -87,10 +92,26 @@ fn one_of(name: &str, value: &str, values: &'static [&'static str]) -> Result<&'
 }
 
 /// How a list is sorted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Sorting {
+    #[schema(inline, value_type = Direction)]
     direction: &'static str,
+    /// What the list is sorted by: one of its fields.
+    #[schema(inline, value_type = SortField)]
     field: &'static str,
+}
+
+words! {
+    /// The directions of lists.
+    Direction: DIRECTIONS.iter().copied();
+    /// The fields of all lists.
+    SortField: list_admin_users::FIELDS.iter().copied();
+}
+
+/// The type of `sorting` where lists can be sorted by `fields`.
+pub fn sorting(fields: &[&str]) -> RefOr<Schema> {
+    let values: Vec<String> = fields.iter().flat_map(|field| [(*field).to_owned(), format!("-{field}")]).collect();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).into()
 }
 
 impl From<&Parameters> for Sorting {
@@ -100,16 +121,25 @@ impl From<&Parameters> for Sorting {
 }
 
 /// Where the page stands in the whole list.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct Pagination {
+    /// Of the whole list, past its end too.
     item_count: u64,
+    /// Counted from one; 0 where the page is empty.
     item_end: u64,
+    /// Counted from one; 0 where the page is empty.
     item_start: u64,
+    /// Null on the last page.
+    #[schema(required)]
     next_page_offset: Option<u64>,
     page_count: u64,
+    /// Counted from one.
     page_index: u64,
+    /// Counted from zero.
     page_offset: u64,
     page_size: u64,
+    /// Null on the first page.
+    #[schema(required)]
     previous_page_offset: Option<u64>,
 }
 

@@ -5,11 +5,31 @@ use shared::models::parse_id;
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
 
-use super::invite_answer;
+use super::{ErrorBody, InviteBody, Refusals, Success, invite_answer};
+use crate::openapi::IdempotencyKey;
 use crate::request::{path_id, query};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Takes a pending invite back.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin_user_invite/{id}/revoke",
+    tag = "directory",
+    operation_id = "directory.revoke_invite",
+    params(
+        ("id" = Uuid, Path, description = "The invite's id"),
+        ("account_id" = Option<Uuid>, Query, description = "The invite's account, where it is not the caller's own: for platform operators"),
+        IdempotencyKey,
+    ),
+    responses(
+        (status = 200, description = "The invite, revoked", body = Success<InviteBody>),
+        (status = 400, description = "The account's id or the `Idempotency-Key` is wrong", body = ErrorBody),
+        (status = 404, description = "The account has no such invite", body = ErrorBody),
+        (status = 409, description = "The invite is used or revoked; or the same request is still running", body = ErrorBody),
+        (status = 422, description = "The `Idempotency-Key` was used for another request", body = ErrorBody),
+        Refusals,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     caller.administers_any()?;

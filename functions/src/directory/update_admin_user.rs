@@ -5,13 +5,52 @@ use serde_json::{Map, Value};
 use shared::models::User;
 use shared::time::LAST_SECOND;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+use utoipa::ToSchema;
 
-use super::{administered_user, details, user_answer};
+use super::{Details, ErrorBody, Refusals, Success, administered_user, details, user_answer};
 use crate::entity_tag::IfMatch;
+use crate::openapi;
+use crate::openapi::Name;
 use crate::request::{MOST_NAME, all3, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// What is to be changed of a user.
+#[derive(ToSchema)]
+#[schema(as = AdminUserUpdate)]
+#[allow(dead_code)]
+struct Input {
+    details: Changes,
+}
+
+/// The fields: what is absent stays, null clears it.
+#[derive(ToSchema)]
+#[schema(as = AdminUserChanges)]
+#[allow(dead_code)]
+struct Changes {
+    name: Option<Name>,
+    job_title: Option<Name>,
+    /// In Unix seconds.
+    #[schema(minimum = 0, maximum = 253_402_207_200_i64)]
+    profile_completed_at: Option<i64>,
+}
+
+/// Changes name, job title, or when the profile was completed.
+#[utoipa::path(
+    put,
+    path = "/api/v1/admin_user/{id}",
+    tag = "directory",
+    operation_id = "directory.update_admin_user",
+    params(("id" = Uuid, Path, description = "The user's id"), openapi::IfMatch),
+    request_body(content = Input, example = json!({"details": {"name": "Ada King", "job_title": null}})),
+    responses(
+        (status = 200, description = "The user as changed", body = Success<Details>, headers(("etag", description = "The user's version"))),
+        (status = 400, description = "The body is wrong", body = ErrorBody),
+        (status = 404, description = "There is no such user, or none that the caller may see", body = ErrorBody),
+        (status = 409, description = "The user is deleted", body = ErrorBody),
+        (status = 412, description = "The user is of another version than `If-Match` names", body = ErrorBody),
+        Refusals,
+    ),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = administered_user(context, &request).await?;
     let fields = details(&request)?;

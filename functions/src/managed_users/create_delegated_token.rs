@@ -4,13 +4,45 @@ use lambda_http::http::StatusCode;
 use shared::auth::granted;
 use shared::models::parse_id;
 use shared::{Error, Result};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::{SCOPES, TokenResponse, scopes};
+use super::{ErrorBody, Refusals, SCOPES, ScopeWord, TokenResponse, ValidationErrorBody, scopes};
 use crate::context::DEFAULT_SCOPES;
+use crate::openapi::IdempotencyKey;
 use crate::request::{MOST_NAME, all3, json_object, required_text, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// For whom a token is to be made.
+#[derive(ToSchema)]
+#[schema(as = DelegatedTokenInput)]
+#[allow(dead_code)]
+struct Input {
+    /// The id of a user whom the caller manages, or who shares with the caller.
+    sub: Uuid,
+    /// Those that the token is to have; all that are granted where there are none.
+    #[schema(inline, value_type = Option<Vec<ScopeWord>>)]
+    scopes: Option<Vec<ScopeWord>>,
+    /// The user's team: another one is refused.
+    team_id: Option<Uuid>,
+}
+
+/// A token by which the caller acts for someone whom they manage, or who shared with them.
+#[utoipa::path(
+    post,
+    path = "/api/v1/oauth/delegated-token",
+    tag = "managed users",
+    operation_id = "managed_users.create_delegated_token",
+    params(IdempotencyKey),
+    request_body = Input,
+    responses(
+        (status = 200, description = "The token, good for an hour", body = TokenResponse, headers(("cache-control", description = "`no-store`"))),
+        (status = 409, description = "The same request is still running, or its answer cannot be given again", body = ErrorBody),
+        (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let signed_in_until = token.claims()?.signed_in_until();

@@ -2,12 +2,42 @@
 
 use serde_json::{Map, Value};
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 
-use super::user_answer;
+use super::{ErrorBody, Refusals, UserResponse, ValidationErrorBody, user_answer};
+use crate::openapi::{IdempotencyKey, Name};
 use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// The names of a user who is to be made.
+#[derive(ToSchema)]
+#[schema(as = ManagedUserCreate)]
+#[allow(dead_code)]
+struct Input {
+    first_name: Name,
+    /// Must be there, but may be null.
+    #[schema(required)]
+    last_name: Option<Name>,
+}
+
+/// Makes a user whom the caller manages.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/",
+    tag = "managed users",
+    operation_id = "managed_users.create_user",
+    params(IdempotencyKey),
+    request_body(content = Input, example = json!({"first_name": "Ada", "last_name": null})),
+    responses(
+        (status = 200, description = "The user", body = UserResponse, headers(("etag", description = "The user's version"))),
+        (status = 409, description = "The same request is still running, or its answer cannot be given again", body = ErrorBody),
+        (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody, example = json!({
+            "detail": [{"loc": ["body", "first_name"], "msg": "Field required", "type": "missing"}]
+        })),
+        Refusals,
+    ),
+    security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if !path_parameter(&request, "proxy").is_empty() {
         return Err(Error::no_such_endpoint());

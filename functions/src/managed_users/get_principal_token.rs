@@ -5,11 +5,30 @@ use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::auth::Caller;
 
-use super::TokenResponse;
+use super::{Refusals, TokenResponse};
 use crate::context::DEFAULT_SCOPES;
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// The token that the caller acts with.
+#[utoipa::path(
+    get,
+    path = "/api/v1/oauth/principal-token",
+    tag = "managed users",
+    operation_id = "managed_users.get_principal_token",
+    responses(
+        (status = 200, description = "The token; with a delegated one, a token for the user to whom it was given", body = TokenResponse, headers(("cache-control", description = "`no-store`")),
+            example = json!({
+                "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+                "token_type": "Bearer",
+                "expires_in": 3540,
+                "refresh_token": null,
+                "scope": "data:read data:write profile",
+                "id_token": null
+            })),
+        Refusals,
+    ),
+    security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let own_scopes = DEFAULT_SCOPES.map(str::to_owned);

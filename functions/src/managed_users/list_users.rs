@@ -5,18 +5,25 @@ use serde::Serialize;
 use shared::models::{ManagedUser, User};
 use shared::table::fold;
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{Refusals, ScopeWord, ValidationErrorBody};
 use crate::context::DEFAULT_SCOPES;
+use crate::openapi::words;
 use crate::request::{path_parameter, query};
 use crate::{Context, Request, Response, json};
 
 /// A user as this contract lists it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct UserSummary {
     id: Uuid,
+    #[schema(required)]
     first_name: Option<String>,
+    #[schema(required)]
     last_name: Option<String>,
+    /// What the user lets the caller do.
+    #[schema(inline, value_type = Vec<ScopeWord>)]
     scopes: Vec<String>,
     display_name: String,
     is_managed: bool,
@@ -50,7 +57,37 @@ fn default_scopes() -> Vec<String> {
     DEFAULT_SCOPES.map(str::to_owned).to_vec()
 }
 
-/// Answers the request.
+/// The caller, the users whom the caller manages, and those who shared their data with the caller.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/",
+    tag = "managed users",
+    operation_id = "managed_users.list_users",
+    params(
+        ("include_managed" = inline(Option<FlagWord>), Query, description = "In any case of letters; true where it is left out"),
+        ("include_shared" = inline(Option<FlagWord>), Query, description = "In any case of letters; true where it is left out"),
+        ("name" = Option<String>, Query, description = "Only users whose display name has this in it, in any case of letters"),
+    ),
+    responses(
+        (status = 200, description = "The caller first, then managed users, then those who share", body = Vec<UserSummary>, example = json!([{
+            "id": "0c8f6a1e-5b7d-4c39-8e2f-1a9d4b6c7e05",
+            "first_name": "Ada",
+            "last_name": null,
+            "scopes": ["data:read", "data:write", "profile"],
+            "display_name": "Ada",
+            "is_managed": false
+        }])),
+        (status = 422, description = "A parameter is wrong", body = ValidationErrorBody, example = json!({
+            "detail": [{
+                "loc": ["query", "include_managed"],
+                "msg": "Input should be a valid boolean, unable to interpret input",
+                "type": "bool_parsing"
+            }]
+        })),
+        Refusals,
+    ),
+    security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // The route with a trailing slash is `{proxy+}` with nothing in it; anything else under it is no endpoint.
     if !path_parameter(&request, "proxy").is_empty() {
@@ -115,4 +152,9 @@ impl Wanted {
         }
         if issues.is_empty() { Ok(wanted) } else { Err(Error::Invalid(issues)) }
     }
+}
+
+words! {
+    /// What flags are written as.
+    FlagWord: ["true", "false", "1", "0", "yes", "no", "on", "off"].into_iter();
 }

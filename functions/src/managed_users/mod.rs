@@ -17,9 +17,11 @@ use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
 use shared::models::{Share, Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::entity_tag::tagged;
+use crate::openapi::words;
 use crate::request::path_id;
 use crate::{Context, Contract, Request, Response, json};
 
@@ -27,11 +29,14 @@ use crate::{Context, Contract, Request, Response, json};
 pub const CONTRACT: Contract = Contract { base_path: "/api/v1", places: Places::RefreshedTokenAndCookie, render };
 
 /// A user as this contract shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct UserResponse {
     id: Uuid,
+    #[schema(required)]
     first_name: Option<String>,
+    #[schema(required)]
     last_name: Option<String>,
+    /// Whether the user is a platform operator.
     admin: bool,
     registered_at: Timestamp,
     display_name: String,
@@ -91,9 +96,12 @@ fn scopes(fields: &Map<String, Value>, allowed: &'static [&'static str]) -> Resu
 }
 
 /// A share as its giver sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Share)]
 struct ShareBody {
+    /// Who is let in.
     user_id: Uuid,
+    #[schema(inline, value_type = Vec<ScopeWord>)]
     scopes: Vec<String>,
     created_at: Timestamp,
 }
@@ -105,13 +113,21 @@ impl From<Share> for ShareBody {
 }
 
 /// A token, as OAuth answers it (RFC 6749, section 5.1).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TokenResponse {
     access_token: String,
+    #[schema(inline, value_type = TokenType)]
     token_type: &'static str,
+    /// Whole seconds.
+    #[schema(minimum = 0)]
     expires_in: i64,
+    /// Always null: there are none.
+    #[schema(required)]
     refresh_token: Option<String>,
+    /// Scopes with spaces between.
     scope: String,
+    /// Always null: there are none.
+    #[schema(required)]
     id_token: Option<String>,
 }
 
@@ -154,25 +170,53 @@ fn not_found() -> Error {
 }
 
 /// An error in this contract's body.
-#[derive(Debug, Serialize)]
-struct ErrorBody {
-    detail: Detail,
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ManagedUsersError)]
+pub struct ErrorBody {
+    detail: String,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Detail {
-    Message(String),
-    Issues(Vec<ValidationError>),
+/// An error in this contract's body, where inputs are wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
+pub struct ValidationErrorBody {
+    detail: Vec<ValidationError>,
 }
 
 /// One wrong input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ValidationError {
+    /// Where: `body`, `query`, `path` or `header`, and the name, if it has one.
+    #[schema(min_items = 1, max_items = 2)]
     loc: Vec<String>,
     msg: String,
     #[serde(rename = "type")]
     kind: &'static str,
+}
+
+words! {
+    /// The scopes.
+    ScopeWord: SCOPES.iter().copied();
+    /// The types of tokens.
+    TokenType: ["Bearer"].into_iter();
+}
+
+/// What every endpoint of this contract may answer beside its own.
+#[derive(IntoResponses)]
+#[allow(dead_code)]
+pub enum Refusals {
+    /// No credential, or one that is refused.
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// The credential may not do this.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// A fault of ours.
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// The database refuses for now: try again after `retry-after` seconds.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
 }
 
 fn render(error: &Error, _request_id: &str) -> Response {
@@ -188,16 +232,16 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::Internal(_) | Error::Answered(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let detail = match error {
-        Error::Invalid(issues) => Detail::Issues(issues.iter().map(ValidationError::from).collect()),
+        Error::Invalid(issues) => issues.iter().map(ValidationError::from).collect(),
         // This contract tells every 422 so.
-        Error::KeyReused => Detail::Issues(vec![ValidationError {
+        Error::KeyReused => vec![ValidationError {
             loc: vec!["header".to_owned(), "idempotency-key".to_owned()],
             msg: error.to_string(),
             kind: "value_error",
-        }]),
-        error => Detail::Message(error.to_string()),
+        }],
+        error => return json(status, &ErrorBody { detail: error.to_string() }),
     };
-    json(status, &ErrorBody { detail })
+    json(status, &ValidationErrorBody { detail })
 }
 
 impl From<&Issue> for ValidationError {

@@ -3,13 +3,51 @@
 
 use shared::Result;
 use shared::models::User;
+use utoipa::ToSchema;
 
-use super::{managed_user, user_answer};
+use super::{ErrorBody, Refusals, UserResponse, ValidationErrorBody, managed_user, user_answer};
 use crate::entity_tag::IfMatch;
+use crate::openapi::{self, Name};
 use crate::request::{MOST_NAME, all, form_or_json, text};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// The names that change: what is absent stays, null clears it.
+#[derive(ToSchema)]
+#[schema(as = ManagedUserUpdate)]
+#[allow(dead_code)]
+struct Input {
+    first_name: Option<Name>,
+    last_name: Option<Name>,
+}
+
+/// The names that change, as a form: a field that is absent or empty stays.
+#[derive(ToSchema)]
+#[schema(as = ManagedUserUpdateForm)]
+#[allow(dead_code)]
+struct Form {
+    #[schema(required = false)]
+    first_name: Name,
+    #[schema(required = false)]
+    last_name: Name,
+}
+
+/// Renames a user whom the caller manages.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/{user_id}",
+    tag = "managed users",
+    operation_id = "managed_users.update_user",
+    params(("user_id" = Uuid, Path, description = "The user's id"), openapi::IfMatch),
+    request_body(content((Form = "application/x-www-form-urlencoded"), (Input = "application/json"))),
+    responses(
+        (status = 200, description = "The user as changed", body = UserResponse, headers(("etag", description = "The user's version"))),
+        (status = 404, description = "The caller manages no user of that id", body = ErrorBody),
+        (status = 412, description = "The user is of another version than `If-Match` names", body = ErrorBody),
+        (status = 422, description = "The body is wrong", body = ValidationErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = managed_user(context, &request).await?;
     let fields = form_or_json(&request)?;

@@ -15,7 +15,13 @@ const DESCRIPTION: &str = include_str!("../../openapi.json");
     path = "/openapi.json",
     tag = "platform",
     operation_id = "platform.get_openapi",
-    responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value, content_type = "application/json")),
+    responses((
+        status = 200,
+        description = "An OpenAPI 3.1 document",
+        body = serde_json::Value,
+        content_type = "application/json",
+        headers(("cache-control", description = "For how long it may be kept")),
+    )),
     security(()),
 )]
 pub async fn handle(_: &Context, _: Request) -> Result<Response> {

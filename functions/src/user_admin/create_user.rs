@@ -5,13 +5,74 @@
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use shared::models::{Status, User};
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::{Fields, UserBody, body};
+use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body};
 use crate::entity_tag::tagged;
+use crate::openapi::{Email, IdempotencyKey, Name};
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// A user who is to be made, with an email or a username at least.
+struct Input;
+
+impl PartialSchema for Input {
+    fn schema() -> RefOr<Schema> {
+        let email = ObjectBuilder::new().property("email", Email::schema()).required("email");
+        let username = ObjectBuilder::new().property("username", Name::schema()).required("username");
+        AllOfBuilder::new().item(InputFields::schema()).item(AnyOfBuilder::new().item(email).item(username)).into()
+    }
+}
+
+impl ToSchema for Input {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "TeamUserInput".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        InputFields::schemas(schemas);
+    }
+}
+
+/// What is known of the user.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code)]
+struct InputFields {
+    #[schema(required = false, inline)]
+    name: NameInput,
+    #[schema(required = false, inline)]
+    email: EmailInput,
+    #[schema(required = false, inline)]
+    username: NameInput,
+    #[schema(inline)]
+    root_role: RootRoleInput,
+    /// Taken, and without effect: no mail is sent.
+    send_email: Option<bool>,
+}
+
+/// Makes a user of the team.
+#[utoipa::path(
+    post,
+    path = "/api/admin/user-admin",
+    tag = "user-admin",
+    operation_id = "user_admin.create_user",
+    params(IdempotencyKey),
+    request_body(content = Input, example = json!({"email": "ada@example.com", "name": "Ada King", "rootRole": "Admin"})),
+    responses(
+        (status = 201, description = "The user, invited until they sign up", body = UserBody,
+            headers(("etag", description = "The user's version"), ("location", description = "The user's number"))),
+        (status = 400, description = "The body or the `Idempotency-Key` is wrong, or another user has the email or the username", body = ErrorBody, example = json!({
+            "id": "9c40958a-daac-400e-98fb-3bb438567008", "name": "BadDataError", "message": "User already exists"
+        })),
+        (status = 415, description = "The body is said to be something else than JSON", body = ErrorBody),
+        (status = 422, description = "The `Idempotency-Key` was used for another request", body = ErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let access = caller.team_admin()?;

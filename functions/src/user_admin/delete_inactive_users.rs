@@ -5,15 +5,56 @@ use lambda_http::Body;
 use shared::models::User;
 use shared::store::Act;
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::body;
 use super::list_inactive_users::is_inactive;
+use super::{ErrorBody, Refusals, body};
+use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
 /// The most users of one request.
 const MOST_IDS: usize = 100;
 
-/// Answers the request.
+/// Who is to be deleted.
+#[derive(ToSchema)]
+#[schema(as = InactiveUsersToDelete)]
+#[allow(dead_code)]
+struct Input {
+    /// The users' numbers; one that is nobody's is passed over.
+    #[schema(inline, max_items = 100)]
+    ids: Vec<Number>,
+}
+
+/// An integer of 64 bits, with a sign or without.
+struct Number;
+
+impl PartialSchema for Number {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(i64::MIN)).maximum(Some(u64::MAX)).into()
+    }
+}
+
+impl ToSchema for Number {}
+
+/// Soft-deletes those of the named users who are still inactive.
+#[utoipa::path(
+    post,
+    path = "/api/admin/user-admin/inactive/delete",
+    tag = "user-admin",
+    operation_id = "user_admin.delete_inactive_users",
+    params(IdempotencyKey),
+    request_body(content = Input, example = json!({"ids": [4, 7]})),
+    responses(
+        (status = 200, description = "Those who were still inactive are deleted; the body is empty"),
+        (status = 400, description = "The body or the `Idempotency-Key` is wrong", body = ErrorBody),
+        (status = 415, description = "The body is said to be something else than JSON", body = ErrorBody),
+        (status = 422, description = "The `Idempotency-Key` was used for another request", body = ErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let access = caller.team_admin()?;

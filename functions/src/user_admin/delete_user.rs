@@ -5,10 +5,24 @@ use shared::Result;
 use shared::models::{Status, User};
 use shared::store::Act;
 
-use super::{not_found, numbered_user};
+use super::{ErrorBody, Refusals, not_found, numbered_user};
 use crate::{Context, Request, Response};
 
-/// Answers the request.
+/// Soft-deletes a user of the team.
+#[utoipa::path(
+    delete,
+    path = "/api/admin/user-admin/{id}",
+    tag = "user-admin",
+    operation_id = "user_admin.delete_user",
+    params(("id" = i64, Path, description = "The user's number", example = 2)),
+    responses(
+        (status = 200, description = "The user is deleted; the body is empty"),
+        (status = 400, description = "The number is none, or the user is the last administrator", body = ErrorBody),
+        (status = 404, description = "The team has no such user", body = ErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = numbered_user(context, &request).await?;
     let may = |user: &User| if user.status == Status::Deleted { Err(not_found(&user.number.to_string())) } else { Ok(()) };

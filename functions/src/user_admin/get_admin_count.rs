@@ -3,18 +3,35 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
+use utoipa::ToSchema;
 
+use super::Refusals;
 use crate::{Context, Request, Response, json};
 
-#[derive(Debug, Serialize)]
+/// The administrators of a team.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AdminCount {
+    /// Always 0: nobody has a password here.
     password: u64,
+    /// The people.
     no_password: u64,
+    /// The service accounts.
     service: u64,
 }
 
-/// Answers the request.
+/// How many administrators the team has.
+#[utoipa::path(
+    get,
+    path = "/api/admin/user-admin/admin-count",
+    tag = "user-admin",
+    operation_id = "user_admin.get_admin_count",
+    responses(
+        (status = 200, description = "How many there are", body = AdminCount),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let access = context.authenticate(&request).await?.team_admin()?;
     let (people, machines) = context.store().admins(&access).await?;

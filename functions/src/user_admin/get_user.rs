@@ -4,11 +4,42 @@ use lambda_http::Body;
 use lambda_http::http::StatusCode;
 use shared::Result;
 
-use super::{UserBody, numbered_user};
+use super::{ErrorBody, Refusals, UserBody, numbered_user};
 use crate::entity_tag::{is_known, tagged};
+use crate::openapi::IfNoneMatch;
 use crate::{Context, Request, Response, json};
 
-/// Answers the request.
+/// A user of the team.
+#[utoipa::path(
+    get,
+    path = "/api/admin/user-admin/{id}",
+    tag = "user-admin",
+    operation_id = "user_admin.get_user",
+    params(("id" = i64, Path, description = "The user's number", example = 2), IfNoneMatch),
+    responses(
+        (status = 200, description = "The user", body = UserBody, headers(("etag", description = "The user's version")), example = json!({
+            "id": 2,
+            "name": "Ada King",
+            "email": "ada@example.com",
+            "loginAttempts": 0,
+            "rootRole": 1,
+            "seenAt": "2026-05-02T09:28:00.000Z",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "accountType": "User",
+            "permissions": []
+        })),
+        (status = 304, description = "The user is as `If-None-Match` names it", headers(("etag", description = "The user's version"))),
+        (status = 400, description = "The number is none", body = ErrorBody, example = json!({
+            "id": "9c40958a-daac-400e-98fb-3bb438567008",
+            "name": "BadDataError",
+            "message": "Request validation failed: the request's body or parameters are not what we expect. See `details`.",
+            "details": [{"message": "The `/params/id` property must be integer. You sent \"abc\".", "path": "/params/id"}]
+        })),
+        (status = 404, description = "The team has no such user", body = ErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (_, user) = numbered_user(context, &request).await?;
     if is_known(&request, &user) {

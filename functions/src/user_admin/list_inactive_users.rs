@@ -5,30 +5,41 @@ use serde::Serialize;
 use shared::auth::TeamAccess;
 use shared::models::{AccountType, Status, User};
 use shared::{Result, Timestamp};
+use utoipa::ToSchema;
 
+use super::Refusals;
 use crate::{Context, Request, Response, json};
 
 /// Days without being seen that make a user inactive.
 const INACTIVE_DAYS: i64 = 180;
 
-#[derive(Debug, Serialize)]
+/// Those who were not seen.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = InactiveUsers)]
 struct Answer {
+    /// Of the form of this answer: 1.
     version: u8,
     inactive_users: Vec<InactiveUser>,
 }
 
-#[derive(Debug, Serialize)]
+/// Someone who was not seen.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct InactiveUser {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
+    /// Null for users who were never seen.
+    #[schema(required)]
     seen_at: Option<Timestamp>,
     created_at: Timestamp,
     /// When a personal access token was last used: there are none here.
+    #[schema(required)]
     pat_seen_at: Option<Timestamp>,
 }
 
@@ -45,7 +56,18 @@ impl From<User> for InactiveUser {
     }
 }
 
-/// Answers the request.
+/// The people of the team who were not seen for 180 days.
+#[utoipa::path(
+    get,
+    path = "/api/admin/user-admin/inactive",
+    tag = "user-admin",
+    operation_id = "user_admin.list_inactive_users",
+    responses(
+        (status = 200, description = "Those who were not seen for 180 days", body = Answer),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let mut users = inactive(context, &caller.team_admin()?).await?;

@@ -4,31 +4,54 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::{Error, Fault, Issue, Place, Result};
+use utoipa::ToSchema;
 
-use super::{ROOT_ROLES, UserBody};
+use super::{ErrorBody, ROOT_ROLES, Refusals, UserBody};
 use crate::request::{cursor_page, with_next, wrong_cursor};
 use crate::{Context, Request, Response, json};
 
 /// The most users that one answer holds: Lambda takes answers of 6 MB.
 const MOST_LIMIT: usize = 5000;
 
-#[derive(Debug, Serialize)]
+/// Users, and the root roles.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TeamUsers)]
 struct Answer {
     users: Vec<UserBody>,
+    #[schema(value_type = Vec<RootRole>, min_items = 3, max_items = 3)]
     root_roles: [RootRole; 3],
 }
 
-#[derive(Debug, Serialize)]
+/// A root role.
+#[derive(Debug, Serialize, ToSchema)]
 struct RootRole {
+    #[schema(minimum = 1, maximum = 3)]
     id: u8,
     name: &'static str,
+    /// `root`, of all of them.
     #[serde(rename = "type")]
     kind: &'static str,
     description: &'static str,
 }
 
-/// Answers the request.
+/// The users of the team and the root roles.
+#[utoipa::path(
+    get,
+    path = "/api/admin/user-admin",
+    tag = "user-admin",
+    operation_id = "user_admin.list_users",
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 5000, description = "At most so many users; all where it is left out"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,20}$", description = "From the `link` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "The users, by number", body = Answer, headers(("link", description = "The next page, as `<…>; rel=\"next\"`, where there is one"))),
+        (status = 400, description = "A parameter is wrong; or there is no `limit`, and the team has more than 5000 users", body = ErrorBody),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let access = context.authenticate(&request).await?.team_admin()?;
     // No limit, no pages: then all must fit.

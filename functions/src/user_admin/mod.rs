@@ -16,8 +16,12 @@ use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
 use shared::models::{AccountType, Role, Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use crate::openapi::{Email, Name, words};
 use crate::request::{MOST_EMAIL, MOST_NAME, email, json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -25,29 +29,43 @@ use crate::{Context, Contract, Request, Response, json};
 pub const CONTRACT: Contract = Contract { base_path: "/api/admin/user-admin", places: Places::BareKey, render };
 
 /// A user as this contract shows it. What is not set is left out, but for `seenAt`, which is null.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Serialize, ToSchema)]
+// As published: nothing else.
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TeamUser)]
 pub struct UserBody {
+    /// The number in the team.
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     invite_link: Option<String>,
     login_attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email_sent: Option<bool>,
+    #[schema(minimum = 1, maximum = 3)]
     root_role: u8,
+    /// Null for users who were never seen.
+    #[schema(required)]
     seen_at: Option<Timestamp>,
     created_at: Timestamp,
+    #[schema(inline, value_type = AccountTypeWord)]
     account_type: &'static str,
     permissions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     scim_id: Option<String>,
 }
 
@@ -178,22 +196,103 @@ fn role(value: Option<&Value>) -> Result<Option<Role>, Issue> {
 }
 
 /// An error in this contract's body.
-#[derive(Debug, Serialize)]
-struct ErrorBody {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserAdminError)]
+pub struct ErrorBody {
+    /// By which the error is found in the log.
     id: Uuid,
+    #[schema(inline, value_type = ErrorName)]
     name: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     details: Option<Vec<Detail>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Vec<String>, required = false)]
     permissions: Option<[&'static str; 1]>,
 }
 
 /// One wrong input.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserAdminErrorDetail)]
 struct Detail {
     message: String,
     path: String,
+}
+
+words! {
+    /// What kinds of account there are.
+    AccountTypeWord: ["User", "Service Account"].into_iter();
+    /// The names of errors.
+    ErrorName: [
+        "BadDataError", "AuthenticationRequired", "UnauthorizedError", "PermissionError", "NotFoundError", "ContentTypeError",
+        "RateLimitError", "InternalError",
+    ].into_iter();
+}
+
+/// A root role as bodies bring it: its number or its name.
+struct RootRoleInput;
+
+impl PartialSchema for RootRoleInput {
+    fn schema() -> RefOr<Schema> {
+        let numbers = ROOT_ROLES.iter().map(|(number, ..)| Value::from(*number));
+        let names = ROOT_ROLES.iter().map(|(_, _, name, _)| Value::from(*name));
+        let kinds = SchemaType::from_iter([Type::Integer, Type::String]);
+        ObjectBuilder::new().schema_type(kinds).enum_values(Some(numbers.chain(names).collect::<Vec<_>>())).into()
+    }
+}
+
+impl ToSchema for RootRoleInput {}
+
+/// A name, which forms may leave blank.
+#[derive(ToSchema)]
+#[schema(as = NameOrBlank)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum NameInput {
+    Name(#[schema(inline)] Name),
+    Blank(#[schema(inline)] Blank),
+    None,
+}
+
+/// An email address, which forms may leave blank.
+#[derive(ToSchema)]
+#[schema(as = EmailOrBlank)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum EmailInput {
+    Email(#[schema(inline)] Email),
+    Blank(#[schema(inline)] Blank),
+    None,
+}
+
+/// Nothing but white space: what forms send for what was left blank.
+struct Blank;
+
+impl PartialSchema for Blank {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).description(Some("Left blank: the same as null.")).pattern(Some(r"^\s*$")).into()
+    }
+}
+
+impl ToSchema for Blank {}
+
+/// What every endpoint of this contract may answer beside its own.
+#[derive(IntoResponses)]
+#[allow(dead_code)]
+pub enum Refusals {
+    /// No credential, or one that is refused.
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// The credential may not do this.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// A fault of ours.
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// The database refuses for now: try again after `retry-after` seconds.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
 }
 
 /// The most characters of what was sent that an error repeats.

@@ -5,7 +5,9 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
 use shared::models::User;
+use utoipa::ToSchema;
 
+use super::Refusals;
 use crate::request::query;
 use crate::{Context, Request, Response, json};
 
@@ -13,17 +15,22 @@ use crate::{Context, Request, Response, json};
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=255;
 
 /// A user as colleagues find them.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = FoundUser)]
 struct Found {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     image_url: Option<String>,
 }
 
@@ -33,7 +40,21 @@ impl From<User> for Found {
     }
 }
 
-/// Answers the request.
+/// Users of the team by the beginning of their name, username or email, for any member.
+#[utoipa::path(
+    get,
+    path = "/api/admin/user-admin/search",
+    tag = "user-admin",
+    operation_id = "user_admin.search_users",
+    params(
+        ("q" = Option<String>, Query, description = "What a name, username or email begins with; fewer than 2 characters find nobody"),
+    ),
+    responses(
+        (status = 200, description = "Those who were found", body = Vec<Found>),
+        Refusals,
+    ),
+    security(("bearer" = []), ("bare_key" = [])),
+)]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate(&request).await?;
     let text = query(&request).into_iter().find(|(name, _)| name == "q").map(|(_, value)| value.trim().to_owned()).unwrap_or_default();

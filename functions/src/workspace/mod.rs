@@ -154,6 +154,9 @@ pub enum Refusals {
     /// The credential may not do this.
     #[response(status = 403)]
     Forbidden(ErrorBody),
+    /// A fault of ours.
+    #[response(status = 500)]
+    Failed(ErrorBody),
     /// The database refuses for now: try again after `retry-after` seconds.
     #[response(status = 503)]
     Unavailable(ErrorBody),
