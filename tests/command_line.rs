@@ -115,6 +115,7 @@ async fn another_dynamodb_serves_as_well() {
         config: local::config().expect("the defaults"),
         clock: shared::Clock::system(),
         log: std::sync::Arc::new(functions::log::NoLog),
+        vault: None,
     };
     let data = local::Data::open(&options).await.expect("a database");
     let folder = TempDir::new().expect("a folder");

@@ -11,7 +11,7 @@ use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::Clock;
 use shared::config::Config;
-use shared::secrets::Vault;
+use shared::secrets::vault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -32,7 +32,7 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(|variable| std::env::var(variable).ok())?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
     let client = shared::dynamodb::client(&aws);
-    let vault = (!config.tokens.secrets.are_fixed()).then(|| Vault::new(&aws));
+    let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
     let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
     let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog { stage }), Clock::system()).await?);
     // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it

@@ -17,6 +17,7 @@ use functions::log::Log;
 use shared::Clock;
 use shared::config::Config;
 use shared::dynamodb::Client;
+use shared::secrets::Vault;
 use shared::store::Store;
 use tokio::net::TcpListener;
 
@@ -60,6 +61,8 @@ pub struct Options {
     pub clock: Clock,
     /// Where requests are logged.
     pub log: Arc<dyn Log>,
+    /// Where secrets are read that the settings name.
+    pub vault: Option<Vault>,
 }
 
 /// The table, opened and filled.
@@ -88,7 +91,7 @@ impl Data {
     /// The application over this data.
     pub async fn app(&self, options: &Options) -> Result<Arc<App>, Failure> {
         let client = database::client(&self.database, options.latency).await;
-        Ok(Arc::new(App::new(&options.config, client, None, options.log.clone(), options.clock.clone()).await?))
+        Ok(Arc::new(App::new(&options.config, client, options.vault.clone(), options.log.clone(), options.clock.clone()).await?))
     }
 }
 

@@ -139,6 +139,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         config: local::config()?,
         clock: Clock::system(),
         log: Arc::new(NoLog),
+        vault: None,
     })
 }
 

@@ -3,8 +3,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::hkdf;
+use aws_sdk_secretsmanager::config::BehaviorVersion;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use tokio::sync::Mutex;
 
@@ -75,6 +78,17 @@ impl Keys {
 
 /// Reads secrets by their ARN or name.
 pub type Vault = aws_sdk_secretsmanager::Client;
+
+/// A client of Secrets Manager that does not wait for long: the SDK sets no read timeout of its own.
+pub fn vault(config: impl Into<aws_sdk_secretsmanager::config::Builder>) -> Vault {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_secs(1))
+        .operation_timeout(Duration::from_secs(3))
+        .build();
+    let config = config.into().behavior_version(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    Vault::from_conf(config.build())
+}
 
 /// The keys, kept up to date.
 pub struct Keyring {

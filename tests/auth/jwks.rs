@@ -29,15 +29,15 @@ enum Manner {
 }
 
 /// A provider on this machine, which counts what it is asked.
-struct Provider {
-    address: SocketAddr,
+pub struct Provider {
+    pub address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     fetches: Arc<AtomicUsize>,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Provider {
-    async fn start(keys: &[Value]) -> Self {
+    pub async fn start(keys: &[Value]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let manner = Arc::new(Mutex::new(Manner::HangsUp));
@@ -61,7 +61,7 @@ impl Provider {
         self.says("200 OK", "", &json!({"keys": keys}).to_string());
     }
 
-    fn says(&self, status: &str, headers: &str, body: &str) {
+    pub fn says(&self, status: &str, headers: &str, body: &str) {
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
@@ -69,11 +69,11 @@ impl Provider {
         self.set(Manner::Says(format!("{head}{body}").into_bytes()));
     }
 
-    fn fails(&self) {
+    pub fn fails(&self) {
         self.says("500 Internal Server Error", "", "{}");
     }
 
-    fn fetches(&self) -> usize {
+    pub fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 
@@ -100,7 +100,7 @@ impl Drop for Provider {
 
 async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>) {
     let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
             return;
         }

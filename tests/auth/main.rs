@@ -7,6 +7,7 @@ mod forge;
 mod give_key;
 mod jwks;
 mod keys;
+mod secrets;
 mod tokens;
 
 use errors::Contract;

@@ -55,6 +55,7 @@ impl Roster {
             config: local::config().expect("the defaults make a configuration"),
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
             log: Arc::new(functions::log::NoLog),
+            vault: None,
         };
         // Any DynamoDB that the user names: then each test has a table of its own, which goes with it.
         if let Ok(endpoint) = std::env::var(ENDPOINT_VARIABLE) {
