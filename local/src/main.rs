@@ -14,6 +14,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
 use shared::Clock;
 use shared::auth::api_key;
+use shared::store::Act;
 use uuid::Uuid;
 
 /// Serves Roster's whole API on this machine, with demo data. Nothing is sent anywhere, and nothing is needed but this program.
@@ -74,6 +75,14 @@ enum Command {
         /// The event's file, as events/workspace/list_users.json
         event: PathBuf,
     },
+    /// Make a user a platform operator, who may act on every team; or take that back
+    Operator {
+        /// The user's id, as 00000000-0000-4000-8000-000000000002
+        user_id: Uuid,
+        /// Take it back
+        #[arg(long)]
+        remove: bool,
+    },
     /// Erase the accounts whose date has come, as the schedule does every hour, and print what was done
     Purge {
         /// Stop after so long, as 90s, 15m or 1h: the next purge goes on
@@ -118,6 +127,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
+        Some(Command::Operator { user_id, remove }) => operator(&options, user_id, !remove).await,
         Some(Command::Purge { time }) => purge(&options, time).await,
         None => serve(options, &arguments.data).await,
     }
@@ -141,6 +151,14 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         log: Arc::new(NoLog),
         vault: None,
     })
+}
+
+async fn operator(options: &Options, user_id: Uuid, is_operator: bool) -> Result<(), Failure> {
+    let data = Data::open(options).await?;
+    let act = Act::new(user_id, if is_operator { "user.made_operator" } else { "user.unmade_operator" }, options.clock.now());
+    data.store.set_operator(user_id, is_operator, &act).await?;
+    println!("{user_id} is {} platform operator", if is_operator { "a" } else { "no" });
+    Ok(())
 }
 
 async fn purge(options: &Options, time: Duration) -> Result<(), Failure> {

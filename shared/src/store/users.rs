@@ -159,6 +159,16 @@ impl Store {
         self.user(id, Freshness::Strong).await?.ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))
     }
 
+    /// Makes a user a platform operator, or one no more: for who has the table itself, as no endpoint does it.
+    ///
+    /// # Errors
+    /// `AccountNotFound`.
+    pub async fn set_operator(&self, id: Uuid, is_operator: bool, act: &Act) -> Result<()> {
+        let user = self.user(id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
+        let change = |user: &User| Ok(User { is_operator, ..user.clone() });
+        self.change_user(user, change, act, |_| Response::default()).await.map(|_| ())
+    }
+
     /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says whether the user as they are by then
     /// may be changed.
     pub async fn change_quota(
