@@ -22,7 +22,10 @@ use tests::Roster;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_bootstrap");
+/// The binary: the one that was built for this test, or any other, such as the release.
+fn artifact() -> PathBuf {
+    std::env::var_os("ROSTER_BOOTSTRAP").map_or_else(|| env!("CARGO_BIN_EXE_bootstrap").into(), PathBuf::from)
+}
 /// Seconds from a soft delete to the purge.
 const GRACE: i64 = 30 * 86_400;
 /// What the local server signs its own tokens with.
@@ -191,7 +194,7 @@ impl Running {
 
 /// The binary with the environment that Lambda gives it.
 fn bootstrap(handler: Option<&str>, database: &str, runtime_api: &str) -> Command {
-    let mut command = Command::new(BOOTSTRAP);
+    let mut command = Command::new(artifact());
     command.env_clear().env("AWS_LAMBDA_RUNTIME_API", runtime_api).env("AWS_ENDPOINT_URL_DYNAMODB", database);
     for (name, value) in [
         ("AWS_REGION", "us-east-1"),
