@@ -164,6 +164,22 @@ fn purge_prints_what_it_did() {
     assert!(help.lines().any(|line| line.trim().starts_with("purge ")), "{help}");
 }
 
+#[tokio::test]
+async fn a_platform_operator_is_made_and_unmade() {
+    let folder = TempDir::new().expect("a folder");
+    let viewer = "00000000-0000-4000-8000-000000000005";
+    for (arguments, told, status) in
+        [(&["operator", viewer][..], "is a platform operator", 200), (&["operator", viewer, "--remove"], "is no platform operator", 403)]
+    {
+        let output = run(&folder, arguments);
+        assert_eq!(text(&output.stdout).trim(), format!("{viewer} {told}"), "{output:?}");
+        let server = Started::start(&folder, &["--port", "0"]);
+        assert_eq!(server.status("/v1/admin/quota-tiers", server.after("viewer,")).await, status);
+    }
+    let unknown = run(&folder, &["operator", "00000000-0000-4000-8000-00000000dead"]);
+    assert!(text(&unknown.stderr).contains("error: There is no such account."), "{unknown:?}");
+}
+
 #[test]
 fn what_cannot_be_done_is_said_in_a_line() {
     let folder = TempDir::new().expect("a folder");

@@ -63,6 +63,15 @@ pub enum SecretSource {
     Arn(String),
 }
 
+/// The fewest bytes of a secret. RFC 7518, section 3.2: a key of at least the hash's size.
+const FEWEST_BYTES: usize = 32;
+
+/// Refuses a secret that is too short.
+pub(crate) fn check_length(variable: &'static str, text: &str) -> Result<(), ConfigError> {
+    let problem = format!("is shorter than {FEWEST_BYTES} bytes");
+    if text.len() < FEWEST_BYTES { Err(ConfigError { variable, problem }) } else { Ok(()) }
+}
+
 impl fmt::Debug for SecretSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,6 +100,11 @@ impl Config {
         if provider.is_none() && own.is_none() {
             let problem = "is not set, and neither is JWT_SECRET, which could stand in".into();
             return Err(ConfigError { variable: "SIGNING_SECRET", problem });
+        }
+        for (variable, source) in [("JWT_SECRET", &provider), ("SIGNING_SECRET", &own)] {
+            if let Some(SecretSource::Text(text)) = source {
+                check_length(variable, text)?;
+            }
         }
         let grace_days = match optional("DELETION_GRACE_DAYS") {
             None => 30,
@@ -154,6 +168,8 @@ mod tests {
             ("SIGN_UP_URL", "javascript:x", "environment variable SIGN_UP_URL must start with https://, http:// or /"),
             ("DELETION_GRACE_DAYS", "-1", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("DELETION_GRACE_DAYS", "4000", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
+            ("SIGNING_SECRET", "short", "environment variable SIGNING_SECRET is shorter than 32 bytes"),
             ("JWKS_URL", "ftp://x", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
         ] {
             let mut variables = GOOD.to_vec();

@@ -11,7 +11,7 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use tokio::sync::Mutex;
 
-use crate::config::{ConfigError, SecretSource, SecretSources};
+use crate::config::{ConfigError, SecretSource, SecretSources, check_length};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -19,9 +19,6 @@ use crate::time::Timestamp;
 const KEPT: i64 = 300;
 /// Seconds until the next attempt, where a secret could not be read again.
 const RETRIED: i64 = 30;
-/// The fewest bytes of a secret. RFC 7518, section 3.2: a key of at least the hash's size.
-const FEWEST_BYTES: usize = 32;
-
 /// A secret's text. Debug output hides it.
 #[derive(Clone)]
 pub struct Secret(Arc<[u8]>);
@@ -166,8 +163,6 @@ async fn read_one(variable: &'static str, source: &SecretSource, vault: Option<&
             output.secret_string.ok_or_else(|| wrong(format!("names a secret ({arn}) without text")))?
         }
     };
-    if text.len() < FEWEST_BYTES {
-        return Err(wrong(format!("is shorter than {FEWEST_BYTES} bytes")));
-    }
+    check_length(variable, &text)?;
     Ok(Secret::new(&text))
 }
