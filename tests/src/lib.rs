@@ -261,7 +261,7 @@ impl Drop for Roster {
         // In a runtime of its own, as the test's may be at its end.
         let deletion = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(client.delete_table().table_name(table).send()).map(|_| ())
+            runtime.block_on(client.delete_table().table_name(table).send()).map(|_| ()).map_err(|error| error.to_string())
         });
         if let Ok(Err(error)) = deletion.join() {
             eprintln!("the table {} was not deleted: {error}", self.table);
