@@ -139,6 +139,40 @@ impl Storable for Operation {
     type Storer = StoreReplace<Self>;
 }
 
+/// A call that is under way until this is dropped: also one that is given up, as another beside it failed.
+#[derive(Debug)]
+struct UnderWay(Arc<Meter>);
+
+impl UnderWay {
+    fn begin(meter: Arc<Meter>) -> Self {
+        meter.with(|reading| {
+            if reading.under_way == 0 {
+                reading.cost.steps += 1;
+                reading.since = Some(Instant::now());
+            }
+            reading.under_way += 1;
+        });
+        Self(meter)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.with(|reading| {
+            reading.under_way = reading.under_way.saturating_sub(1);
+            if reading.under_way == 0
+                && let Some(since) = reading.since.take()
+            {
+                reading.cost.waited += since.elapsed();
+            }
+        });
+    }
+}
+
+impl Storable for UnderWay {
+    type Storer = StoreReplace<Self>;
+}
+
 /// Whether an error is more than a condition that was not met.
 fn is_failure(error: &OrchestratorError<InterceptorError>) -> bool {
     let condition = |error: &InterceptorError| {
@@ -187,13 +221,9 @@ impl Intercept for Metering {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         config.interceptor_state().store_put(Operation(ask(context)));
-        Meter::current(|reading| {
-            if reading.under_way == 0 {
-                reading.cost.steps += 1;
-                reading.since = Some(Instant::now());
-            }
-            reading.under_way += 1;
-        });
+        if let Ok(meter) = METER.try_with(Arc::clone) {
+            config.interceptor_state().store_put(UnderWay::begin(meter));
+        }
         Ok(())
     }
 
@@ -220,12 +250,6 @@ impl Intercept for Metering {
             reading.cost.failed_call = failed_call.or(reading.cost.failed_call);
             reading.cost.read_units += read_units;
             reading.cost.write_units += write_units;
-            reading.under_way = reading.under_way.saturating_sub(1);
-            if reading.under_way == 0
-                && let Some(since) = reading.since.take()
-            {
-                reading.cost.waited += since.elapsed();
-            }
         });
         Ok(())
     }

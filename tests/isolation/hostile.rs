@@ -153,7 +153,7 @@ fn parse(answer: &[u8]) -> Option<Answer> {
 }
 
 /// The contract that a path is under; paths under none answer as the operator contract does.
-fn contract_of(path: &str) -> Contract {
+pub fn contract_of(path: &str) -> Contract {
     let bases = [
         ("/api/admin/user-admin", Contract::UserAdmin),
         ("/api/v1/admin_user", Contract::Directory),

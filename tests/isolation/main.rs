@@ -1,10 +1,12 @@
-//! Tenants and callers kept apart at every endpoint; and hostile input at every endpoint, which never breaks the server.
+//! Tenants and callers kept apart at every endpoint; hostile input at every endpoint, which never breaks the server; and what is logged of
+//! every request.
 
 #[path = "../errors.rs"]
 mod errors;
 #[path = "../give_key.rs"]
 mod give_key;
 mod hostile;
+mod logs;
 mod probes;
 mod rights;
 mod tenants;

@@ -310,6 +310,7 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         }
         "workspace.get_user" => vec![get("/users/{user}")],
         "platform.get_health" => vec![get("/health"), get("/health?user_id={user}")],
+        "platform.get_openapi" => vec![get("/openapi.json"), get("/openapi.json?user_id={user}")],
         "platform.unmatched" => vec![
             get("/"),
             get("/users/{user}/"),

@@ -241,9 +241,9 @@ pub(crate) fn encode(key: &Key, record: &impl Serialize) -> Result<Item> {
     Ok(item)
 }
 
-/// An item as its record.
+/// An item as its record. The error says what record it should be, and not what it holds, which serde's own message would.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(Error::internal)
+    serde_dynamo::from_item(item).map_err(|_| Error::internal(format!("an item is no {}", std::any::type_name::<T>())))
 }
 
 /// The value of a `UNIQUE` item: who holds it.
@@ -253,10 +253,7 @@ pub(crate) struct Holder {
 }
 
 /// The outcome of an update whose condition may well not be met: that is no failure.
-pub(crate) fn if_met<T, R>(outcome: std::result::Result<T, SdkError<UpdateItemError, R>>) -> Result<()>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
+pub(crate) fn if_met<T>(outcome: std::result::Result<T, SdkError<UpdateItemError>>) -> Result<()> {
     match outcome {
         Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => Ok(()),
         outcome => outcome.map(|_| ()).map_err(failed),
@@ -264,12 +261,13 @@ where
 }
 
 /// What a failed call means: worth another try later, or a fault of ours.
-pub(crate) fn failed<E, R>(error: SdkError<E, R>) -> Error
+pub(crate) fn failed<E>(error: SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let passing = match &error {
+        // Whatever stands before DynamoDB may answer so too, and name nothing.
+        SdkError::ServiceError(service) if service.raw().status().is_server_error() => true,
         SdkError::ServiceError(service) => matches!(
             service.err().code(),
             Some(
