@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -162,6 +163,7 @@ struct Running {
     process: std::process::Child,
     answers: mpsc::UnboundedReceiver<(String, Value)>,
     api: tokio::task::JoinHandle<()>,
+    output: std::thread::JoinHandle<Vec<String>>,
     answered: usize,
 }
 
@@ -172,8 +174,10 @@ impl Running {
         let (sender, answers) = mpsc::unbounded_channel();
         let queue = events.iter().enumerate().map(|(place, (_, event))| (place.to_string(), event.to_string())).collect();
         let api = tokio::spawn(Arc::new(RuntimeApi { events: Mutex::new(queue), answers: sender }).serve(listener));
-        let process = bootstrap(Some(handler), database, &address).stdout(Stdio::null()).spawn().expect("bootstrap starts");
-        Self { process, answers, api, answered: 0 }
+        let mut process = bootstrap(Some(handler), database, &address).stdout(Stdio::piped()).spawn().expect("bootstrap starts");
+        let output = BufReader::new(process.stdout.take().expect("its output"));
+        let output = std::thread::spawn(move || output.lines().map(|line| line.expect("text")).collect());
+        Self { process, answers, api, output, answered: 0 }
     }
 
     /// The answer to the next event, which is no failure.
@@ -185,11 +189,32 @@ impl Running {
         answer
     }
 
-    fn end(mut self) {
+    /// Ends it, and gives the lines with metrics that it wrote to its standard output, where each line is JSON.
+    fn end(mut self) -> Vec<Value> {
         self.process.kill().expect("bootstrap is still there");
         self.process.wait().expect("bootstrap ends");
         self.api.abort();
+        let output = self.output.join().expect("the output is read");
+        let lines = output.iter().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        lines.filter(|line| line.get("_aws").is_some()).collect()
     }
+}
+
+/// The metrics of a line by their names, which hold it to the embedded metric format.
+#[track_caller]
+fn metrics(line: &Value) -> BTreeMap<String, f64> {
+    assert!(line["_aws"]["Timestamp"].as_i64().is_some_and(|at| at > 1_700_000_000_000), "{line}");
+    let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap_or_else(|| panic!("{line}"));
+    let [directive] = &directives[..] else { panic!("{line}") };
+    assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Roster"), &json!([["stage"]])), "{line}");
+    assert_eq!(line["stage"], "dev", "{line}");
+    let definitions = directive["Metrics"].as_array().unwrap_or_else(|| panic!("{line}"));
+    let metric = |definition: &Value| {
+        assert!(["Count", "Milliseconds", "Seconds"].iter().any(|unit| definition["Unit"] == *unit), "{line}");
+        let name = definition["Name"].as_str().unwrap_or_else(|| panic!("{line}"));
+        (name.to_owned(), line[name].as_f64().unwrap_or_else(|| panic!("{name} stands not at the root: {line}")))
+    };
+    definitions.iter().map(metric).collect()
 }
 
 /// The binary with the environment that Lambda gives it.
@@ -274,7 +299,7 @@ fn own_claims(token: &str) -> Option<Value> {
     let padding = "=".repeat((4 - claims.len() % 4) % 4);
     let claims: BTreeMap<String, Value> = serde_json::from_slice(&aws_smithy_types::base64::decode(claims + &padding).ok()?).ok()?;
     let lasting = |name: &String| !["iat", "exp"].contains(&name.as_str());
-    (claims["iss"] == "roster").then(|| claims.into_iter().filter(|(name, _)| lasting(name)).collect())
+    (claims.get("iss")? == "roster").then(|| claims.into_iter().filter(|(name, _)| lasting(name)).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,20 +308,41 @@ async fn the_artifact_answers_every_event_as_the_local_server_does() {
     let now = Clock::system().now();
     let start = || Roster::start_with(move |options| options.clock = Clock::new(move || now));
     let (of_artifact, of_local) = futures::join!(start(), start());
-    let mut compared = 0;
+    let (mut compared, mut business) = (0, BTreeSet::new());
     for (name, events) in requests() {
         let handler = functions::handler(&name).expect("a handler");
         let mut artifact = Running::start(&name, &of_artifact.server.data.database.endpoint, &events).await;
+        let mut answers = Vec::new();
         for (path, event) in events {
             let answer = artifact.answer(&path).await;
+            answers.push((event["requestContext"]["http"]["method"].clone(), answer.clone()));
             let event = serde_json::from_value(event).expect("an event of an HTTP API");
             let (expected, _) = handler.answer(&of_local.server.app, gateway::request(event)).await;
             let expected = serde_json::to_value(gateway::response(expected)).expect("an answer is JSON");
             assert_eq!(comparable(&answer, now), comparable(&expected, now), "{}", path.display());
             compared += 1;
         }
-        artifact.end();
+        let lines = artifact.end();
+        assert_eq!(lines.len(), answers.len(), "{name}: each request has one line");
+        for (line, (method, answer)) in lines.iter().zip(answers) {
+            let metrics = metrics(line);
+            let told = json!({"handler": name, "method": method, "status": answer["statusCode"], "id": answer["headers"]["x-request-id"]});
+            let logged = json!({"handler": line["handler"], "method": line["method"], "status": line["status"], "id": line["request_id"]});
+            assert_eq!(logged, told);
+            let of_each = ["Duration", "DynamoDBCalls", "ReadUnits", "WriteUnits", "ServerErrors"];
+            let mut names: BTreeSet<&str> = metrics.keys().map(String::as_str).filter(|name| !of_each.contains(name)).collect();
+            assert_eq!(names.len() + of_each.len(), metrics.len(), "{line}");
+            let counted = names.pop_first().inspect(|name| assert_eq!(metrics[*name], 1.0, "{line}"));
+            let expected = match (name.as_str(), answer["statusCode"].as_u64()) {
+                ("operator_account.create_account", Some(201)) => Some("SignUps"),
+                ("operator_account.create_sandbox", Some(429)) => Some("QuotaRefusals"),
+                _ => None,
+            };
+            assert_eq!((counted, names.len(), metrics["ServerErrors"]), (expected, 0, 0.0), "{line}");
+            business.extend(counted.map(str::to_owned));
+        }
     }
+    assert!(business.contains("SignUps"), "an event of a sign-up is there: {business:?}");
     println!("{compared} events answered alike");
     of_artifact.check_table().await;
     of_local.check_table().await;
@@ -354,8 +400,10 @@ async fn the_artifact_purges_what_is_due_as_the_local_server_does() {
             .await
             .expect("an application");
         let mut artifact = Running::start(purge_accounts::NAME, &of_artifact.server.data.database.endpoint, &twice).await;
+        let mut reports = Vec::new();
         for purged in [due, 0] {
             let mut report = artifact.answer(path).await;
+            reports.push(report.clone());
             let expected = purge_accounts::run(&app, Duration::from_secs(900)).await.expect("a purge");
             // They were due a day ago, less the seconds since this test began.
             let age = |report: &Value| report["oldest_due_age_seconds"].as_i64();
@@ -368,7 +416,13 @@ async fn the_artifact_purges_what_is_due_as_the_local_server_does() {
             assert_eq!(report, expected);
             assert_eq!(report, json!({"purged": purged, "skipped": 0, "failed": 0, "oldest_due_age_seconds": null, "finished": true}));
         }
-        artifact.end();
+        let lines = artifact.end();
+        assert_eq!(lines.len(), reports.len(), "each purge has one line");
+        for (line, report) in lines.iter().zip(reports) {
+            let age = report["oldest_due_age_seconds"].as_f64().unwrap_or(0.0);
+            let expected = [("Purged", report["purged"].as_f64().expect("a number")), ("PurgeFailures", 0.0), ("OldestDueAge", age)];
+            assert_eq!(metrics(line), expected.map(|(name, value)| (name.to_owned(), value)).into(), "{line}");
+        }
         for roster in [&of_artifact, &of_local] {
             roster.check_table().await;
             let deleted = roster.items().await.into_iter().filter(|item| item["sk"] == "USER" && item["status"] == "deleted").count();
