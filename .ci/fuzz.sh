@@ -45,23 +45,31 @@ run() {
   local token
   token=$("$local" --memory token "00000000-0000-4000-8000-00000000000$1" --ttl 1d)
   shift
-  # In its own directory, as it leaves files behind.
-  (cd "$work" && "$schemathesis" run "$url/openapi.json" --checks "$checks" --max-examples "$examples" --seed 1 \
-    --generation-deterministic --continue-on-failure --warnings off --no-color \
+  # In its own directory, as it may leave files behind.
+  (cd "$work" && "$schemathesis" --config-file "$config" run "$description" --url "$url" --checks "$checks" \
+    --max-examples "$examples" --generation-deterministic --continue-on-failure --warnings off --no-color \
     --header "Authorization: Bearer $token" "$@")
 }
 
 local=$(realpath "$local")
+config=$(realpath .ci/schemathesis.toml)
+description=$(realpath functions/openapi.json)
 status=0
 
-# The platform operator is alone in their team, so that no endpoint of its administrators can delete or demote them. What ends
-# the caller's own account comes last.
+# The platform operator is alone in their team, so that none of the endpoints for its administrators can delete or demote them.
+# What ends the caller's own account is another caller's.
 start
-run 1 --phases examples,coverage,fuzzing --exclude-operation-id operator_account.delete_account || status=1
-run 1 --phases examples,coverage,fuzzing --include-operation-id operator_account.delete_account || status=1
+run 1 --exclude-operation-id operator_account.delete_account || status=1
+run 4 --include-operation-id operator_account.delete_account --include-operation-id operator_account.restore_account || status=1
 
-# The demo team's administrator, who has users to administer, invite and share.
+# The demo team's administrator, who has users to administer; what may demote or delete the caller comes last.
 start
-run 2 --phases examples,coverage,fuzzing --include-path-regex '^/(api|users)' || status=1
+own='^user_admin\.(update_user|delete_user|delete_inactive_users)$'
+run 2 --include-path-regex '^/(api/admin|api/v1/admin_user|users)' --exclude-operation-id-regex "$own" || status=1
+run 2 --include-operation-id-regex "$own" || status=1
+
+# The demo team's manager, who has managed users, and with whom others share theirs.
+start
+run 6 --include-path-regex '^/api/v1/(users|oauth)' || status=1
 
 exit "$status"

@@ -734,6 +734,7 @@ impl From<&User> for ManagedUser {
 
 /// What one user lets another do with their data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AccountShare)]
 pub struct Share {
     /// Who shares.
     pub grantor_id: Uuid,
