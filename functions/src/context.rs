@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, RequestExt};
 use shared::auth::{self, Caller, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::log::Log;
+use crate::request::sent_bytes;
 use crate::{Request, Response};
 
 /// What lives as long as the process.
@@ -241,12 +242,7 @@ impl Keyed {
         let issue = || Issue::new(Place::Header, "Idempotency-Key", Fault::NotA("8 to 255 printable ASCII characters"));
         let key = header.to_str().ok().filter(printable).map(str::to_owned).ok_or_else(issue);
         let uri = request.uri();
-        let body = match request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
-        let fingerprint = fingerprint(&[uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), body]);
+        let fingerprint = fingerprint(&[uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), sent_bytes(request)]);
         Some(Self { key, fingerprint })
     }
 }

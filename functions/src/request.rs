@@ -42,13 +42,18 @@ pub fn integer(place: Place, name: &str, text: &str, min: i64, max: i64) -> Resu
     value.ok_or_else(|| Issue::new(place, name, Fault::NotAnInteger { min, max }).sent(text))
 }
 
-/// The body's bytes.
-fn body(request: &Request) -> Result<&[u8]> {
-    let bytes = match request.body() {
+/// The body as it was sent, however long.
+pub fn sent_bytes(request: &Request) -> &[u8] {
+    match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
-    };
+    }
+}
+
+/// The body's bytes.
+fn body(request: &Request) -> Result<&[u8]> {
+    let bytes = sent_bytes(request);
     if bytes.len() > MOST_BODY_BYTES {
         return Err(Error::invalid(Issue::new(Place::Body, "", Fault::TooLong(MOST_BODY_BYTES))));
     }

@@ -162,7 +162,7 @@ impl Store {
             }
             let mut transaction = self.transaction();
             self.revoke_all(&mut transaction, owner, std::slice::from_ref(&old), act.at)?;
-            self.record_key(&mut transaction, owner, key_id, act)?;
+            self.record_one(&mut transaction, owner, act, "key_id", key_id.to_string())?;
             match self.commit(transaction).await {
                 // A rotation came first: it is the rotated key that is revoked then.
                 Err(WriteError::Refused(Refusal::Changed)) => {}

@@ -72,11 +72,6 @@ impl Store {
         self.record_changes(transaction, user, act, BTreeMap::from([(name.to_owned(), change)]))
     }
 
-    /// Adds the entry of what was done to a user's API key.
-    pub(crate) fn record_key(&self, transaction: &mut Transaction, owner: Uuid, key_id: Uuid, act: &Act) -> Result<()> {
-        self.record_one(transaction, owner, act, "key_id", key_id.to_string())
-    }
-
     /// Adds the entry of what was done to something of a user's: names and values, before and after.
     pub(crate) fn record_changes(
         &self,
@@ -112,7 +107,7 @@ impl Store {
 }
 
 /// Fields that say nothing of the person: ids, rights, states and times. The rest of an entry goes with the user.
-const NOT_PERSONAL: [&str; 28] = [
+const NOT_PERSONAL: [&str; 27] = [
     "id",
     "number",
     "team_id",
@@ -135,7 +130,6 @@ const NOT_PERSONAL: [&str; 28] = [
     "profile_completed_at",
     "created_at",
     "key_id",
-    "old_key_id",
     "sandbox_id",
     "grantee_id",
     "scopes",
