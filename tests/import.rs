@@ -18,7 +18,7 @@ fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
 }
 
 async fn run(roster: &Roster, path: &std::path::Path) -> Report {
-    import::file(&roster.server.data.store, path, demo::TEAM, roster.now(), false).await.expect("the file is read")
+    import::file(&roster.server.data, path, demo::TEAM, roster.now(), false).await.expect("the file is read")
 }
 
 fn report(imported: u64, present: u64, refused: u64) -> Report {
@@ -97,7 +97,7 @@ async fn a_csv_without_its_columns_is_refused_whole() {
     let roster = Roster::empty().await;
     let folder = TempDir::new().expect("a folder");
     let path = write(&folder, "users.csv", "name,age\nAda,36\n");
-    let error = import::file(&roster.server.data.store, &path, demo::TEAM, roster.now(), false).await.expect_err("no id, no email");
+    let error = import::file(&roster.server.data, &path, demo::TEAM, roster.now(), false).await.expect_err("no id, no email");
     assert_eq!(error.to_string(), "the CSV's first line must name the columns, `id` and `email` among them");
 }
 

@@ -14,6 +14,7 @@ pub mod operator_account;
 pub mod platform;
 mod request;
 pub mod schedule;
+pub mod stream;
 pub mod user_admin;
 pub mod workspace;
 

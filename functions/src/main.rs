@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use functions::log::CloudLog;
 use functions::schedule::purge_accounts;
+use functions::stream::count_places;
 use functions::{App, HANDLERS, Handler, gateway};
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -27,8 +28,7 @@ async fn main() -> ExitCode {
 
 async fn start() -> Result<(), Error> {
     let name = std::env::var("_HANDLER").ok();
-    let scheduled = name.as_deref() == Some(purge_accounts::NAME);
-    let handler = if scheduled { None } else { Some(handler(name)?) };
+    let work = work(name)?;
     let config = Config::read(|variable| std::env::var(variable).ok())?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
     let client = shared::dynamodb::client(&aws);
@@ -38,21 +38,32 @@ async fn start() -> Result<(), Error> {
     // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it
     // fail, the first request says so.
     let _ = app.store.reach().await;
-    let Some(handler) = handler else {
-        return lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
-            let app = app.clone();
-            async move { purge_accounts::run(&app, time_left(&event.context)).await.map_err(Error::from) }
-        }))
-        .await;
-    };
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-        let app = app.clone();
-        async move {
-            let (response, _) = handler.answer(&app, gateway::request(event.payload)).await;
-            Ok::<ApiGatewayV2httpResponse, Error>(gateway::response(response))
+    match work {
+        Work::Purge => {
+            lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
+                let app = app.clone();
+                async move { purge_accounts::run(&app, time_left(&event.context)).await.map_err(Error::from) }
+            }))
+            .await
         }
-    }))
-    .await
+        Work::Count => {
+            lambda_runtime::run(service_fn(move |event: LambdaEvent<count_places::Batch>| {
+                let app = app.clone();
+                async move { count_places::run(&app.store, event.payload, app.clock.now()).await.map_err(Error::from) }
+            }))
+            .await
+        }
+        Work::Answer(handler) => {
+            lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+                let app = app.clone();
+                async move {
+                    let (response, _) = handler.answer(&app, gateway::request(event.payload)).await;
+                    Ok::<ApiGatewayV2httpResponse, Error>(gateway::response(response))
+                }
+            }))
+            .await
+        }
+    }
 }
 
 /// How long this invocation may still take.
@@ -61,11 +72,23 @@ fn time_left(context: &lambda_runtime::Context) -> Duration {
     Duration::from_millis(context.deadline).saturating_sub(now)
 }
 
-/// The handler to run.
-fn handler(name: Option<String>) -> Result<&'static Handler, String> {
-    let names = || HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME]).collect::<Vec<_>>().join(", ");
-    match name.filter(|name| !name.is_empty()) {
+/// What a function does.
+enum Work {
+    Answer(&'static Handler),
+    Purge,
+    Count,
+}
+
+/// The work of that name.
+fn work(name: Option<String>) -> Result<Work, String> {
+    let names =
+        || HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME, count_places::NAME]).collect::<Vec<_>>().join(", ");
+    match name.as_deref().filter(|name| !name.is_empty()) {
         None => Err(format!("environment variable _HANDLER names no handler; there are: {}", names())),
-        Some(name) => functions::handler(&name).ok_or_else(|| format!("there is no handler {name:?}; there are: {}", names())),
+        Some(purge_accounts::NAME) => Ok(Work::Purge),
+        Some(count_places::NAME) => Ok(Work::Count),
+        Some(name) => {
+            functions::handler(name).map(Work::Answer).ok_or_else(|| format!("there is no handler {name:?}; there are: {}", names()))
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The DynamoDB behind the local server: an embedded one, or any other by its address.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    TableStatus,
+    StreamSpecification, StreamViewType, TableStatus,
 };
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -32,18 +34,21 @@ pub enum Location {
 }
 
 /// An opened database.
-#[derive(Debug)]
 pub struct Opened {
     /// Where it is, as a URL.
     pub endpoint: String,
     /// Ends an embedded one when it is dropped.
     pub guard: Option<Guard>,
+    /// An embedded one itself.
+    pub embedded: Option<Database>,
+    /// Whether anything was written since this was last unset.
+    pub written: Arc<AtomicBool>,
 }
 
 /// Opens the database.
 pub async fn open(location: &Location) -> Result<Opened, Failure> {
     match location {
-        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None }),
+        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None, embedded: None, written: Arc::default() }),
         Location::Memory => embed(Database::memory()?).await,
         Location::CopyOf(path) => {
             let database = Database::memory()?;
@@ -63,8 +68,17 @@ fn text(path: &Path) -> Result<&str, Failure> {
     Ok(path.to_str().ok_or("the database's path is not UTF-8")?)
 }
 
-/// A client of an opened database. Each of its calls waits for `latency` first.
+/// A client of an opened database. Each of its calls waits for `latency` first, and its writes are noted.
 pub async fn client(database: &Opened, latency: Duration) -> Client {
+    connect(database, Some(Noting { latency, written: database.written.clone() })).await
+}
+
+/// A client of an opened database, whose writes are not noted.
+pub async fn quiet_client(database: &Opened) -> Client {
+    connect(database, None).await
+}
+
+async fn connect(database: &Opened, noting: Option<Noting>) -> Client {
     let local = || Region::new("us-east-1");
     let mut config = aws_sdk_dynamodb::config::Builder::new().region(local()).credentials_provider(Credentials::for_tests());
     if database.guard.is_none() {
@@ -76,7 +90,11 @@ pub async fn client(database: &Opened, latency: Duration) -> Client {
         config.set_region(Some(environment.region().cloned().unwrap_or_else(local)));
     }
     if !database.endpoint.starts_with("https:") {
-        config.set_http_client(Some(delayed(aws_smithy_http_client::Builder::new().build_http(), latency)));
+        let plain = aws_smithy_http_client::Builder::new().build_http();
+        config.set_http_client(Some(match noting {
+            Some(noting) => noting.over(plain),
+            None => plain,
+        }));
     }
     shared::dynamodb::client(config.endpoint_url(&database.endpoint))
 }
@@ -92,6 +110,7 @@ impl Drop for Guard {
 }
 
 async fn embed(database: Database) -> Result<Opened, Failure> {
+    let embedded = Some(database.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     let serving = tokio::spawn(async move {
@@ -99,33 +118,51 @@ async fn embed(database: Database) -> Result<Opened, Failure> {
             tracing::error!(error, "the embedded database ended");
         }
     });
-    Ok(Opened { endpoint, guard: Some(Guard(serving)) })
+    // What an earlier process wrote may not have been looked at.
+    Ok(Opened { endpoint, guard: Some(Guard(serving)), embedded, written: Arc::new(AtomicBool::new(true)) })
 }
 
-/// The same client, each call waiting first: what the cloud feels like.
-fn delayed(client: SharedHttpClient, latency: Duration) -> SharedHttpClient {
-    use aws_smithy_runtime_api::client::http::HttpClient;
-    if latency.is_zero() {
-        return client;
+/// What happens to each call: it waits first, which is what the cloud feels like; and a write is noted.
+#[derive(Debug, Clone)]
+struct Noting {
+    latency: Duration,
+    written: Arc<AtomicBool>,
+}
+
+impl Noting {
+    fn over(self, client: SharedHttpClient) -> SharedHttpClient {
+        use aws_smithy_runtime_api::client::http::HttpClient;
+        http_client_fn(move |settings, components| {
+            let inner = client.http_connector(settings, components);
+            SharedHttpConnector::new(Noted { inner, noting: self.clone() })
+        })
     }
-    http_client_fn(move |settings, components| {
-        let inner = client.http_connector(settings, components);
-        SharedHttpConnector::new(Delayed { inner, latency })
-    })
 }
 
 #[derive(Debug)]
-struct Delayed {
+struct Noted {
     inner: SharedHttpConnector,
-    latency: Duration,
+    noting: Noting,
 }
 
-impl HttpConnector for Delayed {
+/// The operations that change nothing.
+const READS: [&str; 6] = ["BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan", "TransactGetItems"];
+
+impl HttpConnector for Noted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, latency) = (self.inner.clone(), self.latency);
+        let operation = request.headers().get("x-amz-target").and_then(|target| target.split('.').next_back());
+        let is_read = operation.is_some_and(|operation| READS.contains(&operation));
+        let (inner, noting) = (self.inner.clone(), self.noting.clone());
         HttpConnectorFuture::new(async move {
-            tokio::time::sleep(latency).await;
-            inner.call(request).await
+            if !noting.latency.is_zero() {
+                tokio::time::sleep(noting.latency).await;
+            }
+            let answer = inner.call(request).await;
+            // Whatever the answer: it may have been written all the same.
+            if !is_read {
+                noting.written.store(true, Ordering::Release);
+            }
+            answer
         })
     }
 }
@@ -137,6 +174,13 @@ struct Table {
     key_schema: Vec<KeyPart>,
     #[serde(default)]
     global_secondary_indexes: Vec<Index>,
+    stream_specification: StreamPart,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StreamPart {
+    stream_view_type: String,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +225,8 @@ pub async fn create_table(client: &Client, name: &str) -> Result<bool, Failure> 
     let table: Table = serde_yaml_ng::from_value(template::table())?;
     let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     request = request.set_key_schema(Some(key_schema(&table.key_schema)?));
+    let view = StreamViewType::from(table.stream_specification.stream_view_type.as_str());
+    request = request.stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build()?);
     for attribute in &table.attribute_definitions {
         let attribute_type = ScalarAttributeType::from(attribute.attribute_type.as_str());
         request = request.attribute_definitions(

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::stream::Stream;
 use crate::template::Router;
 
 /// API Gateway's limit of a body, in bytes.
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub router: Router,
     /// The application.
     pub app: Arc<App>,
+    /// The table's stream, where it is not the cloud's.
+    pub stream: Option<Arc<Stream>>,
 }
 
 /// Serves until it is dropped.
@@ -75,6 +78,11 @@ impl Gateway {
         let Some(handler) = functions::handler(&found.route.handler) else {
             return own_answer(500, "template.yaml names a handler that does not exist");
         };
+        if let Some(stream) = &self.stream
+            && let Err(error) = stream.settle().await
+        {
+            tracing::error!(error, "the table's stream was not read");
+        }
         let parameters = found.parameters.into_iter().collect();
         let event = event(&parts, body, parameters, peer);
         let start = Instant::now();

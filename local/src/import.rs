@@ -17,7 +17,7 @@ use shared::store::{Refusal, Store, WriteError};
 use shared::table::fold;
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::{Data, Failure};
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ const WRITTEN_TOGETHER: usize = 11;
 
 /// Imports a file; users whose line names no team join `team_id`, which is made if it does not exist. Each refused line is printed by its
 /// number with the reason; with `progress`, so is how far it is.
-pub async fn file(store: &Store, path: &Path, team_id: Uuid, now: Timestamp, progress: bool) -> Result<Report, Failure> {
+pub async fn file(data: &Data, path: &Path, team_id: Uuid, now: Timestamp, progress: bool) -> Result<Report, Failure> {
     let file = File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let bar = if progress { ProgressBar::new(file.metadata()?.len()) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {elapsed}, {eta} left. {msg}")?);
@@ -53,7 +53,7 @@ pub async fn file(store: &Store, path: &Path, team_id: Uuid, now: Timestamp, pro
     let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let lines: Box<dyn Iterator<Item = (u64, Result<Line, String>)>> =
         if csv { Box::new(csv_lines(file)?) } else { Box::new(json_lines(BufReader::new(file))) };
-    let mut import = Import { store, team_id, now, teams: HashMap::new(), report: Report::default(), bar };
+    let mut import = Import { store: &data.store, team_id, now, teams: HashMap::new(), report: Report::default(), bar };
     // Where there is no terminal to draw a bar on, a line now and then.
     let in_lines = progress && !std::io::stderr().is_terminal();
     let mut batch = Vec::with_capacity(BATCH);
@@ -61,12 +61,17 @@ pub async fn file(store: &Store, path: &Path, team_id: Uuid, now: Timestamp, pro
         batch.push(line);
         if batch.len() == BATCH {
             import.batch(std::mem::take(&mut batch)).await?;
+            // Now and then, so that lists are counted along the way.
+            if (place + 1) % (10 * BATCH) == 0 {
+                data.settle().await?;
+            }
         }
         if in_lines && (place + 1) % 10_000 == 0 {
             eprintln!("{} lines: {}", place + 1, import.report);
         }
     }
     import.batch(batch).await?;
+    data.settle().await?;
     import.bar.finish_and_clear();
     Ok(import.report)
 }

@@ -5,6 +5,7 @@ pub mod demo;
 mod docs;
 mod gateway;
 pub mod import;
+mod stream;
 pub mod template;
 pub mod token;
 
@@ -73,6 +74,7 @@ pub struct Data {
     pub store: Store,
     /// The database.
     pub database: database::Opened,
+    stream: Option<Arc<stream::Stream>>,
 }
 
 impl Data {
@@ -82,10 +84,28 @@ impl Data {
         let client = database::client(&database, Duration::ZERO).await;
         let new = database::create_table(&client, &options.config.table_name).await?;
         let store = Store::new(client.clone(), &options.config.table_name);
+        let stream = match &database.embedded {
+            Some(embedded) => {
+                let quiet = database::quiet_client(&database).await;
+                let (table, clock) = (&options.config.table_name, options.clock.clone());
+                Some(Arc::new(stream::Stream::new(embedded.clone(), quiet, table, clock, database.written.clone())))
+            }
+            None => None,
+        };
+        let data = Self { client, store, database, stream };
         if new && options.demo {
-            demo::load(&store, options.clock.now()).await?;
+            demo::load(&data.store, options.clock.now()).await?;
         }
-        Ok(Self { client, store, database })
+        data.settle().await?;
+        Ok(data)
+    }
+
+    /// Waits until all that was written is counted in the lists. Behind an address, what stands there counts in its own time.
+    pub async fn settle(&self) -> Result<(), Failure> {
+        match &self.stream {
+            Some(stream) => stream.settle().await,
+            None => Ok(()),
+        }
     }
 
     /// The application over this data.
@@ -113,7 +133,8 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
         let app = data.app(&options).await?;
-        let gateway = gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone() };
+        let gateway =
+            gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone(), stream: data.stream.clone() };
         let serving = tokio::spawn(gateway::serve(listener, Arc::new(gateway)));
         Ok(Self { address, app, data, serving })
     }

@@ -191,7 +191,7 @@ async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failur
     let server = Server::start(options).await.map_err(|error| format!("cannot start: {error}"))?;
     if let Some(file) = &arguments.import {
         let team = arguments.import_team.unwrap_or(demo::TEAM);
-        let report = import::file(&server.data.store, file, team, clock.now(), true).await?;
+        let report = import::file(&server.data, file, team, clock.now(), true).await?;
         eprintln!("{report}");
     }
     let mut out = std::io::stdout().lock();

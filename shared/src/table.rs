@@ -20,6 +20,7 @@
 //! | sandboxes not destroyed | `TEAM#id` | `COUNT#SANDBOXES` | whoever makes one |
 //! | [`Invite`](crate::models::Invite) | `TEAM#id` | `INVITE#id` | the team |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
+//! | [`Span`](crate::store::ranks::Span) | `SPANS#team#sequence` | `FROM#place` | lists, to find the entry at an offset |
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
@@ -27,9 +28,10 @@
 //!
 //! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
 //!
-//! Users stand in one sparse index per [`Order`], all with `team_id` as the partition key. The sort key is the sorted value and
-//! then the id, so that equal values come in the order of their ids. Two more sparse indexes span all teams, each over four
-//! partitions to share the load: [`EVERYONE`], newest first, and [`DUE`], the users to be purged, by the time when it is due.
+//! Users stand in one sparse index per [`Sequence`], with `team_id` as the partition key: the sort key is the sorted value and then the id,
+//! so that equal values come in the order of their ids. By id they stand in two: by role and by status, and then by id. Four more
+//! indexes hold the users of one class each, so that a filter passes over nobody. Two sparse indexes span all teams, each over four partitions
+//! to share the load: [`EVERYONE`], newest first, and [`DUE`], the users to be purged, by the time when it is due.
 
 use std::collections::HashMap;
 
@@ -44,8 +46,14 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// The attribute that DynamoDB expires items by, in Unix seconds.
 pub const TTL: &str = "expires";
-/// Every team index's partition key.
+/// The partition key of indexes over a team.
 pub const TEAM_ID: &str = "team_id";
+/// The partition key of indexes over a team's users of one class.
+pub const TEAM_CLASS: &str = "team_class";
+/// A user's class, by its code.
+pub const CLASS: &str = "class";
+/// What the workspace's lists show of a user beside id and class, as one attribute: DynamoDB projects 100 attributes at most into all indexes.
+pub const ROW: &str = "row";
 
 /// An item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -145,6 +153,11 @@ impl Key {
         Self::new(format!("TEAM#{id}"), "TEAM")
     }
 
+    /// The span of a sequence that begins at a place; "" for the first one.
+    pub fn span(team: Uuid, sequence: Sequence, from: &str) -> Self {
+        Self::new(format!("SPANS#{team}#{}", sequence.attribute()), format!("{}{from}", prefix::FROM))
+    }
+
     /// A team's usage of one day.
     pub fn usage(team: Uuid, date: &str) -> Self {
         Self::new(format!("TEAM#{team}"), format!("USAGE#{date}"))
@@ -223,6 +236,8 @@ pub mod prefix {
     pub const USAGE: &str = "USAGE#";
     /// Invites.
     pub const INVITE: &str = "INVITE#";
+    /// Spans of a sequence, before the place where they begin.
+    pub const FROM: &str = "FROM#";
     /// User counts.
     pub const COUNT: &str = "COUNT#USERS#";
 }
@@ -264,95 +279,165 @@ fn wide_partition(user: Uuid) -> AttributeValue {
     AttributeValue::S(WIDE_PARTITIONS[(user.as_u128() & 3) as usize].to_owned())
 }
 
-/// An order in which a team's users are listed: each is an index.
+/// An index over the users of a team, or over those of one class in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub struct Index {
+    /// The index's name.
+    pub name: &'static str,
+    /// The attribute that names the partition: [`TEAM_ID`] or [`TEAM_CLASS`].
+    pub partition: &'static str,
+    /// The attribute that is the sort key.
+    pub sort: &'static str,
+}
+
+impl Index {
+    const fn of_team(name: &'static str, sort: &'static str) -> Self {
+        Self { name, partition: TEAM_ID, sort }
+    }
+
+    const fn of_class(name: &'static str, sort: &'static str) -> Self {
+        Self { name, partition: TEAM_CLASS, sort }
+    }
+}
+
+/// A team's users by the time last seen, by title, and so on; by role and by status, and then by id.
+pub mod index {
+    use super::Index;
+
+    /// By [`super::Sequence::LastSeen`].
+    pub const LAST_SEEN: Index = Index::of_team("team-by-last-seen", "by_last_seen");
+    /// By [`super::Sequence::Title`].
+    pub const TITLE: Index = Index::of_team("team-by-title", "by_title");
+    /// By [`super::Sequence::CreatedAt`].
+    pub const CREATED_AT: Index = Index::of_team("team-by-created-at", "by_created_at");
+    /// By [`super::Sequence::Name`].
+    pub const NAME: Index = Index::of_team("team-by-name", "by_name");
+    /// By [`super::Sequence::UpdatedAt`].
+    pub const UPDATED_AT: Index = Index::of_team("team-by-updated-at", "by_updated_at");
+    /// By role, then by id.
+    pub const ROLE: Index = Index::of_team("team-by-role", "by_role");
+    /// By status, then by id.
+    pub const STATUS: Index = Index::of_team("team-by-status", "by_status");
+    /// By number.
+    pub const NUMBER: Index = Index::of_team("team-by-number", "number");
+    /// Those of one class by id.
+    pub const CLASS_ID: Index = Index::of_class("class-by-id", "id");
+    /// Those of one class by [`super::Sequence::CreatedAt`].
+    pub const CLASS_CREATED_AT: Index = Index::of_class("class-by-created-at", "by_created_at");
+    /// Those of one class by [`super::Sequence::Name`].
+    pub const CLASS_NAME: Index = Index::of_class("class-by-name", "by_name");
+    /// Those of one class by [`super::Sequence::UpdatedAt`].
+    pub const CLASS_UPDATED_AT: Index = Index::of_class("class-by-updated-at", "by_updated_at");
+}
+
+/// A sequence of a team's users in which places are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sequence {
     /// By id.
     Id,
     /// By the second last seen; who never was comes first.
     LastSeen,
-    /// By stage: deleted, extant (active or suspended), new (invited).
-    Stage,
     /// By [`User::title`], ignoring case.
     Title,
     /// By the time made.
     CreatedAt,
     /// By [`User::full_name`], ignoring case.
     Name,
-    /// By role: admin, operator, viewer.
-    Role,
-    /// By status: suspended, active, invited, deleted.
-    Status,
     /// By the time changed.
     UpdatedAt,
-    /// By number.
-    Number,
 }
 
-impl Order {
-    /// Every order.
-    pub const ALL: [Self; 10] = [
-        Self::Id,
-        Self::LastSeen,
-        Self::Stage,
-        Self::Title,
-        Self::CreatedAt,
-        Self::Name,
-        Self::Role,
-        Self::Status,
-        Self::UpdatedAt,
-        Self::Number,
-    ];
+impl Sequence {
+    /// Every sequence.
+    pub const ALL: [Self; 6] = [Self::Id, Self::LastSeen, Self::Title, Self::CreatedAt, Self::Name, Self::UpdatedAt];
 
-    /// The index's name, and the attribute that is its sort key.
-    pub fn index(self) -> (&'static str, &'static str) {
+    /// The attribute that holds a user's place in it.
+    pub fn attribute(self) -> &'static str {
         match self {
-            Self::Id => ("team-by-id", "id"),
-            Self::LastSeen => ("team-by-last-seen", "by_last_seen"),
-            Self::Stage => ("team-by-stage", "by_stage"),
-            Self::Title => ("team-by-title", "by_title"),
-            Self::CreatedAt => ("team-by-created-at", "by_created_at"),
-            Self::Name => ("team-by-name", "by_name"),
-            Self::Role => ("team-by-role", "by_role"),
-            Self::Status => ("team-by-status", "by_status"),
-            Self::UpdatedAt => ("team-by-updated-at", "by_updated_at"),
-            Self::Number => ("team-by-number", "number"),
+            Self::Id => "id",
+            Self::LastSeen => "by_last_seen",
+            Self::Title => "by_title",
+            Self::CreatedAt => "by_created_at",
+            Self::Name => "by_name",
+            Self::UpdatedAt => "by_updated_at",
         }
     }
 
-    /// The sort key of a user in this index, where it is made for it alone.
-    fn sort_key(self, user: &User) -> Option<String> {
+    /// A user's place in it.
+    pub fn place(self, user: &User) -> String {
         let value = match self {
-            Self::Id | Self::Number => return None,
+            Self::Id => return user.id.to_string(),
             Self::LastSeen => user.last_seen.as_ref().map(|seen| seen.at.to_string()).unwrap_or_default(),
-            Self::Stage => match user.status {
-                Status::Deleted => "deleted",
-                Status::Active | Status::Suspended => "extant",
-                Status::Invited => "new",
-            }
-            .to_owned(),
             Self::Title => sortable(&user.title()),
             Self::CreatedAt => user.created_at.to_string(),
             Self::Name => sortable(&user.full_name()),
-            Self::Role => user.role.as_str().to_owned(),
-            Self::Status => match user.status {
-                Status::Suspended => "1",
-                Status::Active => "2",
-                Status::Invited => "3",
-                Status::Deleted => "4",
-            }
-            .to_owned(),
             Self::UpdatedAt => user.updated_at.to_string(),
         };
-        // A separator below every character that a value may have: "Al" comes before "Alan" whatever the ids.
-        Some(format!("{value}\u{1f}{}", user.id))
+        with_id(&value, user.id)
     }
+}
+
+/// A separator below every character that a value may have: "Al" comes before "Alan" whatever the ids.
+const SEPARATOR: char = '\u{1f}';
+
+/// A value, and the id that orders equal ones.
+fn with_id(value: &str, id: Uuid) -> String {
+    format!("{value}{SEPARATOR}{id}")
+}
+
+/// An order in which a team's users are listed: a sequence, or groups of classes with a sequence in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// One group.
+    By(Sequence),
+    /// By stage: deleted, extant (active or suspended), new (invited); then by id.
+    Stage,
+    /// By role: admin, operator, viewer; then by id.
+    Role,
+    /// By status: suspended, active, invited, deleted; then by id.
+    Status,
+}
+
+/// The statuses in their order.
+pub const STATUSES: [Status; 4] = [Status::Suspended, Status::Active, Status::Invited, Status::Deleted];
+
+impl Order {
+    /// The sequence in each group.
+    pub fn sequence(self) -> Sequence {
+        match self {
+            Self::By(sequence) => sequence,
+            Self::Stage | Self::Role | Self::Status => Sequence::Id,
+        }
+    }
+
+    /// The groups, lowest first.
+    pub fn groups(self) -> Vec<Classes> {
+        let of = |statuses: &[Status]| Classes::of(|class| statuses.contains(&class.status));
+        match self {
+            Self::By(_) => vec![Classes::ALL],
+            Self::Stage => vec![of(&[Status::Deleted]), of(&[Status::Active, Status::Suspended]), of(&[Status::Invited])],
+            Self::Role => Role::ALL.iter().map(|role| Classes::of(|class| class.role == *role)).collect(),
+            Self::Status => STATUSES.iter().map(|status| of(&[*status])).collect(),
+        }
+    }
+}
+
+/// The words by which roles and statuses are sorted in their indexes, before the id.
+pub fn role_prefix(role: Role) -> String {
+    format!("{}{SEPARATOR}", role.as_str())
+}
+
+/// As above.
+pub fn status_prefix(status: Status) -> String {
+    let place = STATUSES.iter().position(|known| *known == status).unwrap_or_default();
+    format!("{place}{SEPARATOR}")
 }
 
 /// How two users stand to each other in an order.
 pub fn compare(order: Order, one: &User, other: &User) -> std::cmp::Ordering {
-    let key = |user: &User| (order.sort_key(user), if order == Order::Number { user.number } else { 0 }, user.id);
-    key(one).cmp(&key(other))
+    let groups = order.groups();
+    let place = |user: &User| (groups.iter().position(|group| group.contains(user.class())), order.sequence().place(user));
+    place(one).cmp(&place(other))
 }
 
 /// Sort keys hold 1,024 bytes; the id takes 37 of them.
@@ -367,12 +452,19 @@ fn sortable(text: &str) -> String {
 /// What an item of a user has beside the record itself: its key, its place in each index, and the names that lists show.
 pub fn user_attributes(user: &User) -> Item {
     let mut item = Key::user(user.id).item();
-    for order in Order::ALL {
-        if let Some(sort_key) = order.sort_key(user) {
-            item.insert(order.index().1.to_owned(), AttributeValue::S(sort_key));
-        }
+    for sequence in Sequence::ALL {
+        item.insert(sequence.attribute().to_owned(), AttributeValue::S(sequence.place(user)));
     }
-    for (name, text) in [("title", user.title()), ("full_name", user.full_name()), ("shown_name", user.shown_name())] {
+    let class = user.class().code();
+    let texts = [
+        (index::ROLE.sort, format!("{}{}", role_prefix(user.role), user.id)),
+        (index::STATUS.sort, format!("{}{}", status_prefix(user.status), user.id)),
+        ("title", user.title()),
+        ("shown_name", user.shown_name()),
+        (TEAM_CLASS, team_class(user.team_id, user.class())),
+        (CLASS, class),
+    ];
+    for (name, text) in texts {
         item.insert(name.to_owned(), AttributeValue::S(text));
     }
     item.insert(EVERYONE.partition.to_owned(), wide_partition(user.id));
@@ -385,23 +477,72 @@ pub fn user_attributes(user: &User) -> Item {
 
 /// The sort key by which a user last seen then is listed, and its attribute.
 pub fn last_seen_attribute(user: &User) -> (&'static str, String) {
-    (Order::LastSeen.index().1, Order::LastSeen.sort_key(user).unwrap_or_default())
+    (Sequence::LastSeen.attribute(), Sequence::LastSeen.place(user))
+}
+
+/// The partition of a team's users of one class.
+pub fn team_class(team: Uuid, class: Class) -> String {
+    format!("{team}#{}", class.code())
 }
 
 impl Class {
-    /// The counter's attribute: `admin.active.api`.
-    pub fn attribute(self) -> String {
-        format!("{}.{}.{}", self.role.as_str(), self.status.as_str(), self.device_type.as_str())
+    /// The class in three letters, the initials of role, status and device type: `aap`. Counters have it as an attribute.
+    pub fn code(self) -> String {
+        [self.role.as_str(), self.status.as_str(), self.device_type.as_str()].into_iter().map(initial).collect()
     }
 
-    /// The class that an attribute counts, if it counts one.
-    pub fn from_attribute(attribute: &str) -> Option<Self> {
-        let mut words = attribute.split('.');
-        Some(Self {
-            role: Role::from_word(words.next()?)?,
-            status: Status::from_word(words.next()?)?,
-            device_type: DeviceType::from_word(words.next()?)?,
+    /// The class of a code, if it is one.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::all().find(|class| code.len() == 3 && class.code() == code)
+    }
+
+    /// Every class, by its number.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Role::ALL.iter().flat_map(|&role| {
+            let statuses = Status::ALL.iter();
+            statuses.flat_map(move |&status| DeviceType::ALL.iter().map(move |&device_type| Self { role, status, device_type }))
         })
+    }
+
+    /// Its number, from 0 to 35.
+    pub fn number(self) -> u8 {
+        let (role, status, device_type) = (self.role as usize, self.status as usize, self.device_type as usize);
+        u8::try_from((role * Status::ALL.len() + status) * DeviceType::ALL.len() + device_type).unwrap_or(u8::MAX)
+    }
+}
+
+/// A set of classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Classes(u64);
+
+impl Classes {
+    /// All of them.
+    pub const ALL: Self = Self((1 << 36) - 1);
+
+    /// Those that are so.
+    pub fn of(is_in: impl Fn(Class) -> bool) -> Self {
+        Self(Class::all().filter(|class| is_in(*class)).fold(0, |set, class| set | 1 << class.number()))
+    }
+
+    /// Whether a class is in it.
+    pub fn contains(self, class: Class) -> bool {
+        self.has(class.number())
+    }
+
+    /// Whether the class of that number is in it.
+    pub fn has(self, number: u8) -> bool {
+        self.0 >> number & 1 == 1
+    }
+
+    /// Those in both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether all of it is in another.
+    pub fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
     }
 }
 
@@ -418,7 +559,7 @@ mod tests {
 
     #[test]
     fn shorter_names_come_first_and_long_ones_fit() {
-        let key = |name: &str| Order::Name.sort_key(&user(name)).unwrap();
+        let key = |name: &str| Sequence::Name.place(&user(name));
         assert!(key("Al") < key("al an"));
         assert!(key("AL") < key("Alan"));
         assert!(key(&"é".repeat(2000)).len() <= 1024);
@@ -426,14 +567,11 @@ mod tests {
 
     #[test]
     fn classes_read_back() {
-        for &role in Role::ALL {
-            for &status in Status::ALL {
-                for &device_type in DeviceType::ALL {
-                    let class = Class { role, status, device_type };
-                    assert_eq!(Class::from_attribute(&class.attribute()), Some(class));
-                }
-            }
+        for (number, class) in Class::all().enumerate() {
+            assert_eq!(Class::from_code(&class.code()), Some(class));
+            assert_eq!(usize::from(class.number()), number);
         }
-        assert_eq!(Class::from_attribute("pk"), None);
+        assert_eq!(Class::all().count(), 36);
+        assert_eq!(Class::from_code("pk"), None);
     }
 }

@@ -11,7 +11,7 @@ use local::{Location, Options, Server, TrailingSlash};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 use shared::models::{Class, ListedUser, User};
-use shared::table::Key;
+use shared::table::{Item, Key, Sequence};
 use shared::{Clock, Timestamp};
 use uuid::Uuid;
 
@@ -123,7 +123,8 @@ impl Roster {
         send(self.request(Method::DELETE, path).bearer_auth(self.token(caller))).await
     }
 
-    /// The whole table, in the order of its keys.
+    /// The whole table, in the order of its keys, without what follows from it: the counts of places ([`Self::check_table`] looks at
+    /// those), and how far they were counted.
     pub async fn items(&self) -> Vec<Map<String, Value>> {
         let mut items = Vec::new();
         let mut start = None;
@@ -145,6 +146,8 @@ impl Roster {
                 break;
             }
         }
+        let follows = |item: &Item| item["pk"].as_s().is_ok_and(|pk| pk == "LOCAL" || pk.starts_with("SPANS#"));
+        items.retain(|item| !follows(item));
         let mut items: Vec<Map<String, Value>> =
             items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
         items.sort_by_key(|item| (item["pk"].as_str().map(str::to_owned), item["sk"].as_str().map(str::to_owned)));
@@ -186,7 +189,7 @@ impl Roster {
         let mut admins: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
         let mut managed: BTreeMap<(String, String), String> = BTreeMap::new();
         for user in &users {
-            *recount.entry((user.team_id, user.class().attribute())).or_default() += 1;
+            *recount.entry((user.team_id, user.class().code())).or_default() += 1;
             for key in Key::unique_values(user) {
                 assert_eq!(unique.insert((key.pk, key.sk), user.id.to_string()), None, "a unique value is held twice");
             }
@@ -202,12 +205,13 @@ impl Roster {
         let mut counted: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
         for item in items.iter().filter(|item| text(item, "sk").starts_with("COUNT#USERS#")) {
             let team = text(item, "pk").trim_start_matches("TEAM#").parse().expect("a team's id");
-            for (attribute, value) in item.iter().filter(|(attribute, _)| Class::from_attribute(attribute).is_some()) {
+            for (attribute, value) in item.iter().filter(|(attribute, _)| Class::from_code(attribute).is_some()) {
                 *counted.entry((team, attribute.clone())).or_default() += value.as_i64().expect("a count");
             }
         }
         counted.retain(|_, count| *count != 0);
         assert_eq!(counted, recount, "the counters differ from a recount");
+        self.check_places(&users).await;
         let key = |item: &Map<String, Value>| (text(item, "pk"), text(item, "sk"));
         let of_kind =
             |kinds: &'static [&str]| items.iter().filter(|item| kinds.contains(&text(item, "pk").split('#').next().unwrap_or("")));
@@ -248,6 +252,27 @@ impl Roster {
         };
         let orphans: Vec<_> = items.iter().filter(|item| owner(item).starts_with("USER#") && !present.contains(&owner(item))).collect();
         assert!(orphans.is_empty(), "left of users who are gone: {orphans:#?}");
+    }
+}
+
+impl Roster {
+    /// Holds the counts behind the lists against the users: each cell has those who stand from its beginning to the next one's.
+    async fn check_places(&self, users: &[User]) {
+        if self.server.data.database.embedded.is_none() {
+            return;
+        }
+        self.server.data.settle().await.expect("the stream is read");
+        let teams: BTreeSet<Uuid> = users.iter().map(|user| user.team_id).collect();
+        for (team, sequence) in teams.into_iter().flat_map(|team| Sequence::ALL.map(|sequence| (team, sequence))) {
+            let counted = self.server.data.store.counted(team, sequence).await.expect("the counts are read");
+            let mut recount: Vec<(String, BTreeMap<String, i64>)> =
+                counted.iter().map(|(from, _)| (from.clone(), BTreeMap::new())).collect();
+            for user in users.iter().filter(|user| user.team_id == team) {
+                let cell = recount.partition_point(|(from, _)| *from <= sequence.place(user)).saturating_sub(1);
+                *recount.get_mut(cell).expect("a cell").1.entry(user.class().code()).or_default() += 1;
+            }
+            assert_eq!(counted, recount, "{sequence:?} of {team} is counted otherwise than it is");
+        }
     }
 }
 

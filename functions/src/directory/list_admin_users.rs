@@ -4,8 +4,8 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
 use shared::auth::Caller;
-use shared::store::{Filter, ListQuery};
-use shared::table::Order;
+use shared::store::{Filter, ListQuery, Shows};
+use shared::table::{Order, Sequence};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -14,7 +14,12 @@ use super::{ErrorBody, Refusals, Row, SuccessWord, Summary};
 use crate::openapi::words;
 use crate::{Context, Request, Response, json};
 
-const ORDERS: [(&str, Order); 4] = [("id", Order::Id), ("last_seen", Order::LastSeen), ("status", Order::Stage), ("title", Order::Title)];
+const ORDERS: [(&str, Order); 4] = [
+    ("id", Order::By(Sequence::Id)),
+    ("last_seen", Order::By(Sequence::LastSeen)),
+    ("status", Order::Stage),
+    ("title", Order::By(Sequence::Title)),
+];
 pub(super) const FIELDS: &[&str] = &["id", "last_seen", "status", "title"];
 
 /// A page of an account's users.
@@ -63,23 +68,24 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         // Only a caller is told what is wrong with the request.
         Err(error) => return context.caller(&token).await.and(Err(error)),
     };
-    let counts = context.store().sealed_counts(parameters.account_id, &token);
-    let (caller, counts) = futures::try_join!(context.caller(&token), counts)?;
-    let access = caller.administers(parameters.account_id)?;
-    let counts = counts.open_for(&access).unwrap_or_default();
-    let total = counts.total(&Filter::default());
-    // A platform operator may see every account, but one without users does not exist.
-    if total == 0 {
-        return Err(Caller::not_this_account());
-    }
     let page = ListQuery {
-        order: ORDERS.iter().find(|(name, _)| *name == parameters.field).map_or(Order::Id, |(_, order)| *order),
+        order: ORDERS.iter().find(|(name, _)| *name == parameters.field).map_or(Order::By(Sequence::Id), |(_, order)| *order),
         descending: parameters.direction == "desc",
         filter: Filter::default(),
         offset: parameters.offset,
         limit: parameters.page_size,
+        shows: Shows::Summary,
     };
-    let rows: Vec<Row> = context.store().list(&access, &page, Some(&counts)).await?;
+    let standing = context.store().sealed_standing(parameters.account_id, &page, &token);
+    let (caller, standing) = futures::try_join!(context.caller(&token), standing)?;
+    let access = caller.administers(parameters.account_id)?;
+    let standing = standing.open_for(&access).unwrap_or_default();
+    let total = standing.counts.total(&page.filter);
+    // A platform operator may see every account, but one without users does not exist.
+    if total == 0 {
+        return Err(Caller::not_this_account());
+    }
+    let rows: Vec<Row> = context.store().summaries(&access, &page, &standing).await?;
     let answer = Answer {
         status: "success",
         pagination: Pagination::of(&parameters, total, rows.len()),

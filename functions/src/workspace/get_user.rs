@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use shared::models::parse_id;
 use shared::{Error, Result};
 
-use super::{ErrorBody, Refusals, Row, UserBody};
+use super::{ErrorBody, Refusals, UserBody, entry};
 use crate::entity_tag::tagged;
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
@@ -32,5 +32,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         _ => None,
     };
     let user = user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
-    Ok(tagged(json(StatusCode::OK, &UserBody::from(Row::from(user.clone()))), &user))
+    Ok(tagged(json(StatusCode::OK, &UserBody::from(entry(user.clone()))), &user))
 }

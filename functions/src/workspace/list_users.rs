@@ -6,13 +6,13 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::TeamAccess;
 use shared::models::{User, parse_id};
-use shared::store::{Filter, ListQuery};
-use shared::table::{Order, compare};
+use shared::store::{Entry, Filter, ListQuery, Shows};
+use shared::table::{Order, Sequence, compare};
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DEVICE_TYPES, DeviceTypeWord, ErrorBody, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody};
+use super::{DEVICE_TYPES, DeviceTypeWord, ErrorBody, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody, entry};
 use crate::openapi::words;
 use crate::request::{integer, query};
 use crate::{Context, Request, Response, json};
@@ -25,11 +25,11 @@ const MOST_PAGE: i64 = 9_007_199_254_740_991;
 const MOST_IDS: usize = 100;
 
 const ORDERS: &[(&str, Order)] = &[
-    ("createdAt", Order::CreatedAt),
-    ("name", Order::Name),
+    ("createdAt", Order::By(Sequence::CreatedAt)),
+    ("name", Order::By(Sequence::Name)),
     ("role", Order::Role),
     ("status", Order::Status),
-    ("updatedAt", Order::UpdatedAt),
+    ("updatedAt", Order::By(Sequence::UpdatedAt)),
 ];
 const ORDER_NAMES: &[&str] = &["createdAt", "name", "role", "status", "updatedAt"];
 const DIRECTIONS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
@@ -65,6 +65,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         filter: parameters.filter,
         offset: (parameters.page - 1).saturating_mul(parameters.page_size),
         limit: parameters.page_size,
+        shows: Shows::Row,
     };
     let (rows, total) = match (caller.views_team(), parameters.ids) {
         (Some(access), None) => whole_team(context, &access, &page).await?,
@@ -83,20 +84,14 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     Ok(json(StatusCode::OK, &answer))
 }
 
-/// A page of the whole team. The first is read beside the counts; further ones after them, from the nearer end.
-async fn whole_team(context: &Context, access: &TeamAccess, page: &ListQuery) -> Result<(Vec<Row>, u64)> {
-    let store = context.store();
-    let (rows, counts) = if page.offset == 0 {
-        futures::try_join!(store.list(access, page, None), store.counts(access))?
-    } else {
-        let counts = store.counts(access).await?;
-        (store.list(access, page, Some(&counts)).await?, counts)
-    };
+/// A page of the whole team.
+async fn whole_team(context: &Context, access: &TeamAccess, page: &ListQuery) -> Result<(Vec<Entry<Row>>, u64)> {
+    let (rows, counts) = context.store().rows(access, page).await?;
     Ok((rows, counts.total(&page.filter)))
 }
 
 /// A page of a few users at hand.
-fn among(mut users: Vec<User>, page: &ListQuery) -> (Vec<Row>, u64) {
+fn among(mut users: Vec<User>, page: &ListQuery) -> (Vec<Entry<Row>>, u64) {
     users.retain(|user| page.filter.admits(user.class()));
     users.sort_by(|one, other| {
         let ascending: Ordering = compare(page.order, one, other);
@@ -104,7 +99,7 @@ fn among(mut users: Vec<User>, page: &ListQuery) -> (Vec<Row>, u64) {
     });
     let total = users.len() as u64;
     let (skip, take) = (usize::try_from(page.offset).unwrap_or(usize::MAX), usize::try_from(page.limit).unwrap_or(usize::MAX));
-    (users.into_iter().skip(skip).take(take).map(Row::from).collect(), total)
+    (users.into_iter().skip(skip).take(take).map(entry).collect(), total)
 }
 
 /// What was asked for.
@@ -120,8 +115,14 @@ struct Parameters {
 
 impl Parameters {
     fn read(request: &Request) -> Result<Self> {
-        let mut parameters =
-            Self { page: 1, page_size: MOST_PAGE_SIZE, order: Order::CreatedAt, descending: false, filter: Filter::default(), ids: None };
+        let mut parameters = Self {
+            page: 1,
+            page_size: MOST_PAGE_SIZE,
+            order: Order::By(Sequence::CreatedAt),
+            descending: false,
+            filter: Filter::default(),
+            ids: None,
+        };
         let mut seen: Vec<String> = Vec::new();
         let mut ids = 0;
         let mut issues = Vec::new();

@@ -7,6 +7,7 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::auth::Places;
 use shared::models::{DeviceType, Role, Status, User};
+use shared::store::Entry;
 use shared::{Error, Issue, Timestamp};
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
@@ -17,42 +18,34 @@ use crate::{Contract, Response, json};
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/users", places: Places::Bearer, render };
 
-/// What this contract shows of a user: all of it stands in its indexes.
+/// What this contract shows of a user beside id and class: all of it stands in its indexes.
 #[derive(Debug, Deserialize)]
 pub struct Row {
-    id: Uuid,
     number: u64,
     #[serde(default)]
     view_all: bool,
     team_name: String,
     full_name: String,
     device_user_id: Option<String>,
-    #[serde(default)]
-    device_type: DeviceType,
-    role: Role,
     pub_key: Option<String>,
-    status: Status,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-impl From<User> for Row {
-    fn from(user: User) -> Self {
-        Self {
-            full_name: user.full_name(),
-            id: user.id,
-            number: user.number,
-            view_all: user.view_all,
-            team_name: user.team_name,
-            device_user_id: user.device_user_id,
-            device_type: user.device_type,
-            role: user.role,
-            pub_key: user.pub_key,
-            status: user.status,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-        }
-    }
+/// A user at hand, as the indexes would have them.
+fn entry(user: User) -> Entry<Row> {
+    let (id, class, full_name) = (user.id, user.class(), user.full_name());
+    let row = Row {
+        number: user.number,
+        view_all: user.view_all,
+        team_name: user.team_name,
+        full_name,
+        device_user_id: user.device_user_id,
+        pub_key: user.pub_key,
+        created_at: user.created_at,
+        updated_at: user.updated_at,
+    };
+    Entry { id, class, row }
 }
 
 /// A user as this contract shows it.
@@ -82,20 +75,20 @@ pub struct UserBody {
     updated_at: Timestamp,
 }
 
-impl From<Row> for UserBody {
-    fn from(row: Row) -> Self {
+impl From<Entry<Row>> for UserBody {
+    fn from(Entry { id, class, row }: Entry<Row>) -> Self {
         Self {
-            id: row.id,
+            id,
             legacy_id: row.number,
             legacy_view_all: row.view_all,
             workspace_name: row.team_name,
             name: row.full_name,
-            device_user_id: row.device_user_id.filter(|_| row.device_type != DeviceType::Api),
-            device_type: word(DEVICE_TYPES, row.device_type),
-            role: word(ROLES, row.role),
+            device_user_id: row.device_user_id.filter(|_| class.device_type != DeviceType::Api),
+            device_type: word(DEVICE_TYPES, class.device_type),
+            role: word(ROLES, class.role),
             pub_key: row.pub_key.unwrap_or_default(),
-            status: word(STATUSES, row.status),
-            is_suspended: row.status == Status::Suspended,
+            status: word(STATUSES, class.status),
+            is_suspended: class.status == Status::Suspended,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

@@ -144,7 +144,7 @@ impl Store {
             transaction.put(encode(&key, &Holder { user_id: user.id })?)?;
         }
         self.list_names(&mut transaction, Some(invited), Some(user))?;
-        let class = |user: &User| user.class().attribute();
+        let class = |user: &User| user.class().code();
         let (old, new) = (Key::count(invited.team_id, invited.id), Key::count(user.team_id, user.id));
         if old == new {
             transaction.add(&new, [(class(invited).as_str(), -1), (class(user).as_str(), 1)])?;

@@ -79,7 +79,7 @@ impl Store {
                 transaction.delete(&count)?;
             }
             TeamAfter::Small { departures } => {
-                transaction.add(&count, [(user.class().attribute().as_str(), -1)])?;
+                transaction.add(&count, [(user.class().code().as_str(), -1)])?;
                 // Two who leave at one time must not each take the other for one who stays.
                 let team = Key::team(user.team_id);
                 match departures {
@@ -87,7 +87,7 @@ impl Store {
                     n => transaction.add_if(&team, [("departures", 1)], "departures = :n", [(":n", n)], Refusal::Changed)?,
                 }
             }
-            TeamAfter::Stays => transaction.add(&count, [(user.class().attribute().as_str(), -1)])?,
+            TeamAfter::Stays => transaction.add(&count, [(user.class().code().as_str(), -1)])?,
         }
         self.record(&mut transaction, user.id, act, Some(user), None)?;
         self.commit(transaction).await
@@ -150,7 +150,7 @@ impl Store {
         // The departures first: who leaves after they were read is noticed.
         let departures: Option<Departures> = self.get(&Key::team(user.team_id), Freshness::Strong).await?;
         let Some(Departures { departures }) = departures else { return Ok(TeamAfter::Stays) };
-        let users = self.team_size(user.team_id).await?;
+        let users = self.team_size(user.team_id, Freshness::Strong).await?;
         Ok(match users {
             0 | 1 => TeamAfter::Gone,
             _ if users <= SMALL_TEAM => TeamAfter::Small { departures },

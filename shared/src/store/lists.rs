@@ -1,15 +1,17 @@
-//! Lists of a team's users: in any order, filtered, from any offset, with exact totals.
+//! Lists of a team's users: in any order, filtered, from any offset, with exact totals, at a cost that hardly grows with the team.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::spans::Cell;
 use super::{Freshness, From, Store, failed};
 use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::{Class, DeviceType, Role, Status, User};
-use crate::table::{Item, Key, Order, TEAM_ID, prefix};
+use crate::table::{CLASS, Classes, Index, Item, Key, Order, Sequence, index, prefix, role_prefix, status_prefix, team_class};
 
 /// Which users of a team to list. What is `None` does not matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,15 +32,18 @@ impl Filter {
             && self.device_type.is_none_or(|device_type| device_type == class.device_type)
     }
 
-    fn conditions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        [
-            self.role.map(|role| ("role", role.as_str())),
-            self.status.map(|status| ("status", status.as_str())),
-            self.device_type.map(|device_type| ("device_type", device_type.as_str())),
-        ]
-        .into_iter()
-        .flatten()
+    fn classes(&self) -> Classes {
+        Classes::of(|class| self.admits(class))
     }
+}
+
+/// What a list shows of a user, and thereby which indexes have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// The directory's summary.
+    Summary,
+    /// The workspace's row, as the attribute [`crate::table::ROW`].
+    Row,
 }
 
 /// A page of a list.
@@ -54,6 +59,15 @@ pub struct ListQuery {
     pub offset: u64,
     /// How many to list at most.
     pub limit: u64,
+    /// What it shows of them.
+    pub shows: Shows,
+}
+
+impl ListQuery {
+    /// Whether this is the beginning of a whole list, which an index begins with.
+    fn is_start(&self) -> bool {
+        self.offset == 0 && self.filter == Filter::default()
+    }
 }
 
 /// How many users a team has of each class.
@@ -66,39 +80,180 @@ pub struct Counts {
 impl Counts {
     /// How many users the filter admits.
     pub fn total(&self, filter: &Filter) -> u64 {
-        self.classes.iter().filter(|(class, _)| filter.admits(*class)).map(|(_, count)| count).sum()
+        self.of(filter.classes())
+    }
+
+    fn of(&self, classes: Classes) -> u64 {
+        self.classes.iter().filter(|(class, _)| classes.contains(*class)).map(|(_, count)| count).sum()
     }
 }
 
-impl Sealed<Counts> {
-    /// Opens the counts to one who may see that team.
-    pub fn open_for(self, access: &TeamAccess) -> Option<Counts> {
-        Some(self.into_inner()).filter(|counts| counts.team_id == access.team_id())
+/// How many users a team has, and where they stand in a list's sequence.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// How many there are.
+    pub counts: Counts,
+    cells: Vec<Cell>,
+}
+
+impl Sealed<Standing> {
+    /// Opens it to one who may see that team.
+    pub fn open_for(self, access: &TeamAccess) -> Option<Standing> {
+        Some(self.into_inner()).filter(|standing| standing.counts.team_id == access.team_id())
     }
 }
 
-/// How many entries are read first where it is not known how many the filter admits: about five read units.
-const FIRST_GUESS: u64 = 100;
+/// A user as the workspace's indexes hold them.
+#[derive(Debug, Clone)]
+pub struct Entry<T> {
+    /// The id.
+    pub id: Uuid,
+    /// The class.
+    pub class: Class,
+    /// The rest.
+    pub row: T,
+}
+
+impl<T: DeserializeOwned> Entry<T> {
+    fn read(item: Item) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Stored<T> {
+            pk: String,
+            class: String,
+            row: T,
+        }
+        let stored: Stored<T> = super::decode(item)?;
+        let id = stored.pk.strip_prefix("USER#").and_then(|id| id.parse().ok());
+        let (Some(id), Some(class)) = (id, Class::from_code(&stored.class)) else {
+            return Err(Error::internal("an index entry of no user"));
+        };
+        Ok(Self { id, class, row: stored.row })
+    }
+}
+
+/// One side of a place in a sequence.
+#[derive(Debug, Clone)]
+pub(super) enum Edge {
+    /// From there on, forwards.
+    From(String),
+    /// From before there, backwards; from the end, where there is no place.
+    Before(Option<String>),
+}
+
+/// A range of an index that has users of some classes, in the order of a sequence.
+#[derive(Debug, Clone)]
+struct Source {
+    index: Index,
+    partition: String,
+    /// What stands before the place in the sort key.
+    prefix: String,
+    classes: Classes,
+}
+
+/// What an entry of an index takes at most, roughly, in bytes: to compare ways of reading.
+const ENTRY_BYTES: u64 = 400;
+
+/// The ways in which a sequence can be read: each is some ranges that have the whole team together.
+fn ways(team: Uuid, sequence: Sequence, shows: Shows) -> Vec<Vec<Source>> {
+    let source = |index, prefix, classes| Source { index, partition: team.to_string(), prefix, classes };
+    let of_team = |index| vec![source(index, String::new(), Classes::ALL)];
+    let of_classes = |index| {
+        let of =
+            |class| Source { index, partition: team_class(team, class), prefix: String::new(), classes: Classes::of(|one| one == class) };
+        Class::all().map(of).collect::<Vec<_>>()
+    };
+    let of_statuses = || {
+        let of = |status: &Status| source(index::STATUS, status_prefix(*status), Classes::of(|class| class.status == *status));
+        Status::ALL.iter().map(of).collect::<Vec<_>>()
+    };
+    let of_roles = || {
+        let of = |role: &Role| source(index::ROLE, role_prefix(*role), Classes::of(|class| class.role == *role));
+        Role::ALL.iter().map(of).collect::<Vec<_>>()
+    };
+    match (sequence, shows) {
+        (Sequence::Id, Shows::Summary) => vec![of_statuses()],
+        (Sequence::Id, Shows::Row) => vec![of_statuses(), of_roles(), of_classes(index::CLASS_ID)],
+        (Sequence::LastSeen, _) => vec![of_team(index::LAST_SEEN)],
+        (Sequence::Title, _) => vec![of_team(index::TITLE)],
+        (Sequence::CreatedAt, _) => vec![of_team(index::CREATED_AT), of_classes(index::CLASS_CREATED_AT)],
+        (Sequence::Name, _) => vec![of_team(index::NAME), of_classes(index::CLASS_NAME)],
+        (Sequence::UpdatedAt, _) => vec![of_team(index::UPDATED_AT), of_classes(index::CLASS_UPDATED_AT)],
+    }
+}
+
+/// The part of a list that is within one group: its classes, the users to pass over, and those to list.
+struct Part {
+    classes: Classes,
+    offset: u64,
+    limit: u64,
+}
+
+/// How to read a part: from which side, how many users of it to pass over there, and how many entries of which ranges.
+struct Plan {
+    edge: Edge,
+    skip: u64,
+    /// Against the list's direction, so that it is to be turned round.
+    is_turned: bool,
+    ranges: Vec<(Source, u64)>,
+}
+
+/// The cheapest plan for a part of a list, by what the cells say.
+fn plan(cells: &[Cell], part: &Part, ways: Vec<Vec<Source>>, descending: bool) -> Plan {
+    // In the direction of the list; each with how many of the part's users stand before it.
+    let mut way: Vec<usize> = (0..cells.len()).collect();
+    if descending {
+        way.reverse();
+    }
+    let mut before = 0;
+    let mut starts = Vec::with_capacity(cells.len());
+    for place in &way {
+        starts.push(before);
+        before += cells[*place].count(part.classes);
+    }
+    let all = before;
+    let cell_of = |offset: u64| starts.partition_point(|start| *start <= offset).saturating_sub(1);
+    let (first, last) = (cell_of(part.offset), cell_of(part.offset + part.limit - 1));
+    // Entries of the first cell stand before the page, and entries of the last one behind it: it is read from where they are fewer.
+    let end = starts.get(last + 1).copied().unwrap_or(all);
+    let from_start = part.offset - starts[first];
+    let from_end = end.checked_sub(part.offset + part.limit);
+    let is_turned = from_end.is_some_and(|from_end| from_end < from_start);
+    let skip = if is_turned { from_end.unwrap_or(0) } else { from_start };
+    let (low, high) = if descending { (way[last], way[first]) } else { (way[first], way[last]) };
+    let edge = if descending == is_turned {
+        Edge::From(if low == 0 { String::new() } else { cells[low].from.clone() })
+    } else {
+        Edge::Before(cells.get(high + 1).map(|cell| cell.from.clone()))
+    };
+    let wanted = skip + part.limit;
+    let in_window = |classes| cells[low..=high].iter().map(|cell| cell.count(classes)).sum::<u64>();
+    let ranges_of = |way: Vec<Source>| {
+        let entries = |source: Source| {
+            let entries = in_window(source.classes);
+            let limit = if source.classes.is_within(part.classes) { entries.min(wanted) } else { entries };
+            (in_window(source.classes.and(part.classes)) > 0).then_some((source, limit))
+        };
+        way.into_iter().filter_map(entries).collect::<Vec<_>>()
+    };
+    let cost = |ranges: &Vec<(Source, u64)>| ranges.iter().map(|(_, entries)| (entries * ENTRY_BYTES).div_ceil(4096).max(1)).sum::<u64>();
+    let ranges = ways.into_iter().map(ranges_of).min_by_key(cost).unwrap_or_default();
+    Plan { edge, skip, is_turned, ranges }
+}
 
 impl Store {
-    /// How many users a team has, before it is known whether the caller may see it.
-    pub async fn sealed_counts(&self, team_id: Uuid, _: &VerifiedToken) -> Result<Sealed<Counts>> {
-        self.read_counts(team_id).await.map(Sealed::new)
-    }
-
     /// How many users a team has.
     pub async fn counts(&self, access: &TeamAccess) -> Result<Counts> {
-        self.read_counts(access.team_id()).await
+        self.read_counts(access.team_id(), Freshness::Strong).await
     }
 
     /// How many users the caller's own team has.
     pub(super) async fn own_counts(&self, caller: &Caller) -> Result<Counts> {
-        self.read_counts(caller.user.team_id).await
+        self.read_counts(caller.user.team_id, Freshness::Strong).await
     }
 
     /// How many users a team has, for whoever decides what becomes of it.
-    pub(super) async fn team_size(&self, team_id: Uuid) -> Result<u64> {
-        Ok(self.read_counts(team_id).await?.total(&Filter::default()))
+    pub(super) async fn team_size(&self, team_id: Uuid, freshness: Freshness) -> Result<u64> {
+        Ok(self.read_counts(team_id, freshness).await?.total(&Filter::default()))
     }
 
     /// How many people and how many machines administer a team; those who are deleted do not.
@@ -115,110 +270,184 @@ impl Store {
         Ok(((all(None) - all(Some(Status::Deleted))).saturating_sub(machines), machines))
     }
 
-    async fn read_counts(&self, team_id: Uuid) -> Result<Counts> {
-        // Strong, so that a total is never behind the write that an answer acknowledged.
+    async fn read_counts(&self, team_id: Uuid, freshness: Freshness) -> Result<Counts> {
         let shards: Vec<serde_json::Map<String, serde_json::Value>> =
-            self.query(&Key::team(team_id), prefix::COUNT, From::Start, 64, Freshness::Strong).await?;
+            self.query(&Key::team(team_id), prefix::COUNT, From::Start, 64, freshness).await?;
         let attributes = shards.iter().flatten();
-        let classes = attributes.filter_map(|(name, value)| Some((Class::from_attribute(name)?, value.as_u64()?))).collect();
+        let classes = attributes.filter_map(|(name, value)| Some((Class::from_code(name)?, value.as_u64()?))).collect();
         Ok(Counts { team_id, classes })
     }
 
-    /// A page of a team's users. With the team's counts known, it is read from the nearer end.
-    pub async fn list<T: DeserializeOwned>(&self, access: &TeamAccess, page: &ListQuery, counts: Option<&Counts>) -> Result<Vec<T>> {
-        let total = counts.map(|counts| counts.total(&page.filter));
-        let rest = total.map(|total| total.saturating_sub(page.offset));
-        let limit = rest.map_or(page.limit, |rest| rest.min(page.limit));
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        // Entries after the page are fewer than those before it: read backwards, and turn the page round.
-        let after = rest.map(|rest| rest - limit).filter(|after| *after < page.offset);
-        let skip = after.unwrap_or(page.offset);
-        let forward = page.descending == after.is_some();
-        // How many entries stand in the index for each that the filter admits, where that is known.
-        let sparsity = match (page.filter == Filter::default(), counts, total) {
-            (true, _, _) => Some(1),
-            (false, Some(counts), Some(total)) => Some(counts.total(&Filter::default()).div_ceil(total.max(1))),
-            _ => None,
+    /// What a page of a team's list needs to know, before it is known whether the caller may see the team.
+    pub async fn sealed_standing(&self, team_id: Uuid, page: &ListQuery, _: &VerifiedToken) -> Result<Sealed<Standing>> {
+        self.read_standing(team_id, page).await.map(Sealed::new)
+    }
+
+    async fn read_standing(&self, team_id: Uuid, page: &ListQuery) -> Result<Standing> {
+        let cells = async {
+            // The beginning of an index needs no search.
+            let is_plain = page.is_start() && page.order != Order::By(Sequence::Id) && matches!(page.order, Order::By(_));
+            if is_plain { Ok(Vec::new()) } else { self.cells(team_id, page.order.sequence()).await }
         };
-        let mut items = self.walk(access, page, forward, skip, limit, sparsity).await?;
-        if after.is_some() {
+        // Strong, so that a total is never behind the write that an answer acknowledged.
+        let (counts, cells) = futures::try_join!(self.read_counts(team_id, Freshness::Strong), cells)?;
+        Ok(Standing { counts, cells })
+    }
+
+    /// A page of a team's users as [`Shows::Row`] has them, and how many the team has of each class. The first page of a whole list is read
+    /// beside the counts.
+    pub async fn rows<T: DeserializeOwned>(&self, access: &TeamAccess, page: &ListQuery) -> Result<(Vec<Entry<T>>, Counts)> {
+        let index = match page.order {
+            Order::Role => Some(index::ROLE),
+            Order::Status => Some(index::STATUS),
+            Order::Stage | Order::By(Sequence::Id) => None,
+            Order::By(sequence) => ways(access.team_id(), sequence, page.shows).into_iter().flatten().next().map(|source| source.index),
+        };
+        let Some(index) = index.filter(|_| page.is_start()) else {
+            let standing = self.read_standing(access.team_id(), page).await?;
+            let items = self.items(access, page, &standing).await?;
+            return Ok((items.into_iter().map(Entry::read).collect::<Result<_>>()?, standing.counts));
+        };
+        let source = Source { index, partition: access.team_id().to_string(), prefix: String::new(), classes: Classes::ALL };
+        let edge = if page.descending { Edge::Before(None) } else { Edge::From(String::new()) };
+        let (entries, counts) = futures::try_join!(self.entries(&source, &edge, page.limit, Classes::ALL), self.counts(access))?;
+        Ok((entries.into_iter().map(|(_, item)| Entry::read(item)).collect::<Result<_>>()?, counts))
+    }
+
+    /// A page of a team's users as [`Shows::Summary`] has them.
+    pub async fn summaries<T: DeserializeOwned>(&self, access: &TeamAccess, page: &ListQuery, standing: &Standing) -> Result<Vec<T>> {
+        self.items(access, page, standing).await?.into_iter().map(super::decode).collect()
+    }
+
+    async fn items(&self, access: &TeamAccess, page: &ListQuery, standing: &Standing) -> Result<Vec<Item>> {
+        let mut groups = page.order.groups();
+        if page.descending {
+            groups.reverse();
+        }
+        // Before anything was counted, the team is one cell.
+        let whole = [Cell::whole(standing.counts.classes.iter().copied())];
+        let cells = if standing.cells.is_empty() { &whole[..] } else { &standing.cells };
+        let (mut offset, mut limit) = (page.offset, page.limit);
+        let mut parts = Vec::new();
+        for group in groups {
+            let classes = group.and(page.filter.classes());
+            let total = standing.counts.of(classes);
+            let part = Part { classes, offset, limit: limit.min(total.saturating_sub(offset)) };
+            offset = offset.saturating_sub(total);
+            if part.limit > 0 {
+                limit -= part.limit;
+                parts.push(self.part(access.team_id(), page, cells, part));
+            }
+        }
+        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+    }
+
+    /// The part of a page that is in one group.
+    async fn part(&self, team: Uuid, page: &ListQuery, cells: &[Cell], part: Part) -> Result<Vec<Item>> {
+        let plan = plan(cells, &part, ways(team, page.order.sequence(), page.shows), page.descending);
+        let found = self.merged(&plan.ranges, &plan.edge, part.classes).await?.into_iter();
+        let skip = usize::try_from(plan.skip).unwrap_or(usize::MAX);
+        let mut items: Vec<_> = found.skip(skip).take(usize::try_from(part.limit).unwrap_or(usize::MAX)).map(|(_, item)| item).collect();
+        if plan.is_turned {
             items.reverse();
         }
-        items.into_iter().map(super::decode).collect()
+        Ok(items)
     }
 
-    /// A query of a team's users in an order; with a condition on their place in it (`#sort`), and the value in that (`:bound`).
-    pub(super) fn in_team(&self, team: Uuid, order: Order, place: Option<(&str, AttributeValue)>) -> QueryFluentBuilder {
-        let (index, sort) = order.index();
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(index)
-            .expression_attribute_names("#team", TEAM_ID)
-            .expression_attribute_values(":team", AttributeValue::S(team.to_string()));
-        match place {
-            None => query.key_condition_expression("#team = :team"),
-            Some((condition, bound)) => query
-                .key_condition_expression(format!("#team = :team AND {condition}"))
-                .expression_attribute_names("#sort", sort)
-                .expression_attribute_values(":bound", bound),
+    /// The next entries of a sequence, at most so many, with their classes.
+    pub(super) async fn neighbours(&self, team: Uuid, sequence: Sequence, edge: &Edge, limit: usize) -> Result<Vec<(String, Class)>> {
+        let way = ways(team, sequence, Shows::Summary).into_iter().next().unwrap_or_default();
+        let ranges: Vec<_> = way.into_iter().map(|source| (source, limit as u64)).collect();
+        let mut found = self.merged(&ranges, edge, Classes::ALL).await?;
+        found.truncate(limit);
+        let class = |item: &Item| item.get(CLASS).and_then(|class| Class::from_code(class.as_s().ok()?));
+        let entries = found.into_iter().map(|(place, item)| class(&item).map(|class| (place, class)));
+        entries.collect::<Option<_>>().ok_or_else(|| Error::internal("an index entry of no class"))
+    }
+
+    /// So many entries of each range from an edge on, of those classes, in the order of their places.
+    async fn merged(&self, ranges: &[(Source, u64)], edge: &Edge, classes: Classes) -> Result<Vec<(String, Item)>> {
+        let reads = ranges.iter().map(|(source, limit)| self.entries(source, edge, *limit, classes));
+        let mut found: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        if matches!(edge, Edge::Before(_)) {
+            found.reverse();
         }
+        Ok(found)
     }
 
-    /// Passes over `skip` entries of an index and reads the next `limit`.
-    async fn walk(
-        &self,
-        access: &TeamAccess,
-        page: &ListQuery,
-        forward: bool,
-        mut skip: u64,
-        limit: u64,
-        sparsity: Option<u64>,
-    ) -> Result<Vec<Item>> {
-        let mut found = Vec::new();
+    /// So many entries of one range, of which those of the classes are kept, with their places.
+    async fn entries(&self, source: &Source, edge: &Edge, limit: u64, classes: Classes) -> Result<Vec<(String, Item)>> {
+        let end = |prefix: &str| format!("{prefix}\u{10ffff}");
+        let (low, high) = match edge {
+            Edge::From(from) => (format!("{}{from}", source.prefix), end(&source.prefix)),
+            Edge::Before(place) => {
+                (source.prefix.clone(), place.as_ref().map_or_else(|| end(&source.prefix), |place| format!("{}{place}", source.prefix)))
+            }
+        };
+        let mut left = limit;
         let mut start = None;
-        let mut unknown = FIRST_GUESS;
-        loop {
-            let mut request = self.in_team(access.team_id(), page.order, None).scan_index_forward(forward).set_exclusive_start_key(start);
-            let mut conditions = Vec::new();
-            for (attribute, word) in page.filter.conditions() {
-                conditions.push(format!("#{attribute} = :{attribute}"));
-                request = request
-                    .expression_attribute_names(format!("#{attribute}"), attribute)
-                    .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(word.to_owned()));
+        let mut found = Vec::new();
+        while left > 0 {
+            let mut query = self
+                .in_index(source.index, source.partition.clone())
+                .key_condition_expression("#partition = :partition AND #sort BETWEEN :low AND :high")
+                .expression_attribute_names("#sort", source.index.sort)
+                // A key's condition takes no empty text.
+                .expression_attribute_values(":low", AttributeValue::S(if low.is_empty() { "\0".to_owned() } else { low.clone() }))
+                .expression_attribute_values(":high", AttributeValue::S(high.clone()))
+                .scan_index_forward(matches!(edge, Edge::From(_)))
+                .limit(i32::try_from(left).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start);
+            if !source.classes.is_within(classes) {
+                let mut names = Vec::new();
+                for class in Class::all().filter(|class| classes.and(source.classes).contains(*class)) {
+                    names.push(format!(":{}", class.code()));
+                    query = query.expression_attribute_values(format!(":{}", class.code()), AttributeValue::S(class.code()));
+                }
+                query = query.filter_expression(format!("#class IN ({})", names.join(", "))).expression_attribute_names("#class", CLASS);
             }
-            // DynamoDB limits what it evaluates, not what the filter lets through.
-            let missing = skip + limit - found.len() as u64;
-            let wanted = sparsity.map_or(unknown, |sparsity| missing.saturating_mul(sparsity));
-            unknown = unknown.saturating_mul(10);
-            request = request.limit(i32::try_from(wanted).unwrap_or(i32::MAX));
-            if !conditions.is_empty() {
-                request = request.filter_expression(conditions.join(" AND "));
-            }
-            let output = request.send().await.map_err(failed)?;
+            let output = query.send().await.map_err(failed)?;
+            left = left.saturating_sub(u64::try_from(output.scanned_count).unwrap_or(0));
             for item in output.items.unwrap_or_default() {
-                if skip > 0 {
-                    skip -= 1;
-                } else if (found.len() as u64) < limit {
-                    found.push(item);
+                let place = item.get(source.index.sort).and_then(|sort| sort.as_s().ok()?.strip_prefix(&source.prefix)).map(str::to_owned);
+                let place = place.ok_or_else(|| Error::internal("an index entry of no place"))?;
+                match edge {
+                    // The range includes its end.
+                    Edge::Before(Some(end)) if place == *end => left += 1,
+                    _ => found.push((place, item)),
                 }
             }
             start = output.last_evaluated_key;
-            if start.is_none() || found.len() as u64 >= limit {
-                return Ok(found);
+            if start.is_none() {
+                break;
             }
         }
+        Ok(found)
+    }
+
+    /// A query of one partition of an index.
+    fn in_index(&self, index: Index, partition: String) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.table).index_name(index.name);
+        query
+            .expression_attribute_names("#partition", index.partition)
+            .expression_attribute_values(":partition", AttributeValue::S(partition))
+    }
+
+    /// A query of a team's users in an index, with a condition on their place in it (`#sort`), and the value in that (`:bound`).
+    pub(super) fn in_team(&self, team: Uuid, index: Index, condition: &str, bound: AttributeValue) -> QueryFluentBuilder {
+        self.in_index(index, team.to_string())
+            .key_condition_expression(format!("#partition = :partition AND {condition}"))
+            .expression_attribute_names("#sort", index.sort)
+            .expression_attribute_values(":bound", bound)
     }
 
     /// The user of that number in a team. The index may not have a new one yet; the number's own item does.
     pub async fn user_by_number(&self, access: &TeamAccess, number: u64) -> Result<Option<User>> {
         let team_id = access.team_id();
         let indexed = async {
-            let number = ("#sort = :bound", AttributeValue::N(number.to_string()));
-            let output = self.in_team(team_id, Order::Number, Some(number)).limit(1).send().await.map_err(failed)?;
+            let number = AttributeValue::N(number.to_string());
+            let output = self.in_team(team_id, index::NUMBER, "#sort = :bound", number).limit(1).send().await.map_err(failed)?;
             output.items.unwrap_or_default().pop().map(super::decode::<User>).transpose()
         };
         let key = Key::number(team_id, number);

@@ -12,6 +12,7 @@ mod purge;
 mod receipts;
 mod sandboxes;
 mod search;
+pub mod spans;
 mod transaction;
 mod users;
 
@@ -29,7 +30,7 @@ use uuid::Uuid;
 pub use accounts::{Account, AccountRecords, Holdings, own_team, team_tier};
 pub use api_keys::{MadeApiKey, NewApiKey};
 pub use audit::Act;
-pub use lists::{Counts, Filter, ListQuery};
+pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
 pub use receipts::{Receipt, fingerprint};
 pub use sandboxes::NewSandbox;

@@ -10,7 +10,7 @@ use super::{Freshness, From, Holder, Store, decode, failed};
 use crate::auth::{Caller, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{ListedUser, Status, User};
-use crate::table::{EVERYONE, Item, Key, Order, SK, WIDE_PARTITIONS, WideIndex, fold, initial, searchable};
+use crate::table::{EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
 use crate::time::Timestamp;
 
 /// A page of users, and where the next one starts, if there is more.
@@ -72,7 +72,7 @@ impl Store {
             holders.collect::<Result<Vec<_>>>()
         };
         let (usernames, names, titles) =
-            futures::try_join!(usernames, self.indexed(team, Order::Name, &text), self.indexed(team, Order::Title, &text))?;
+            futures::try_join!(usernames, self.indexed(team, index::NAME, &text), self.indexed(team, index::TITLE, &text))?;
         let mut ids = [usernames, names, titles].concat();
         ids.sort_unstable();
         ids.dedup();
@@ -93,9 +93,8 @@ impl Store {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
-            let before = ("#sort < :bound", AttributeValue::S(time.to_string()));
             let output = self
-                .in_team(access.team_id(), Order::LastSeen, Some(before))
+                .in_team(access.team_id(), index::LAST_SEEN, "#sort < :bound", AttributeValue::S(time.to_string()))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -113,13 +112,12 @@ impl Store {
 
     /// A team's users who are not deleted, by number, from behind `after`.
     pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<User>> {
-        let (_, sort) = Order::Number.index();
         let mut users: Vec<User> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {
             let wanted = (limit - users.len()).saturating_add(1);
-            let behind = ("#sort > :bound", AttributeValue::N(after.to_string()));
-            let output = not_deleted(self.in_team(access.team_id(), Order::Number, Some(behind)))
+            let behind = AttributeValue::N(after.to_string());
+            let output = not_deleted(self.in_team(access.team_id(), index::NUMBER, "#sort > :bound", behind))
                 .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
                 .send()
                 .await
@@ -131,7 +129,7 @@ impl Store {
                 let next = users.last().map(|user| user.number.to_string());
                 return Ok((users, next));
             }
-            let last = output.last_evaluated_key.and_then(|key| key.get(sort)?.as_n().ok()?.parse().ok());
+            let last = output.last_evaluated_key.and_then(|key| key.get(index::NUMBER.sort)?.as_n().ok()?.parse().ok());
             match last {
                 Some(last) => after = last,
                 None => return Ok((users, None)),
@@ -178,13 +176,13 @@ impl Store {
         Ok(items.into_iter().filter_map(|item| Some((item.get(SK)?.as_s().ok()?.clone(), item))).collect())
     }
 
-    /// The ids of a team's users who are not deleted and whose place in an order begins with a text: as many as a search finds.
-    async fn indexed(&self, team: Uuid, order: Order, text: &str) -> Result<Vec<Uuid>> {
+    /// The ids of a team's users who are not deleted and whose place in an index begins with a text: as many as a search finds.
+    async fn indexed(&self, team: Uuid, index: Index, text: &str) -> Result<Vec<Uuid>> {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
-            let beginning = ("begins_with(#sort, :bound)", AttributeValue::S(text.to_owned()));
-            let output = not_deleted(self.in_team(team, order, Some(beginning)))
+            let beginning = AttributeValue::S(text.to_owned());
+            let output = not_deleted(self.in_team(team, index, "begins_with(#sort, :bound)", beginning))
                 .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()

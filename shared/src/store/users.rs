@@ -11,7 +11,7 @@ use crate::Response;
 use crate::auth::TeamAccess;
 use crate::error::{Error, Result};
 use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
-use crate::table::{Item, Key, last_seen_attribute, user_attributes};
+use crate::table::{Item, Key, ROW, last_seen_attribute, user_attributes};
 
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
@@ -36,7 +36,7 @@ impl Store {
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
         self.list_names(transaction, None, Some(user))?;
-        transaction.add(&Key::count(user.team_id, user.id), [(user.class().attribute().as_str(), 1)])?;
+        transaction.add(&Key::count(user.team_id, user.id), [(user.class().code().as_str(), 1)])?;
         self.list_managed(transaction, user)?;
         self.record(transaction, user.id, act, None, Some(user))
     }
@@ -101,7 +101,7 @@ impl Store {
         }
         self.list_names(&mut transaction, Some(before), Some(&after))?;
         if before.class() != after.class() {
-            let (from, to) = (before.class().attribute(), after.class().attribute());
+            let (from, to) = (before.class().code(), after.class().code());
             transaction.add(&Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
         }
         transaction.count_admins(Some(before), Some(&after), act.keeps_admin)?;
@@ -302,7 +302,7 @@ impl Store {
                     *counts.entry(key).or_default().entry(attribute.to_owned()).or_default() += amount;
                 }
             };
-            count(Key::count(user.team_id, user.id), &user.class().attribute(), 1);
+            count(Key::count(user.team_id, user.id), &user.class().code(), 1);
             count(Key::team(user.team_id), "admins", i64::from(user.governs()));
             count(Key::team(user.team_id), "service_admins", i64::from(user.is_service_admin()));
         }
@@ -368,10 +368,16 @@ fn listed_item(user: &User) -> Result<Item> {
     serde_dynamo::to_item(ListedUser::from(user)).map_err(Error::internal)
 }
 
+/// What the workspace's lists show, beside the full name, the id and the class.
+const ROW_ATTRIBUTES: [&str; 7] = ["number", "view_all", "team_name", "device_user_id", "pub_key", "created_at", "updated_at"];
+
 /// A user as an item, with its place in every index.
 pub(super) fn user_item(user: &User) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(user).map_err(Error::internal)?;
+    let mut row: Item = ROW_ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
+    row.insert("full_name".to_owned(), AttributeValue::S(user.full_name()));
     item.extend(user_attributes(user));
+    item.insert(ROW.to_owned(), AttributeValue::M(row));
     Ok(item)
 }
 

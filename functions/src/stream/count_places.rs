@@ -1,0 +1,62 @@
+//! From the table's stream: keeps count of where users stand in their team's lists, so that any page is found at once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::store::Store;
+use shared::store::spans::{Change, Placed};
+use shared::{Error, Result, Timestamp};
+
+/// The name by which template.yaml's `Handler:` calls it.
+pub const NAME: &str = "stream.count_places";
+
+/// The most records of a batch, as template.yaml has it: fewer mean that no more were waiting.
+pub const BATCH: usize = 500;
+
+/// A batch of one shard of the stream, as a time window hands it over: without a window, an event does not say its shard.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    /// The changed items, in the order of the changes.
+    #[serde(rename = "Records", default)]
+    records: Vec<Record>,
+    shard_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Record {
+    dynamodb: Images,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Images {
+    sequence_number: String,
+    old_image: Option<serde_dynamo::Item>,
+    new_image: Option<serde_dynamo::Item>,
+}
+
+/// What a time window wants to hear: nothing is kept from batch to batch.
+#[derive(Debug, Default, Serialize)]
+pub struct Done {
+    state: Map<String, Value>,
+}
+
+/// Counts what a batch changed.
+///
+/// # Errors
+/// The stream gives the same batch again then, and what of it was counted is not counted twice.
+pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
+    let caught_up = batch.records.len() < BATCH;
+    let changes = batch.records.into_iter().map(|record| {
+        let placed = |image: Option<serde_dynamo::Item>| image.map(serde_dynamo::from_item::<_, Placed>).transpose();
+        Ok(Change {
+            before: placed(record.dynamodb.old_image)?,
+            after: placed(record.dynamodb.new_image)?,
+            sequence_number: record.dynamodb.sequence_number,
+        })
+    });
+    // Its own message would hold what the image holds.
+    let changes: Vec<_> = changes.collect::<serde_dynamo::Result<_>>().map_err(|_| Error::internal("a record of the stream is no user"))?;
+    store.count_places(&changes, &batch.shard_id, caught_up, now).await?;
+    Ok(Done::default())
+}

@@ -1,0 +1,435 @@
+//! Where users stand in a sequence, counted, so that a list's page is found at any offset without passing over those before it.
+//!
+//! A sequence is cut into cells of some dozen neighbours. A cell knows where it begins and how many users of each class it has; about
+//! twenty cells stand in one item, a [`Span`]. Lists sum the cells before a page and read the index from the cell where it begins.
+//!
+//! Nothing of this is written by requests, which would wait for each other: the table's stream is. Each of its batches is applied once, however often
+//! it is delivered, as a span remembers how far it has got with each of the stream's shards.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::lists::Edge;
+use super::transaction::back_off;
+use super::{Freshness, From, Refusal, Store, WriteError, failed};
+use crate::error::{Error, Result};
+use crate::models::Class;
+use crate::table::{Classes, Item, Key, Sequence, TTL, prefix};
+use crate::time::Timestamp;
+
+/// The attribute that holds a span's cells.
+const CELLS: &str = "cells";
+/// The attribute that changes with every write of a span.
+const VERSION: &str = "version";
+/// The bytes of cells above which a span is divided, so that the item takes one write unit.
+const MOST_BYTES: usize = 700;
+/// The most spans that one becomes at once: a transaction takes 100 items.
+const MOST_SPANS: usize = 90;
+/// The shards whose progress a span remembers: a table has few at one time.
+const MOST_SHARDS: usize = 4;
+/// How long an empty span stays, in seconds: longer than a batch is delivered again, which is a day.
+const EMPTY_STAYS: i64 = 2 * 86_400;
+/// How many index entries are looked at together.
+const LOOK: usize = 2000;
+/// How often a span is tried that another batch gets in the way of.
+const ATTEMPTS: u32 = 8;
+
+/// Neighbours in a sequence, and how many there are of each class.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Where it begins: nobody of it stands before, nobody of the cell before stands behind.
+    pub(super) from: String,
+    /// How many, by the class's number.
+    counts: BTreeMap<u8, i32>,
+    /// The sum of what [`mark`] gives for each: two cells with the same users have the same.
+    #[serde(with = "postcard::fixint::le")]
+    sum: u64,
+}
+
+impl Cell {
+    /// The only cell of a team that has so many users of each class.
+    pub(super) fn whole(counts: impl Iterator<Item = (Class, u64)>) -> Self {
+        let mut whole = Self::default();
+        for (class, count) in counts {
+            *whole.counts.entry(class.number()).or_default() += i32::try_from(count).unwrap_or(i32::MAX);
+        }
+        whole
+    }
+
+    /// How many users of those classes it has.
+    pub(super) fn count(&self, classes: Classes) -> u64 {
+        let counts = self.counts.iter().filter(|(number, _)| classes.has(**number));
+        // Less than none of a class only while the shards of the stream are not equally far.
+        counts.map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum()
+    }
+
+    fn total(&self) -> usize {
+        usize::try_from(self.count(Classes::ALL)).unwrap_or(usize::MAX)
+    }
+
+    fn add(&mut self, place: &str, class: Class, amount: i32) {
+        let count = self.counts.entry(class.number()).or_default();
+        *count += amount;
+        if *count == 0 {
+            self.counts.remove(&class.number());
+        }
+        let mark = mark(place, class);
+        self.sum = if amount > 0 { self.sum.wrapping_add(mark) } else { self.sum.wrapping_sub(mark) };
+    }
+
+    fn take_in(&mut self, other: &Self) {
+        for (class, count) in &other.counts {
+            *self.counts.entry(*class).or_default() += count;
+        }
+        self.counts.retain(|_, count| *count != 0);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// A number that stands for one user's place and class.
+fn mark(place: &str, class: Class) -> u64 {
+    let hash = digest(&SHA256, format!("{}{place}", class.code()).as_bytes());
+    hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Neighbouring cells: one item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    cells: Vec<Cell>,
+    /// How far it has got with each shard of the stream, the latest first: the shard's hash, and the last sequence number.
+    applied: Vec<(u64, String)>,
+}
+
+/// Where the stream's image of a user puts them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Placed {
+    team_id: Uuid,
+    class: String,
+    id: String,
+    by_last_seen: String,
+    by_title: String,
+    by_created_at: String,
+    by_name: String,
+    by_updated_at: String,
+}
+
+impl Placed {
+    fn place(&self, sequence: Sequence) -> &str {
+        match sequence {
+            Sequence::Id => &self.id,
+            Sequence::LastSeen => &self.by_last_seen,
+            Sequence::Title => &self.by_title,
+            Sequence::CreatedAt => &self.by_created_at,
+            Sequence::Name => &self.by_name,
+            Sequence::UpdatedAt => &self.by_updated_at,
+        }
+    }
+}
+
+/// A user's record that was written: what it was, and what it has become.
+#[derive(Debug)]
+pub struct Change {
+    /// None for a new user.
+    pub before: Option<Placed>,
+    /// None for a user who was erased.
+    pub after: Option<Placed>,
+    /// The change's number in its shard: 21 to 40 digits.
+    pub sequence_number: String,
+}
+
+/// One more or one less at a place.
+#[derive(Debug, Clone)]
+struct Move<'a> {
+    place: &'a str,
+    class: Class,
+    amount: i32,
+    sequence_number: &'a str,
+}
+
+/// Digits as numbers: DynamoDB's are longer than any integer.
+fn later(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+}
+
+/// How many users a cell should have in a team of that size. Reading the cells costs less the larger they are, passing over the first
+/// users of one costs more; both are least where they are equal, which goes with the root of the size.
+fn cell_size(team: u64) -> usize {
+    ((team as f64).sqrt() * 0.6).clamp(32.0, 600.0) as usize
+}
+
+impl Store {
+    /// The cells of a sequence, in their order; none where nothing was counted yet.
+    pub(super) async fn cells(&self, team: Uuid, sequence: Sequence) -> Result<Vec<Cell>> {
+        let spans =
+            self.query_items(&Key::span(team, sequence, ""), prefix::FROM, From::Start, usize::MAX, Freshness::Eventual, None).await?;
+        let mut cells = Vec::new();
+        for item in &spans {
+            cells.extend(decode(item)?.cells);
+        }
+        // One that is empty until it expires only makes the way longer.
+        cells.retain(|cell| cell.total() > 0);
+        Ok(cells)
+    }
+
+    /// Applies changes of one shard of the table's stream, in their order. `caught_up` says that there are hardly more of them waiting.
+    ///
+    /// # Errors
+    /// Some may be applied then and some not: all can be given again.
+    pub async fn count_places(&self, changes: &[Change], shard: &str, caught_up: bool, now: Timestamp) -> Result<()> {
+        let mut moves: BTreeMap<(Uuid, Sequence), Vec<Move<'_>>> = BTreeMap::new();
+        for change in changes {
+            for sequence in Sequence::ALL {
+                let stands = |placed: &Placed| (placed.team_id, placed.class.clone(), placed.place(sequence).to_owned());
+                if change.before.as_ref().map(stands) == change.after.as_ref().map(stands) {
+                    continue;
+                }
+                for (placed, amount) in [(&change.before, -1), (&change.after, 1)] {
+                    let Some(placed) = placed else { continue };
+                    let class = Class::from_code(&placed.class).ok_or_else(|| Error::internal("a user of no class"))?;
+                    let place = placed.place(sequence);
+                    moves.entry((placed.team_id, sequence)).or_default().push(Move {
+                        place,
+                        class,
+                        amount,
+                        sequence_number: &change.sequence_number,
+                    });
+                }
+            }
+        }
+        let mut sizes: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for (team, _) in moves.keys() {
+            if !sizes.contains_key(team) {
+                sizes.insert(*team, cell_size(self.team_size(*team, Freshness::Eventual).await?));
+            }
+        }
+        let shard = shard_mark(shard);
+        let sizes = &sizes;
+        let applied = moves.into_iter().map(|((team, sequence), moves)| {
+            let batch = Batch { store: self, team, sequence, shard, size: sizes.get(&team).copied().unwrap_or(32), caught_up, now };
+            async move { batch.apply(moves).await }
+        });
+        futures::stream::iter(applied.collect::<Vec<_>>()).buffer_unordered(6).try_collect::<()>().await
+    }
+}
+
+fn shard_mark(shard: &str) -> u64 {
+    digest(&SHA256, shard.as_bytes()).as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn decode(item: &Item) -> Result<Span> {
+    let cells = item.get(CELLS).and_then(|cells| cells.as_b().ok()).ok_or_else(|| Error::internal("a span without cells"))?;
+    postcard::from_bytes(cells.as_ref()).map_err(Error::internal)
+}
+
+fn encoded(span: &Span) -> Result<Vec<u8>> {
+    postcard::to_allocvec(span).map_err(Error::internal)
+}
+
+/// What a batch of the stream does to one sequence of one team.
+struct Batch<'a> {
+    store: &'a Store,
+    team: Uuid,
+    sequence: Sequence,
+    shard: u64,
+    size: usize,
+    caught_up: bool,
+    now: Timestamp,
+}
+
+impl Batch<'_> {
+    /// Span by span, from the last one: each is read by the highest place that is left, and takes all that it holds.
+    async fn apply(&self, mut moves: Vec<Move<'_>>) -> Result<()> {
+        moves.sort_by(|one, other| one.place.cmp(other.place));
+        let mut attempt = 0;
+        while let Some(highest) = moves.last() {
+            let (span, version) = self.span_at(highest.place).await?;
+            let first = moves.partition_point(|other| other.place < span.cells[0].from.as_str());
+            match self.apply_to(span, version, &moves[first..]).await {
+                Err(WriteError::Refused(Refusal::Changed)) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    back_off(attempt).await;
+                }
+                outcome => {
+                    outcome?;
+                    moves.truncate(first);
+                    attempt = 0;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The span that holds a place, and its version; an empty one where there is none.
+    async fn span_at(&self, place: &str) -> Result<(Span, Option<String>)> {
+        let key = |from| Key::span(self.team, self.sequence, from);
+        let output = self
+            .store
+            .client
+            .query()
+            .table_name(&self.store.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :place")
+            .expression_attribute_values(":pk", AttributeValue::S(key("").pk))
+            .expression_attribute_values(":first", AttributeValue::S(key("").sk))
+            .expression_attribute_values(":place", AttributeValue::S(key(place).sk))
+            .scan_index_forward(false)
+            .limit(1)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed)?;
+        match output.items().first() {
+            Some(item) => Ok((decode(item)?, item.get(VERSION).and_then(|version| version.as_s().ok()).cloned())),
+            None => Ok((Span { cells: vec![Cell::default()], applied: Vec::new() }, None)),
+        }
+    }
+
+    /// Applies what is new to the span, cuts what has grown too large, joins what has become small, and writes it.
+    async fn apply_to(&self, mut span: Span, version: Option<String>, moves: &[Move<'_>]) -> Result<(), WriteError> {
+        let known = span.applied.iter().find(|(shard, _)| *shard == self.shard).map(|(_, last)| last.clone());
+        let is_new = |m: &&Move<'_>| known.as_ref().is_none_or(|last| later(m.sequence_number, last) == Ordering::Greater);
+        let new: Vec<_> = moves.iter().filter(is_new).collect();
+        let Some(last) = new.iter().map(|m| m.sequence_number).max_by(|one, other| later(one, other)) else { return Ok(()) };
+        for m in &new {
+            let cell = span.cells.partition_point(|cell| cell.from.as_str() <= m.place).saturating_sub(1);
+            span.cells[cell].add(m.place, m.class, m.amount);
+        }
+        span.applied.retain(|(shard, _)| *shard != self.shard);
+        span.applied.insert(0, (self.shard, last.to_owned()));
+        span.applied.truncate(MOST_SHARDS);
+        self.cut(&mut span).await?;
+        join(&mut span.cells, self.size * 3 / 4);
+        self.write(span, version).await
+    }
+
+    /// Cuts each cell that is too large.
+    async fn cut(&self, span: &mut Span) -> Result<()> {
+        let mut cells = Vec::with_capacity(span.cells.len());
+        for cell in std::mem::take(&mut span.cells) {
+            let is_large = cell.total() > self.size * 3 / 2;
+            match if is_large && self.caught_up { self.pieces(&cell).await? } else { None } {
+                Some(pieces) => cells.extend(pieces),
+                None => cells.push(cell),
+            }
+        }
+        span.cells = cells;
+        Ok(())
+    }
+
+    /// The same users in cells of the right size, by what the index has from the cell's beginning on. None where these are not yet, or
+    /// not any more, the users that the cell counts: then it is cut another time. Users behind them do not matter, so that the end of a sequence by time
+    /// is cut while more come in.
+    async fn pieces(&self, cell: &Cell) -> Result<Option<Vec<Cell>>> {
+        let total = cell.total();
+        // Equal pieces, none larger than three quarters of the right size, so that they may grow.
+        let piece = total.div_ceil(total.div_ceil((self.size * 3 / 4).max(1)));
+        let mut seen = Cell::default();
+        let mut pieces = vec![Cell { from: cell.from.clone(), ..Cell::default() }];
+        let mut from = cell.from.clone();
+        let mut before = String::new();
+        let mut left = total;
+        while left > 0 {
+            let entries = self.store.neighbours(self.team, self.sequence, &Edge::From(from), left.min(LOOK)).await?;
+            if entries.is_empty() {
+                return Ok(None);
+            }
+            for (place, class) in &entries {
+                if pieces.last().is_some_and(|last| last.total() >= piece) {
+                    pieces.push(Cell { from: between(&before, place), ..Cell::default() });
+                }
+                if let Some(last) = pieces.last_mut() {
+                    last.add(place, *class, 1);
+                }
+                seen.add(place, *class, 1);
+                before.clone_from(place);
+            }
+            left -= entries.len().min(left);
+            // The least text behind the last place.
+            from = format!("{before}\0");
+        }
+        Ok((seen.sum == cell.sum && seen.counts == cell.counts).then_some(pieces))
+    }
+
+    /// Writes a span, as several where it is too large for one.
+    async fn write(&self, span: Span, version: Option<String>) -> Result<(), WriteError> {
+        let next = version.as_ref().and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1;
+        let bytes = encoded(&span)?.len();
+        let parts = bytes.div_ceil(MOST_BYTES).clamp(1, MOST_SPANS.min(span.cells.len()));
+        if parts == 1 {
+            return self.put(self.item(&span, next)?, version).await;
+        }
+        // Half full, so that they may grow.
+        let cells = span.cells.len().div_ceil((parts * 2).min(MOST_SPANS));
+        let mut transaction = self.store.transaction();
+        for (part, cells) in span.cells.chunks(cells).enumerate() {
+            let item = self.item(&Span { cells: cells.to_vec(), applied: span.applied.clone() }, next)?;
+            // One that expired may still be there: it is empty.
+            let is_first = part == 0;
+            transaction.put_if(item, VERSION, version.clone().filter(|_| is_first), Refusal::Changed)?;
+        }
+        self.store.commit(transaction).await
+    }
+
+    fn item(&self, span: &Span, version: u64) -> Result<Item> {
+        let mut item = Key::span(self.team, self.sequence, &span.cells[0].from).item();
+        item.insert(VERSION.to_owned(), AttributeValue::S(version.to_string()));
+        item.insert(CELLS.to_owned(), AttributeValue::B(Blob::new(encoded(span)?)));
+        if span.cells.iter().all(|cell| cell.counts.is_empty()) {
+            item.insert(TTL.to_owned(), AttributeValue::N(self.now.plus_seconds(EMPTY_STAYS).as_second().to_string()));
+        }
+        Ok(item)
+    }
+
+    async fn put(&self, item: Item, version: Option<String>) -> Result<(), WriteError> {
+        let put = self.store.client.put_item().table_name(&self.store.table).set_item(Some(item));
+        let put = match version {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(version) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_values(":version", AttributeValue::S(version)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Err(WriteError::Refused(Refusal::Changed))
+            }
+            Err(error) => Err(WriteError::Failed(failed(error))),
+        }
+    }
+}
+
+/// Joins neighbours that have no more than `most` users together. The first one keeps its beginning, which is the span's.
+fn join(cells: &mut Vec<Cell>, most: usize) {
+    let mut joined: Vec<Cell> = Vec::with_capacity(cells.len());
+    for cell in cells.drain(..) {
+        match joined.last_mut() {
+            Some(last) if last.total() + cell.total() <= most => last.take_in(&cell),
+            _ => joined.push(cell),
+        }
+    }
+    *cells = joined;
+}
+
+/// The shortest text that is above one place and not above the next.
+fn between(one: &str, next: &str) -> String {
+    let ends = next.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.map(|end| &next[..end]).find(|start| *start > one).unwrap_or(next).to_owned()
+}
+
+/// For tests and repair.
+impl Store {
+    /// The cells of a sequence as they should be: where each begins, and how many users of each class there are, by its code.
+    pub async fn counted(&self, team: Uuid, sequence: Sequence) -> Result<Vec<(String, BTreeMap<String, i64>)>> {
+        let code = |number: &u8| Class::all().nth(usize::from(*number)).map(Class::code).unwrap_or_default();
+        let cells = self.cells(team, sequence).await?.into_iter();
+        Ok(cells.map(|cell| (cell.from, cell.counts.iter().map(|(class, count)| (code(class), i64::from(*count))).collect())).collect())
+    }
+}
