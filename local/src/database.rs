@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    StreamSpecification, StreamViewType, TableStatus,
+    TableStatus,
 };
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -18,6 +17,7 @@ use serde::Deserialize;
 use shared::dynamodb::Client;
 use tokio::net::TcpListener;
 
+use crate::stream::Changes;
 use crate::{Failure, template};
 
 /// Where the data is.
@@ -39,16 +39,14 @@ pub struct Opened {
     pub endpoint: String,
     /// Ends an embedded one when it is dropped.
     pub guard: Option<Guard>,
-    /// An embedded one itself.
-    pub embedded: Option<Database>,
-    /// Whether anything was written since this was last unset.
-    pub written: Arc<AtomicBool>,
+    /// What clients change in an embedded one.
+    pub changes: Option<Arc<Changes>>,
 }
 
 /// Opens the database.
 pub async fn open(location: &Location) -> Result<Opened, Failure> {
     match location {
-        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None, embedded: None, written: Arc::default() }),
+        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None, changes: None }),
         Location::Memory => embed(Database::memory()?).await,
         Location::CopyOf(path) => {
             let database = Database::memory()?;
@@ -68,12 +66,12 @@ fn text(path: &Path) -> Result<&str, Failure> {
     Ok(path.to_str().ok_or("the database's path is not UTF-8")?)
 }
 
-/// A client of an opened database. Each of its calls waits for `latency` first, and its writes are noted.
+/// A client of an opened database. Each of its calls waits for `latency` first, and what it changes is noted.
 pub async fn client(database: &Opened, latency: Duration) -> Client {
-    connect(database, Some(Noting { latency, written: database.written.clone() })).await
+    connect(database, Some(Noting { latency, changes: database.changes.clone() })).await
 }
 
-/// A client of an opened database, whose writes are not noted.
+/// A client of an opened database whose changes are not noted.
 pub async fn quiet_client(database: &Opened) -> Client {
     connect(database, None).await
 }
@@ -110,7 +108,7 @@ impl Drop for Guard {
 }
 
 async fn embed(database: Database) -> Result<Opened, Failure> {
-    let embedded = Some(database.clone());
+    let changes = Some(Arc::new(Changes::of(database.clone())));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     let serving = tokio::spawn(async move {
@@ -118,15 +116,14 @@ async fn embed(database: Database) -> Result<Opened, Failure> {
             tracing::error!(error, "the embedded database ended");
         }
     });
-    // What an earlier process wrote may not have been looked at.
-    Ok(Opened { endpoint, guard: Some(Guard(serving)), embedded, written: Arc::new(AtomicBool::new(true)) })
+    Ok(Opened { endpoint, guard: Some(Guard(serving)), changes })
 }
 
-/// What happens to each call: it waits first, which is what the cloud feels like; and a write is noted.
-#[derive(Debug, Clone)]
+/// What happens to each call: it waits first, which is what the cloud feels like; and its changes are noted.
+#[derive(Clone)]
 struct Noting {
     latency: Duration,
-    written: Arc<AtomicBool>,
+    changes: Option<Arc<Changes>>,
 }
 
 impl Noting {
@@ -139,30 +136,28 @@ impl Noting {
     }
 }
 
-#[derive(Debug)]
 struct Noted {
     inner: SharedHttpConnector,
     noting: Noting,
 }
 
-/// The operations that change nothing.
-const READS: [&str; 6] = ["BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan", "TransactGetItems"];
+impl std::fmt::Debug for Noted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(formatter)
+    }
+}
 
 impl HttpConnector for Noted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request.headers().get("x-amz-target").and_then(|target| target.split('.').next_back());
-        let is_read = operation.is_some_and(|operation| READS.contains(&operation));
         let (inner, noting) = (self.inner.clone(), self.noting.clone());
         HttpConnectorFuture::new(async move {
             if !noting.latency.is_zero() {
                 tokio::time::sleep(noting.latency).await;
             }
-            let answer = inner.call(request).await;
-            // Whatever the answer: it may have been written all the same.
-            if !is_read {
-                noting.written.store(true, Ordering::Release);
+            match noting.changes {
+                Some(changes) => changes.watch(inner, request).await,
+                None => inner.call(request).await,
             }
-            answer
         })
     }
 }
@@ -174,13 +169,6 @@ struct Table {
     key_schema: Vec<KeyPart>,
     #[serde(default)]
     global_secondary_indexes: Vec<Index>,
-    stream_specification: StreamPart,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StreamPart {
-    stream_view_type: String,
 }
 
 #[derive(Deserialize)]
@@ -225,8 +213,6 @@ pub async fn create_table(client: &Client, name: &str) -> Result<bool, Failure> 
     let table: Table = serde_yaml_ng::from_value(template::table())?;
     let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     request = request.set_key_schema(Some(key_schema(&table.key_schema)?));
-    let view = StreamViewType::from(table.stream_specification.stream_view_type.as_str());
-    request = request.stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build()?);
     for attribute in &table.attribute_definitions {
         let attribute_type = ScalarAttributeType::from(attribute.attribute_type.as_str());
         request = request.attribute_definitions(

@@ -84,11 +84,10 @@ impl Data {
         let client = database::client(&database, Duration::ZERO).await;
         let new = database::create_table(&client, &options.config.table_name).await?;
         let store = Store::new(client.clone(), &options.config.table_name);
-        let stream = match &database.embedded {
-            Some(embedded) => {
-                let quiet = database::quiet_client(&database).await;
-                let (table, clock) = (&options.config.table_name, options.clock.clone());
-                Some(Arc::new(stream::Stream::new(embedded.clone(), quiet, table, clock, database.written.clone())))
+        let stream = match &database.changes {
+            Some(changes) => {
+                let quiet = Store::new(database::quiet_client(&database).await, &options.config.table_name);
+                Some(Arc::new(stream::Stream::new(changes.clone(), quiet, options.clock.clone())))
             }
             None => None,
         };

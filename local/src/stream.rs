@@ -1,115 +1,131 @@
-//! The embedded table's stream, handed to the function that the cloud hands it to: as Lambda's event source mapping does.
+//! What the table's stream does in the cloud: changed users are handed to the function that counts places.
+//!
+//! The embedded database has streams of its own, which look through all that was ever written at each write. So the writes are watched on their
+//! way: a user is read before and after, and nobody else writes meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use functions::stream::count_places;
 use serde_json::{Value, json};
-use shared::dynamodb::Client;
+use shared::Clock;
 use shared::store::Store;
-use shared::{Clock, Timestamp};
-use tokio::sync::Mutex;
 
 use crate::Failure;
 
-/// The item that says how far the stream was read. Lambda keeps this for itself; here it outlives the process with the table.
-const POSITION: (&str, &str) = ("LOCAL", "STREAM");
-
-/// The stream of one table.
-pub struct Stream {
+/// The changes of users in an embedded database that are not counted yet.
+pub struct Changes {
     database: Database,
-    client: Client,
-    store: Store,
-    table: String,
-    clock: Clock,
-    /// Whether anything was written since it was read.
-    written: Arc<AtomicBool>,
-    position: Mutex<Option<Position>>,
+    waiting: Mutex<VecDeque<Value>>,
+    /// Held by whoever writes users.
+    writing: tokio::sync::Mutex<()>,
+    /// The last sequence number.
+    number: AtomicU64,
 }
 
-struct Position {
-    shard: String,
-    iterator: String,
+impl Changes {
+    /// None yet.
+    pub fn of(database: Database) -> Self {
+        // Above those of every earlier process on the same file.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let number = AtomicU64::new(u64::try_from(now).unwrap_or(u64::MAX));
+        Self { database, waiting: Mutex::default(), writing: tokio::sync::Mutex::default(), number }
+    }
+
+    fn with_waiting<T>(&self, act: impl FnOnce(&mut VecDeque<Value>) -> T) -> T {
+        act(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The users that a call may write, as requests to read them.
+    fn users_of(operation: &str, body: &[u8]) -> Vec<Value> {
+        if !["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"].contains(&operation) {
+            return Vec::new();
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut writes: Vec<(&Value, &Value)> = vec![(&body["TableName"], &body)];
+        for write in body["TransactItems"].as_array().into_iter().flatten() {
+            writes.extend(["Put", "Update", "Delete"].map(|kind| (&write[kind]["TableName"], &write[kind])));
+        }
+        let tables: Vec<(Value, &Value)> =
+            body["RequestItems"].as_object().into_iter().flatten().map(|(table, requests)| (json!(table), requests)).collect();
+        for (table, requests) in &tables {
+            let requests = requests.as_array().into_iter().flatten();
+            writes.extend(requests.flat_map(|one| ["PutRequest", "DeleteRequest"].map(|kind| (table, &one[kind]))));
+        }
+        let keys = writes.into_iter().filter_map(|(table, write)| {
+            let item = [&write["Item"], &write["Key"]].into_iter().find(|item| item["sk"]["S"] == "USER")?;
+            Some(json!({"TableName": table, "Key": {"pk": item["pk"], "sk": item["sk"]}, "ConsistentRead": true}))
+        });
+        keys.collect()
+    }
+
+    fn read(&self, user: &Value) -> Option<Value> {
+        let answer = self.database.get_item(serde_json::from_value(user.clone()).ok()?).ok()?;
+        serde_json::to_value(answer).ok()?.get("Item").cloned()
+    }
+
+    /// Makes a call, and keeps what it changed of users.
+    pub async fn watch(self: Arc<Self>, inner: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let operation = request.headers().get("x-amz-target").and_then(|target| target.split('.').next_back()).unwrap_or_default();
+        let users = Self::users_of(operation, request.body().bytes().unwrap_or_default());
+        if users.is_empty() {
+            return inner.call(request).await;
+        }
+        // In a task of its own: a caller who gives up must not keep it from seeing what was written.
+        let work = tokio::spawn(async move {
+            let _alone = self.writing.lock().await;
+            let before: Vec<_> = users.iter().map(|user| self.read(user)).collect();
+            let answer = inner.call(request).await;
+            for (user, before) in users.iter().zip(before) {
+                let after = self.read(user);
+                if before != after {
+                    let number = self.number.fetch_add(1, Ordering::Relaxed);
+                    let images = json!({"SequenceNumber": format!("{number:021}"), "OldImage": before, "NewImage": after});
+                    self.with_waiting(|waiting| waiting.push_back(json!({"dynamodb": images})));
+                }
+            }
+            answer
+        });
+        work.await.unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))
+    }
+}
+
+/// Hands the changes over.
+pub struct Stream {
+    changes: Arc<Changes>,
+    store: Store,
+    clock: Clock,
+    handing_over: tokio::sync::Mutex<()>,
 }
 
 impl Stream {
-    /// The stream of a table in an embedded database. The client's own writes do not count as written.
-    pub fn new(database: Database, client: Client, table: &str, clock: Clock, written: Arc<AtomicBool>) -> Self {
-        let store = Store::new(client.clone(), table);
-        Self { database, client, store, table: table.to_owned(), clock, written, position: Mutex::default() }
+    /// To the function that counts in this table.
+    pub fn new(changes: Arc<Changes>, store: Store, clock: Clock) -> Self {
+        Self { changes, store, clock, handing_over: tokio::sync::Mutex::default() }
     }
 
     /// Hands over what was written so far. The cloud does that within a second or two; here every request finds it done.
     pub async fn settle(&self) -> Result<(), Failure> {
-        if !self.written.load(Ordering::Acquire) {
+        if self.changes.with_waiting(|waiting| waiting.is_empty()) {
             return Ok(());
         }
-        let mut place = self.position.lock().await;
-        let position = match place.as_mut() {
-            Some(position) => position,
-            None => place.insert(self.position().await?),
-        };
-        while self.written.swap(false, Ordering::AcqRel) {
-            let outcome = self.read_on(position).await;
-            if outcome.is_err() {
-                self.written.store(true, Ordering::Release);
-            }
-            outcome?;
-        }
-        Ok(())
-    }
-
-    async fn read_on(&self, position: &mut Position) -> Result<(), Failure> {
-        let mut last = None;
+        let _alone = self.handing_over.lock().await;
         loop {
-            let request = json!({"ShardIterator": position.iterator, "Limit": count_places::BATCH - 1});
-            let answer = serde_json::to_value(self.database.get_records(serde_json::from_value(request)?)?)?;
-            let records = answer["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let Some(newest) = records.last() else { break };
-            last = newest["dynamodb"]["SequenceNumber"].as_str().map(str::to_owned);
-            // As the event source's filter in template.yaml says.
-            let users: Vec<&Value> = records.iter().filter(|record| record["dynamodb"]["Keys"]["sk"]["S"] == "USER").collect();
-            if !users.is_empty() {
-                let batch = serde_json::from_value(json!({"Records": users, "shardId": position.shard, "state": {}}))?;
-                count_places::run(&self.store, batch, self.now()).await?;
+            // Less than a whole batch, which would say that more are waiting.
+            let records = self.changes.with_waiting(|waiting| waiting.iter().take(count_places::BATCH - 1).cloned().collect::<Vec<_>>());
+            if records.is_empty() {
+                return Ok(());
             }
-            position.iterator = text(&answer["NextShardIterator"])?;
+            let count = records.len();
+            let batch = serde_json::from_value(json!({"Records": records, "shardId": "local", "state": {}}))?;
+            count_places::run(&self.store, batch, self.clock.now()).await?;
+            self.changes.with_waiting(|waiting| drop(waiting.drain(..count)));
         }
-        if let Some(last) = last {
-            let item = [("pk", POSITION.0), ("sk", POSITION.1), ("sequence_number", &last)];
-            let item = item.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
-            self.client.put_item().table_name(&self.table).set_item(Some(item.into())).send().await?;
-        }
-        Ok(())
     }
-
-    /// Where it was read to; at first, its beginning.
-    async fn position(&self) -> Result<Position, Failure> {
-        let table = serde_json::to_value(self.database.describe_table(serde_json::from_value(json!({"TableName": self.table}))?)?)?;
-        let arn = text(&table["Table"]["LatestStreamArn"])?;
-        let stream = serde_json::to_value(self.database.describe_stream(serde_json::from_value(json!({"StreamArn": arn}))?)?)?;
-        // The embedded database has one shard, for good.
-        let shard = text(&stream["StreamDescription"]["Shards"][0]["ShardId"])?;
-        let (pk, sk) = POSITION;
-        let read =
-            self.client.get_item().table_name(&self.table).key("pk", AttributeValue::S(pk.into())).key("sk", AttributeValue::S(sk.into()));
-        let item = read.send().await?.item.unwrap_or_default();
-        let mut request = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
-        if let Some(AttributeValue::S(number)) = item.get("sequence_number") {
-            request["ShardIteratorType"] = "AFTER_SEQUENCE_NUMBER".into();
-            request["SequenceNumber"] = number.as_str().into();
-        }
-        let iterator = serde_json::to_value(self.database.get_shard_iterator(serde_json::from_value(request)?)?)?;
-        Ok(Position { shard, iterator: text(&iterator["ShardIterator"])? })
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-}
-
-fn text(value: &Value) -> Result<String, Failure> {
-    Ok(value.as_str().ok_or("the embedded database's stream has no such part")?.to_owned())
 }

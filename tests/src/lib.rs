@@ -123,8 +123,8 @@ impl Roster {
         send(self.request(Method::DELETE, path).bearer_auth(self.token(caller))).await
     }
 
-    /// The whole table, in the order of its keys, without what follows from it: the counts of places ([`Self::check_table`] looks at
-    /// those), and how far they were counted.
+    /// The whole table, in the order of its keys, without the counts of places, which follow from it: [`Self::check_table`] looks at
+    /// those.
     pub async fn items(&self) -> Vec<Map<String, Value>> {
         let mut items = Vec::new();
         let mut start = None;
@@ -146,7 +146,7 @@ impl Roster {
                 break;
             }
         }
-        let follows = |item: &Item| item["pk"].as_s().is_ok_and(|pk| pk == "LOCAL" || pk.starts_with("SPANS#"));
+        let follows = |item: &Item| item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#"));
         items.retain(|item| !follows(item));
         let mut items: Vec<Map<String, Value>> =
             items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
@@ -258,7 +258,7 @@ impl Roster {
 impl Roster {
     /// Holds the counts behind the lists against the users: each cell has those who stand from its beginning to the next one's.
     async fn check_places(&self, users: &[User]) {
-        if self.server.data.database.embedded.is_none() {
+        if self.server.data.database.changes.is_none() {
             return;
         }
         self.server.data.settle().await.expect("the stream is read");

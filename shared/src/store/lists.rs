@@ -150,8 +150,10 @@ struct Source {
     classes: Classes,
 }
 
-/// What an entry of an index takes at most, roughly, in bytes: to compare ways of reading.
-const ENTRY_BYTES: u64 = 400;
+/// What an entry of an index takes, roughly, in bytes, to compare ways of reading: the index by status shows what both kinds of lists do.
+fn entry_bytes(index: Index) -> u64 {
+    if index == index::STATUS { 480 } else { 340 }
+}
 
 /// The ways in which a sequence can be read: each is some ranges that have the whole team together.
 fn ways(team: Uuid, sequence: Sequence, shows: Shows) -> Vec<Vec<Source>> {
@@ -197,47 +199,71 @@ struct Plan {
     ranges: Vec<(Source, u64)>,
 }
 
+impl Plan {
+    /// What it costs, in the read units of two eventual reads.
+    fn cost(&self) -> u64 {
+        self.ranges.iter().map(|(source, entries)| (entries * entry_bytes(source.index)).div_ceil(4096).max(1)).sum()
+    }
+}
+
 /// The cheapest plan for a part of a list, by what the cells say.
-fn plan(cells: &[Cell], part: &Part, ways: Vec<Vec<Source>>, descending: bool) -> Plan {
-    // In the direction of the list; each with how many of the part's users stand before it.
-    let mut way: Vec<usize> = (0..cells.len()).collect();
-    if descending {
-        way.reverse();
+fn plan(cells: &[Cell], part: &Part, ways: &[Vec<Source>], descending: bool) -> Plan {
+    // The cells that the page touches, in the direction of the list, and how many of the part's users stand before them.
+    let way: Vec<&Cell> = if descending { cells.iter().rev().collect() } else { cells.iter().collect() };
+    let (mut before, mut within, mut first) = (0, 0, 0);
+    let mut last = way.len().saturating_sub(1);
+    for (place, cell) in way.iter().enumerate() {
+        within += cell.count(part.classes);
+        if before + within <= part.offset && place < last {
+            (before, within, first) = (before + within, 0, place + 1);
+        } else if before + within >= part.offset + part.limit {
+            last = place;
+            break;
+        }
     }
-    let mut before = 0;
-    let mut starts = Vec::with_capacity(cells.len());
-    for place in &way {
-        starts.push(before);
-        before += cells[*place].count(part.classes);
-    }
-    let all = before;
-    let cell_of = |offset: u64| starts.partition_point(|start| *start <= offset).saturating_sub(1);
-    let (first, last) = (cell_of(part.offset), cell_of(part.offset + part.limit - 1));
-    // Entries of the first cell stand before the page, and entries of the last one behind it: it is read from where they are fewer.
-    let end = starts.get(last + 1).copied().unwrap_or(all);
-    let from_start = part.offset - starts[first];
-    let from_end = end.checked_sub(part.offset + part.limit);
-    let is_turned = from_end.is_some_and(|from_end| from_end < from_start);
-    let skip = if is_turned { from_end.unwrap_or(0) } else { from_start };
-    let (low, high) = if descending { (way[last], way[first]) } else { (way[first], way[last]) };
-    let edge = if descending == is_turned {
-        Edge::From(if low == 0 { String::new() } else { cells[low].from.clone() })
+    let window = &way[first..=last];
+    // Users of the first cell stand before the page, and users of the last one behind it: it can be read from either side.
+    let from_start = part.offset - before.min(part.offset);
+    let mut sides = vec![(false, from_start)];
+    sides.extend((before + within).checked_sub(part.offset + part.limit).map(|from_end| (true, from_end)));
+    let plans = sides.into_iter().flat_map(|(is_turned, skip)| {
+        let mut on_the_way = window.to_vec();
+        if is_turned {
+            on_the_way.reverse();
+        }
+        let edge = edge(cells, on_the_way[0], descending == is_turned);
+        ways.iter().map(move |way| {
+            let ranges = way.iter().map(|source| (source.clone(), entries_of(source, part.classes, &on_the_way, skip + part.limit)));
+            let is_needed = |(source, _): &(Source, u64)| on_the_way.iter().any(|cell| cell.count(source.classes.and(part.classes)) > 0);
+            Plan { edge: edge.clone(), skip, is_turned, ranges: ranges.filter(is_needed).collect() }
+        })
+    });
+    plans.min_by_key(Plan::cost).unwrap_or(Plan { edge: Edge::From(String::new()), skip: 0, is_turned: false, ranges: Vec::new() })
+}
+
+/// The side of a cell from which it is read.
+fn edge(cells: &[Cell], cell: &Cell, forward: bool) -> Edge {
+    let place = cells.iter().position(|known| std::ptr::eq(known, cell)).unwrap_or_default();
+    if forward {
+        Edge::From(if place == 0 { String::new() } else { cell.from.clone() })
     } else {
-        Edge::Before(cells.get(high + 1).map(|cell| cell.from.clone()))
-    };
-    let wanted = skip + part.limit;
-    let in_window = |classes| cells[low..=high].iter().map(|cell| cell.count(classes)).sum::<u64>();
-    let ranges_of = |way: Vec<Source>| {
-        let entries = |source: Source| {
-            let entries = in_window(source.classes);
-            let limit = if source.classes.is_within(part.classes) { entries.min(wanted) } else { entries };
-            (in_window(source.classes.and(part.classes)) > 0).then_some((source, limit))
-        };
-        way.into_iter().filter_map(entries).collect::<Vec<_>>()
-    };
-    let cost = |ranges: &Vec<(Source, u64)>| ranges.iter().map(|(_, entries)| (entries * ENTRY_BYTES).div_ceil(4096).max(1)).sum::<u64>();
-    let ranges = ways.into_iter().map(ranges_of).min_by_key(cost).unwrap_or_default();
-    Plan { edge, skip, is_turned, ranges }
+        Edge::Before(cells.get(place + 1).map(|next| next.from.clone()))
+    }
+}
+
+/// How many entries of a source hold its share of the next `wanted` users of those classes: all of each cell, and of the last one as many as
+/// there can be before the last user who is wanted.
+fn entries_of(source: &Source, classes: Classes, cells: &[&Cell], mut wanted: u64) -> u64 {
+    let mut entries = 0;
+    for cell in cells {
+        let others = cell.count(source.classes) - cell.count(source.classes.and(classes));
+        entries += others + cell.count(source.classes.and(classes)).min(wanted);
+        wanted = wanted.saturating_sub(cell.count(classes));
+        if wanted == 0 {
+            break;
+        }
+    }
+    entries
 }
 
 impl Store {
@@ -344,7 +370,7 @@ impl Store {
 
     /// The part of a page that is in one group.
     async fn part(&self, team: Uuid, page: &ListQuery, cells: &[Cell], part: Part) -> Result<Vec<Item>> {
-        let plan = plan(cells, &part, ways(team, page.order.sequence(), page.shows), page.descending);
+        let plan = plan(cells, &part, &ways(team, page.order.sequence(), page.shows), page.descending);
         let found = self.merged(&plan.ranges, &plan.edge, part.classes).await?.into_iter();
         let skip = usize::try_from(plan.skip).unwrap_or(usize::MAX);
         let mut items: Vec<_> = found.skip(skip).take(usize::try_from(part.limit).unwrap_or(usize::MAX)).map(|(_, item)| item).collect();
