@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use functions::schedule::purge_accounts;
+use functions::stream::count_places;
 use functions::{HANDLERS, gateway};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -18,6 +19,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use local::template;
 use serde_json::{Value, json};
+use shared::table::Sequence;
 use shared::{Clock, Timestamp};
 use tests::Roster;
 use tokio::net::TcpListener;
@@ -27,6 +29,8 @@ use tokio::sync::mpsc;
 fn artifact() -> PathBuf {
     std::env::var_os("ROSTER_BOOTSTRAP").map_or_else(|| env!("CARGO_BIN_EXE_bootstrap").into(), PathBuf::from)
 }
+/// What runs without a request.
+const OF_NO_REQUEST: [&str; 2] = [purge_accounts::NAME, count_places::NAME];
 /// Seconds from a soft delete to the purge.
 const GRACE: i64 = 30 * 86_400;
 /// What the local server signs its own tokens with.
@@ -55,17 +59,17 @@ fn events() -> Events {
 
 /// Those of requests.
 fn requests() -> Events {
-    events().into_iter().filter(|(name, _)| name != purge_accounts::NAME).collect()
+    events().into_iter().filter(|(name, _)| !OF_NO_REQUEST.contains(&name.as_str())).collect()
 }
 
 #[test]
 fn handlers_template_and_events_name_the_same_endpoints() {
     let of_requests: BTreeSet<String> = HANDLERS.iter().map(|handler| handler.name.to_owned()).collect();
-    let in_code: BTreeSet<String> = of_requests.iter().cloned().chain([purge_accounts::NAME.to_owned()]).collect();
+    let in_code: BTreeSet<String> = of_requests.iter().cloned().chain(OF_NO_REQUEST.map(str::to_owned)).collect();
     let in_template: BTreeSet<String> = template::handlers().into_iter().collect();
     let routed: BTreeSet<String> = template::routes().into_iter().map(|route| route.handler).collect();
     let with_events: BTreeSet<String> = events().into_keys().collect();
-    assert_eq!(in_code.len(), HANDLERS.len() + 1, "no name stands twice");
+    assert_eq!(in_code.len(), HANDLERS.len() + OF_NO_REQUEST.len(), "no name stands twice");
     assert_eq!(template::handlers().len(), in_template.len(), "no handler has two functions");
     assert_eq!(in_code, in_template);
     assert_eq!(of_requests, routed, "a request leads to each, and to nothing else");
@@ -344,7 +348,7 @@ async fn the_artifact_answers_every_event_as_the_local_server_does() {
     }
     assert!(business.contains("SignUps"), "an event of a sign-up is there: {business:?}");
     println!("{compared} events answered alike");
-    of_artifact.check_table().await;
+    check_table(&of_artifact).await;
     of_local.check_table().await;
 }
 
@@ -378,7 +382,7 @@ async fn the_artifact_takes_an_invite_back_as_the_local_server_does() {
     let expected = local_answer(&of_local, "directory.revoke_invite", revocations.remove(1).1).await;
     assert_eq!(expected["statusCode"], 200, "{expected}");
     assert_eq!(comparable(&answer, now), comparable(&expected, now));
-    of_artifact.check_table().await;
+    check_table(&of_artifact).await;
     of_local.check_table().await;
 }
 
@@ -424,11 +428,36 @@ async fn the_artifact_purges_what_is_due_as_the_local_server_does() {
             assert_eq!(metrics(line), expected.map(|(name, value)| (name.to_owned(), value)).into(), "{line}");
         }
         for roster in [&of_artifact, &of_local] {
-            roster.check_table().await;
+            check_table(roster).await;
             let deleted = roster.items().await.into_iter().filter(|item| item["sk"] == "USER" && item["status"] == "deleted").count();
             assert_eq!(deleted, 6 - due, "of those whose date has come nobody is left");
         }
     }
+}
+
+/// Holds a table against its promises that another process wrote: the local server does not see what places that changed.
+async fn check_table(roster: &Roster) {
+    roster.server.data.settle().await.expect("the stream is read");
+    roster.server.data.store.recount_all_places().await.expect("the places are counted");
+    roster.check_table().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_artifact_counts_a_batch_of_the_stream_once() {
+    let roster = Roster::start().await;
+    let batches = events().remove(count_places::NAME).expect("an event of the stream");
+    let (path, event) = &batches[0];
+    let mut artifact =
+        Running::start(count_places::NAME, &roster.server.data.database.endpoint, &[batches.clone(), batches.clone()].concat()).await;
+    let team = event["Records"][0]["dynamodb"]["NewImage"]["team_id"]["S"].as_str().expect("a team").parse().expect("an id");
+    for _ in 0..2 {
+        assert_eq!(artifact.answer(path).await, json!({"state": {}}));
+        for sequence in Sequence::ALL {
+            let counted = roster.server.data.store.counted(team, sequence).await.expect("the counts");
+            assert_eq!(counted, [(String::new(), [("aaa".to_owned(), 1)].into())], "{sequence:?}");
+        }
+    }
+    artifact.end();
 }
 
 #[test]

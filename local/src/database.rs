@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
     TableStatus,
@@ -94,7 +95,13 @@ async fn connect(database: &Opened, noting: Option<Noting>) -> Client {
             None => plain,
         }));
     }
-    shared::dynamodb::client(config.endpoint_url(&database.endpoint))
+    let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
+    if database.guard.is_none() {
+        return client;
+    }
+    // An embedded one does one thing at a time: who waits for their turn is not lost.
+    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(30)).operation_attempt_timeout(Duration::from_secs(30));
+    Client::from_conf(client.config().to_builder().timeout_config(patience.build()).build())
 }
 
 /// Ends the embedded database when it is dropped.

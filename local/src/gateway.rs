@@ -88,6 +88,12 @@ impl Gateway {
         let start = Instant::now();
         let (response, cost) = handler.answer(&self.app, functions::gateway::request(event)).await;
         let own = start.elapsed().saturating_sub(cost.waited);
+        // Nobody waits for it, but the next request.
+        if cost.write_units > 0.0
+            && let Some(stream) = self.stream.clone()
+        {
+            tokio::spawn(async move { stream.settle().await.map_err(|error| error.to_string()) });
+        }
         finish(response, &cost, own)
     }
 }

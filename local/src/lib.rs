@@ -5,7 +5,7 @@ pub mod demo;
 mod docs;
 mod gateway;
 pub mod import;
-mod stream;
+pub mod stream;
 pub mod template;
 pub mod token;
 
@@ -74,7 +74,8 @@ pub struct Data {
     pub store: Store,
     /// The database.
     pub database: database::Opened,
-    stream: Option<Arc<stream::Stream>>,
+    /// What the table's stream does, where the database is embedded.
+    pub stream: Option<Arc<stream::Stream>>,
 }
 
 impl Data {

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use functions::gateway;
 use functions::log::NoLog;
 use functions::schedule::purge_accounts;
+use functions::stream::count_places;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
 use shared::Clock;
@@ -89,6 +90,8 @@ enum Command {
         #[arg(long, default_value = "1h", value_parser = duration)]
         time: Duration,
     },
+    /// Count the places of all users anew, after a restore from a backup and before anyone writes, and print how many teams there are
+    Recount,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -129,6 +132,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
         Some(Command::Operator { user_id, remove }) => operator(&options, user_id, !remove).await,
         Some(Command::Purge { time }) => purge(&options, time).await,
+        Some(Command::Recount) => recount(&options).await,
         None => serve(options, &arguments.data).await,
     }
 }
@@ -157,7 +161,14 @@ async fn operator(options: &Options, user_id: Uuid, is_operator: bool) -> Result
     let data = Data::open(options).await?;
     let act = Act::new(user_id, if is_operator { "user.made_operator" } else { "user.unmade_operator" }, options.clock.now());
     data.store.set_operator(user_id, is_operator, &act).await?;
+    data.settle().await?;
     println!("{user_id} is {} platform operator", if is_operator { "a" } else { "no" });
+    Ok(())
+}
+
+async fn recount(options: &Options) -> Result<(), Failure> {
+    let data = Data::open(options).await?;
+    println!("{} teams", data.store.recount_all_places().await?);
     Ok(())
 }
 
@@ -165,15 +176,19 @@ async fn purge(options: &Options, time: Duration) -> Result<(), Failure> {
     let data = Data::open(options).await?;
     let app = data.app(options).await?;
     println!("{}", serde_json::to_string_pretty(&purge_accounts::run(&app, time).await?)?);
-    Ok(())
+    data.settle().await
 }
 
 async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(), Failure> {
     if handler == purge_accounts::NAME {
         return purge(options, Duration::from_secs(900)).await;
     }
+    if handler == count_places::NAME {
+        return count(options, event).await;
+    }
     let handler = functions::handler(handler).ok_or_else(|| {
-        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME]).collect();
+        let scheduled = [purge_accounts::NAME, count_places::NAME];
+        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).chain(scheduled).collect();
         format!("there is no handler {handler:?}; there are: {}", names.join(", "))
     })?;
     let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
@@ -182,6 +197,14 @@ async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(),
     let data = Data::open(options).await?;
     let (response, _) = handler.answer(&data.app(options).await?, gateway::request(event)).await;
     println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
+    data.settle().await
+}
+
+async fn count(options: &Options, event: &PathBuf) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
+    let batch = serde_json::from_str(&text).map_err(|error| format!("{} is no batch of the table's stream: {error}", event.display()))?;
+    let data = Data::open(options).await?;
+    println!("{}", serde_json::to_string_pretty(&count_places::run(&data.store, batch, options.clock.now()).await?)?);
     Ok(())
 }
 
@@ -215,5 +238,5 @@ async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failur
     out.flush()?;
     drop(out);
     tokio::signal::ctrl_c().await?;
-    Ok(())
+    server.data.settle().await
 }

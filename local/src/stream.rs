@@ -110,6 +110,12 @@ impl Stream {
         Self { changes, store, clock, handing_over: tokio::sync::Mutex::default() }
     }
 
+    /// The changes that are waiting, as the event of a batch, which is then for the caller to hand over; none where none are waiting.
+    pub fn take(&self) -> Option<Value> {
+        let records: Vec<_> = self.changes.with_waiting(|waiting| waiting.drain(..).collect());
+        (!records.is_empty()).then(|| batch(records))
+    }
+
     /// Hands over what was written so far. The cloud does that within a second or two; here every request finds it done.
     pub async fn settle(&self) -> Result<(), Failure> {
         if self.changes.with_waiting(|waiting| waiting.is_empty()) {
@@ -123,9 +129,13 @@ impl Stream {
                 return Ok(());
             }
             let count = records.len();
-            let batch = serde_json::from_value(json!({"Records": records, "shardId": "local", "state": {}}))?;
-            count_places::run(&self.store, batch, self.clock.now()).await?;
+            count_places::run(&self.store, serde_json::from_value(batch(records))?, self.clock.now()).await?;
             self.changes.with_waiting(|waiting| drop(waiting.drain(..count)));
         }
     }
+}
+
+/// The event that Lambda makes of some changes.
+fn batch(records: Vec<Value>) -> Value {
+    json!({"Records": records, "shardId": "local", "state": {}})
 }

@@ -19,6 +19,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use functions::App;
 use functions::schedule::purge_accounts;
+use functions::stream::count_places;
 use local::template::{Router, TrailingSlash};
 use serde_json::{Map, Value, json};
 use shared::config::Config;
@@ -267,6 +268,14 @@ impl Stage {
         self.note(purge_accounts::NAME);
         assert!(report.finished, "{report:?}");
         report.purged
+    }
+
+    /// Counts what was written to users, as the table's stream has it done.
+    pub async fn count_places(&mut self) {
+        let batch = self.roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("something was written");
+        let batch = serde_json::from_value(batch).expect("a batch");
+        count_places::run(&self.app.store, batch, self.roster.now()).await.expect("the places are counted");
+        self.note(count_places::NAME);
     }
 
     fn note(&mut self, handler: &str) {

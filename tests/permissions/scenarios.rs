@@ -5,6 +5,7 @@ use std::path::Path;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
+use shared::models::{Role, Status, User};
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
 
@@ -25,8 +26,8 @@ const NUMBERED: &str = "/api/admin/user-admin";
 pub async fn all() -> Vec<Made> {
     let (events, operators, accounts, teams) = futures::join!(events(), operators(), accounts(), teams());
     let (managed, invited, erased, purged) = futures::join!(managed(), invited(), erased(), purged());
-    let (inactive, platform) = futures::join!(inactive(), platform());
-    vec![events, operators, accounts, teams, managed, invited, erased, purged, inactive, platform]
+    let (inactive, platform, listed) = futures::join!(inactive(), platform(), listed());
+    vec![events, operators, accounts, teams, managed, invited, erased, purged, inactive, platform, listed]
 }
 
 /// Those of requests, whatever they are answered.
@@ -35,7 +36,7 @@ async fn events() -> Made {
     let mut files: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events"))
         .expect("events/ is there")
         .flatten()
-        .filter(|folder| folder.file_name() != "schedule")
+        .filter(|folder| !["schedule", "stream"].iter().any(|apart| folder.file_name() == *apart))
         .flat_map(|folder| std::fs::read_dir(folder.path()).expect("a folder of events").flatten())
         .map(|file| file.path())
         .collect();
@@ -335,6 +336,31 @@ async fn purged() -> Made {
         }
     }
     assert!(purged > 2);
+    stage.end().await
+}
+
+/// A team that is large enough for its places to be counted in several cells; and its lists, in every way in which they are read.
+async fn listed() -> Made {
+    let mut stage = Stage::start().await;
+    let then = stage.roster.now().plus_seconds(-86_400);
+    for chunk in 0..20_u32 {
+        let users: Vec<_> = (0..10)
+            .map(|n| {
+                let number = 1000 + chunk * 10 + n;
+                let mut user = User::new(Uuid::from_u128(u128::from(number) << 64), u64::from(number), (TEAM, "Acme Robotics"), then);
+                (user.name, user.email) = (Some(format!("Person {number}")), Some(format!("person{number}@example.com")));
+                (user.role, user.status) = (Role::ALL[number as usize % 3], if number % 7 == 0 { Status::Invited } else { Status::Active });
+                user
+            })
+            .collect();
+        stage.roster.server.data.store.load_users(&users).await.expect("users");
+    }
+    stage.count_places().await;
+    for sort in ["createdAt", "name", "role", "status", "updatedAt"] {
+        for filter in ["", "&role=VIEWER&page=2", "&status=PENDING_REGISTRATION", "&status=ACTIVE&deviceType=API&page=3", "&page=4"] {
+            stage.call("GET", &format!("/users?sortBy={sort}{filter}"), ADMIN, Value::Null, 200).await;
+        }
+    }
     stage.end().await
 }
 

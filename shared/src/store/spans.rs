@@ -7,7 +7,7 @@
 //! it is delivered, as a span remembers how far it has got with each of the stream's shards.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -22,7 +22,7 @@ use super::transaction::back_off;
 use super::{Freshness, From, Refusal, Store, WriteError, failed};
 use crate::error::{Error, Result};
 use crate::models::Class;
-use crate::table::{Classes, Item, Key, Sequence, TTL, prefix};
+use crate::table::{Classes, EVERYONE, Item, Key, Sequence, TTL, WIDE_PARTITIONS, prefix};
 use crate::time::Timestamp;
 
 /// The attribute that holds a span's cells.
@@ -330,29 +330,10 @@ impl Batch<'_> {
         let total = cell.total();
         // Equal pieces, none larger than three quarters of the right size, so that they may grow.
         let piece = total.div_ceil(total.div_ceil((self.size * 3 / 4).max(1)));
+        let pieces = self.store.survey(self.team, self.sequence, &cell.from, total, piece).await?;
         let mut seen = Cell::default();
-        let mut pieces = vec![Cell { from: cell.from.clone(), ..Cell::default() }];
-        let mut from = cell.from.clone();
-        let mut before = String::new();
-        let mut left = total;
-        while left > 0 {
-            let entries = self.store.neighbours(self.team, self.sequence, &Edge::From(from), left.min(LOOK)).await?;
-            if entries.is_empty() {
-                return Ok(None);
-            }
-            for (place, class) in &entries {
-                if pieces.last().is_some_and(|last| last.total() >= piece) {
-                    pieces.push(Cell { from: between(&before, place), ..Cell::default() });
-                }
-                if let Some(last) = pieces.last_mut() {
-                    last.add(place, *class, 1);
-                }
-                seen.add(place, *class, 1);
-                before.clone_from(place);
-            }
-            left -= entries.len().min(left);
-            // The least text behind the last place.
-            from = format!("{before}\0");
+        for piece in &pieces {
+            seen.take_in(piece);
         }
         Ok((seen.sum == cell.sum && seen.counts == cell.counts).then_some(pieces))
     }
@@ -378,9 +359,7 @@ impl Batch<'_> {
     }
 
     fn item(&self, span: &Span, version: u64) -> Result<Item> {
-        let mut item = Key::span(self.team, self.sequence, &span.cells[0].from).item();
-        item.insert(VERSION.to_owned(), AttributeValue::S(version.to_string()));
-        item.insert(CELLS.to_owned(), AttributeValue::B(Blob::new(encoded(span)?)));
+        let mut item = item(self.team, self.sequence, span, version)?;
         if span.cells.iter().all(|cell| cell.counts.is_empty()) {
             item.insert(TTL.to_owned(), AttributeValue::N(self.now.plus_seconds(EMPTY_STAYS).as_second().to_string()));
         }
@@ -424,12 +403,99 @@ fn between(one: &str, next: &str) -> String {
     ends.map(|end| &next[..end]).find(|start| *start > one).unwrap_or(next).to_owned()
 }
 
-/// For tests and repair.
 impl Store {
-    /// The cells of a sequence as they should be: where each begins, and how many users of each class there are, by its code.
+    /// The next `total` users of a sequence by its index, from a place on, in cells of so many.
+    async fn survey(&self, team: Uuid, sequence: Sequence, from: &str, total: usize, piece: usize) -> Result<Vec<Cell>> {
+        let mut pieces = vec![Cell { from: from.to_owned(), ..Cell::default() }];
+        let mut from = from.to_owned();
+        let mut before = String::new();
+        let mut left = total;
+        while left > 0 {
+            let entries = self.neighbours(team, sequence, &Edge::From(from), left.min(LOOK)).await?;
+            for (place, class) in &entries {
+                if pieces.last().is_some_and(|last| last.total() >= piece) {
+                    pieces.push(Cell { from: between(&before, place), ..Cell::default() });
+                }
+                if let Some(last) = pieces.last_mut() {
+                    last.add(place, *class, 1);
+                }
+                before.clone_from(place);
+            }
+            if entries.is_empty() {
+                break;
+            }
+            left = left.saturating_sub(entries.len());
+            // The least text behind the last place.
+            from = format!("{before}\0");
+        }
+        Ok(pieces)
+    }
+
+    /// Counts the places of a team's users anew, by the indexes: after a restore from a backup, whose counts are of another moment than its users. Nobody may
+    /// write to the team's users meanwhile.
+    pub async fn recount_places(&self, team: Uuid) -> Result<()> {
+        let size = cell_size(self.team_size(team, Freshness::Strong).await?);
+        for sequence in Sequence::ALL {
+            let old =
+                self.query_items(&Key::span(team, sequence, ""), prefix::FROM, From::Start, usize::MAX, Freshness::Strong, None).await?;
+            let cells = self.survey(team, sequence, "", usize::MAX, size * 3 / 4).await?;
+            let new = cells.chunks(10).map(|cells| item(team, sequence, &Span { cells: cells.to_vec(), applied: Vec::new() }, 1));
+            let new: Vec<Item> = new.collect::<Result<_>>()?;
+            let kept: Vec<Key> = new.iter().filter_map(Key::of).collect();
+            let gone = old.iter().filter_map(Key::of).filter(|key| !kept.contains(key)).collect();
+            self.write_batch(new, gone).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for every team. Says how many there are.
+    pub async fn recount_all_places(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Member {
+            team_id: Uuid,
+        }
+        let mut teams = BTreeSet::new();
+        for partition in WIDE_PARTITIONS {
+            let mut start = None;
+            loop {
+                let page = self
+                    .client
+                    .query()
+                    .table_name(&self.table)
+                    .index_name(EVERYONE.name)
+                    .key_condition_expression("#partition = :partition")
+                    .expression_attribute_names("#partition", EVERYONE.partition)
+                    .expression_attribute_values(":partition", AttributeValue::S(partition.to_owned()))
+                    .set_exclusive_start_key(start)
+                    .send()
+                    .await
+                    .map_err(failed)?;
+                let users: Vec<_> = page.items.unwrap_or_default().iter().filter_map(Key::of).collect();
+                teams.extend(self.get_many::<Member>(&users, Freshness::Strong).await?.into_iter().map(|member| member.team_id));
+                start = page.last_evaluated_key;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        for team in &teams {
+            self.recount_places(*team).await?;
+        }
+        Ok(teams.len())
+    }
+
+    /// Where the cells of a sequence begin, and how many users of each class they have, by its code.
     pub async fn counted(&self, team: Uuid, sequence: Sequence) -> Result<Vec<(String, BTreeMap<String, i64>)>> {
         let code = |number: &u8| Class::all().nth(usize::from(*number)).map(Class::code).unwrap_or_default();
         let cells = self.cells(team, sequence).await?.into_iter();
         Ok(cells.map(|cell| (cell.from, cell.counts.iter().map(|(class, count)| (code(class), i64::from(*count))).collect())).collect())
     }
+}
+
+/// A span as an item, without a date on which it expires.
+fn item(team: Uuid, sequence: Sequence, span: &Span, version: u64) -> Result<Item> {
+    let mut item = Key::span(team, sequence, &span.cells[0].from).item();
+    item.insert(VERSION.to_owned(), AttributeValue::S(version.to_string()));
+    item.insert(CELLS.to_owned(), AttributeValue::B(Blob::new(encoded(span)?)));
+    Ok(item)
 }

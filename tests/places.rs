@@ -1,0 +1,265 @@
+//! The counts behind the lists: whatever happens to users, and however the table's stream delivers it, each page is the one that a sort of
+//! everyone has there.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use functions::stream::count_places;
+use futures::future::join_all;
+use local::demo::{ADMIN, TEAM};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::models::{DeviceType, Role, Seen, Status, User};
+use shared::table::{Order, Sequence, compare};
+use tests::Roster;
+use uuid::Uuid;
+
+/// Numbers that look random and are the same each time.
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn roll(&self, sides: u64) -> u64 {
+        // Knuth's linear congruential generator.
+        let next = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let state = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| Some(next(state))).unwrap_or_default();
+        (next(state) >> 33) % sides
+    }
+}
+
+/// A team of the demo's administrator and so many others, of every class.
+async fn team_of(roster: &Roster, users: u64, dice: &Dice) -> Vec<Uuid> {
+    let mut made = Vec::new();
+    let first = 1_000_000 + 1000 * dice.roll(1_000_000);
+    for chunk in 0..users.div_ceil(10) {
+        let users: Vec<User> = (0..10)
+            .map(|n| {
+                let at = roster.now().plus_seconds(-i64::try_from(dice.roll(1_000_000)).expect("a number"));
+                let mut user = User::new(
+                    Uuid::from_u128(u128::from(dice.roll(u64::MAX)) << 64 | 7),
+                    first + chunk * 10 + n,
+                    (TEAM, "Acme Robotics"),
+                    at,
+                );
+                user.name = Some(format!("{} {}", ["Ada", "ada", "Bo", "Čeněk", "Дарья", "Eve"][dice.roll(6) as usize], dice.roll(90)));
+                user.role = Role::ALL[dice.roll(3) as usize];
+                user.status = Status::ALL[dice.roll(3) as usize];
+                user.device_type = DeviceType::ALL[dice.roll(3) as usize];
+                user.last_seen = (dice.roll(3) > 0).then(|| Seen { at: at.plus_seconds(60), remote_ip: None, user_agent: String::new() });
+                user
+            })
+            .collect();
+        roster.server.data.store.load_users(&users).await.expect("users");
+        made.extend(users.into_iter().map(|user| user.id));
+    }
+    made
+}
+
+/// The users of the team as they are recorded.
+async fn everyone(roster: &Roster) -> Vec<User> {
+    let users = roster.items().await.into_iter().filter(|item| item["sk"] == "USER" && item["team_id"] == TEAM.to_string());
+    users.map(|item| serde_json::from_value(Value::Object(item)).expect("a user")).collect()
+}
+
+/// Holds pages of every list, at random, against a sort of everyone.
+async fn check_lists(roster: &Roster, dice: &Dice) {
+    // The caller is seen, and so moves, before anyone is sorted.
+    roster.get("/users/me", ADMIN).await.expect(200);
+    let users = everyone(roster).await;
+    let ids = |order: Order, descending: bool, users: &[&User]| {
+        let mut users = users.to_vec();
+        users.sort_by(|one, other| compare(order, one, other));
+        if descending {
+            users.reverse();
+        }
+        users.into_iter().map(|user| user.id.to_string()).collect::<Vec<_>>()
+    };
+    let all: Vec<&User> = users.iter().collect();
+    let page =
+        |sorted: &[String], offset: u64, size: u64| sorted.iter().skip(offset as usize).take(size as usize).cloned().collect::<Vec<_>>();
+    let listed = |answer: &Value, list: &str| {
+        answer[list].as_array().expect("a list").iter().map(|user| user["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let of_directory = [
+        ("id", Order::By(Sequence::Id)),
+        ("last_seen", Order::By(Sequence::LastSeen)),
+        ("status", Order::Stage),
+        ("title", Order::By(Sequence::Title)),
+    ];
+    for (field, order) in of_directory {
+        for (sign, descending) in [("", false), ("-", true)] {
+            let sorted = ids(order, descending, &all);
+            for _ in 0..3 {
+                let (offset, size) = (dice.roll(sorted.len() as u64 + 3), 1 + dice.roll(100));
+                let path = format!(
+                    "/api/v1/admin_user?account_id={TEAM}&sorting={sign}{field}&pagination[offset]={offset}&pagination[page_size]={size}"
+                );
+                let answer = roster.get(&path, ADMIN).await.expect(200).json();
+                assert_eq!(answer["pagination"]["item_count"], sorted.len(), "{path}");
+                assert_eq!(listed(&answer, "summaries"), page(&sorted, offset, size), "{path}");
+            }
+        }
+    }
+    let of_workspace = [
+        ("createdAt", Order::By(Sequence::CreatedAt)),
+        ("name", Order::By(Sequence::Name)),
+        ("role", Order::Role),
+        ("status", Order::Status),
+        ("updatedAt", Order::By(Sequence::UpdatedAt)),
+    ];
+    let roles =
+        [("", None), ("&role=ADMIN", Some(Role::Admin)), ("&role=OPERATOR", Some(Role::Operator)), ("&role=VIEWER", Some(Role::Viewer))];
+    let statuses = [("", None), ("&status=ACTIVE", Some(Status::Active)), ("&status=ACCESS_SUSPENDED", Some(Status::Suspended))];
+    let devices = [("", None), ("&deviceType=PSD", Some(DeviceType::Psd)), ("&deviceType=API", Some(DeviceType::Api))];
+    for (field, order) in of_workspace {
+        for (direction, descending) in [("asc", false), ("desc", true)] {
+            let role = roles[dice.roll(4) as usize];
+            let status = statuses[dice.roll(3) as usize];
+            let device = devices[dice.roll(3) as usize];
+            let matching: Vec<&User> = all
+                .iter()
+                .filter(|user| role.1.is_none_or(|role| role == user.role))
+                .filter(|user| status.1.is_none_or(|status| status == user.status))
+                .filter(|user| device.1.is_none_or(|device| device == user.device_type))
+                .copied()
+                .collect();
+            let sorted = ids(order, descending, &matching);
+            for number in [1, 1 + dice.roll(sorted.len() as u64 / 7 + 2)] {
+                let path =
+                    format!("/users?sortBy={field}&sortOrder={direction}&pageSize=7&page={number}{}{}{}", role.0, status.0, device.0);
+                let answer = roster.get(&path, ADMIN).await.expect(200).json();
+                assert_eq!(answer["total"], sorted.len(), "{path}");
+                assert_eq!(listed(&answer, "results"), page(&sorted, (number - 1) * 7, 7), "{path}");
+            }
+        }
+    }
+}
+
+/// One change of a user at random, as an administrator makes it.
+async fn change(roster: &Roster, dice: &Dice) {
+    let users = everyone(roster).await;
+    let user = &users[dice.roll(users.len() as u64) as usize];
+    let number = user.number;
+    let path = format!("/api/admin/user-admin/{number}");
+    if user.id == ADMIN {
+        return;
+    }
+    roster.advance(1);
+    let outcome = match dice.roll(5) {
+        0 => roster.call(Method::PUT, &path, ADMIN, &json!({"name": format!("Renamed {}", dice.roll(50))})).await,
+        1 => roster.call(Method::PUT, &path, ADMIN, &json!({"rootRole": 1 + dice.roll(3)})).await,
+        2 => roster.delete(&path, ADMIN).await,
+        3 => {
+            let body = json!({"email": format!("made{}@example.com", dice.roll(1 << 30)), "rootRole": 1 + dice.roll(3), "name": "Made"});
+            roster.call(Method::POST, "/api/admin/user-admin", ADMIN, &body).await
+        }
+        _ => roster.get("/users/me", user.id).await,
+    };
+    assert!(outcome.status < 500, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn every_page_is_the_one_of_a_sort_whatever_happens_to_users() {
+    let roster = Roster::start().await;
+    let dice = Dice(AtomicU64::new(1));
+    team_of(&roster, 300, &dice).await;
+    roster.check_table().await;
+    check_lists(&roster, &dice).await;
+    for _ in 0..4 {
+        for _ in 0..25 {
+            change(&roster, &dice).await;
+        }
+        roster.check_table().await;
+        check_lists(&roster, &dice).await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_counts_once_however_often_and_in_whatever_pieces_it_comes() {
+    let roster = Roster::start().await;
+    let dice = Dice(AtomicU64::new(2));
+    let stream = roster.server.data.stream.as_ref().expect("the database is embedded");
+    for round in 0..3 {
+        team_of(&roster, 150, &dice).await;
+        let batch = stream.take().expect("changes");
+        let records = batch["Records"].as_array().expect("records").clone();
+        // The function is given up in the midst of a batch, which comes again from its beginning, in other pieces, and once too often.
+        let mut from = 0;
+        while from < records.len() {
+            let to = (from + 1 + dice.roll(60) as usize).min(records.len());
+            let piece = json!({"Records": records[from..to], "shardId": batch["shardId"], "state": {}});
+            let run =
+                || count_places::run(&roster.server.data.store, serde_json::from_value(piece.clone()).expect("a batch"), roster.now());
+            let given_up = tokio::time::timeout(std::time::Duration::from_millis(dice.roll(12)), run()).await;
+            if given_up.is_err() || dice.roll(2) == 0 {
+                run().await.expect("the places are counted");
+            }
+            // Sometimes the next piece begins with what this one ended with.
+            from = to - (dice.roll(2) as usize).min(to - from - 1);
+        }
+        roster.check_table().await;
+        assert!(roster.server.data.store.counted(TEAM, Sequence::Name).await.expect("counts").len() > round + 1, "cells are cut");
+    }
+    check_lists(&roster, &dice).await;
+}
+
+#[tokio::test]
+async fn shards_of_the_stream_do_not_get_in_each_others_way() {
+    let roster = Roster::start().await;
+    let dice = Dice(AtomicU64::new(3));
+    let stream = roster.server.data.stream.as_ref().expect("the database is embedded");
+    let users = team_of(&roster, 400, &dice).await;
+    for user in users.iter().take(100) {
+        roster.advance(3600);
+        roster.get("/users/me", *user).await;
+    }
+    stream.settle().await.expect("counted");
+    team_of(&roster, 200, &dice).await;
+    let batch = stream.take().expect("changes");
+    // All that happens to one user comes by one shard.
+    let mut shards: BTreeMap<u8, Vec<Value>> = BTreeMap::new();
+    for record in batch["Records"].as_array().expect("records") {
+        let id = record["dynamodb"]["NewImage"]["id"]["S"].as_str().expect("an id");
+        shards.entry(id.as_bytes()[0] % 4).or_default().push(record.clone());
+    }
+    let runs = shards.into_iter().map(|(shard, records)| {
+        let event = json!({"Records": records, "shardId": format!("shard {shard}"), "state": {}});
+        count_places::run(&roster.server.data.store, serde_json::from_value(event).expect("a batch"), roster.now())
+    });
+    for outcome in join_all(runs).await {
+        outcome.expect("the places are counted");
+    }
+    roster.check_table().await;
+    check_lists(&roster, &dice).await;
+}
+
+#[tokio::test]
+async fn a_hundred_users_made_at_once_are_all_made_and_listed() {
+    let roster = Roster::start().await;
+    let before = everyone(&roster).await.len();
+    let made = join_all((0..100).map(|n| {
+        let body = json!({"email": format!("new{n}@example.com"), "rootRole": 1 + n % 3});
+        let roster = &roster;
+        async move { roster.call(Method::POST, "/api/admin/user-admin", ADMIN, &body).await }
+    }))
+    .await;
+    for answer in made {
+        answer.expect(201);
+    }
+    roster.check_table().await;
+    assert_eq!(everyone(&roster).await.len(), before + 100);
+    check_lists(&roster, &Dice(AtomicU64::new(4))).await;
+}
+
+#[tokio::test]
+async fn the_counts_are_made_anew_from_the_indexes() {
+    let roster = Roster::start().await;
+    let dice = Dice(AtomicU64::new(5));
+    team_of(&roster, 300, &dice).await;
+    // As in a table that was restored: the users are there, and what counts them is of another moment.
+    let _lost = roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("changes");
+    assert_eq!(roster.server.data.store.recount_all_places().await.expect("counted"), 3);
+    roster.check_table().await;
+    check_lists(&roster, &dice).await;
+    change(&roster, &dice).await;
+    roster.check_table().await;
+}
