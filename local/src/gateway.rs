@@ -78,7 +78,9 @@ impl Gateway {
         let Some(handler) = functions::handler(&found.route.handler) else {
             return own_answer(500, "template.yaml names a handler that does not exist");
         };
-        if let Some(stream) = &self.stream
+        // Lists show what was written before them.
+        if parts.method == hyper::Method::GET
+            && let Some(stream) = &self.stream
             && let Err(error) = stream.settle().await
         {
             tracing::error!(error, "the table's stream was not read");
