@@ -43,7 +43,7 @@ fn loads() -> Vec<Load> {
         get("GET `/api/v1/admin_user`, a page of 10 at the start", demo::ADMIN, |_| directory_page(0)),
         get("GET `/api/v1/admin_user`, a page of 10 anywhere", demo::ADMIN, |n| directory_page(spread(n))),
         get("GET `/users/me`", demo::VIEWER, |_| "/users/me".to_owned()),
-        get("GET `/health`: no read", demo::VIEWER, |_| "/health".to_owned()),
+        get("GET `/health`: one read, no credential", demo::VIEWER, |_| "/health".to_owned()),
         Load {
             name: "POST `/api/v1/users/`: a managed user",
             method: Method::POST,
