@@ -1,5 +1,6 @@
 //! The DynamoDB behind the local server: an embedded one, or any other by its address.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use aws_sdk_dynamodb::types::{
     TableStatus,
 };
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 use serde::Deserialize;
 use shared::dynamodb::Client;
@@ -38,7 +41,7 @@ pub enum Location {
 pub struct Opened {
     /// Where it is, as a URL.
     pub endpoint: String,
-    /// Ends an embedded one when it is dropped.
+    /// The embedded one, which ends when this is dropped.
     pub guard: Option<Guard>,
     /// What clients change in an embedded one.
     pub changes: Option<Arc<Changes>>,
@@ -69,15 +72,15 @@ fn text(path: &Path) -> Result<&str, Failure> {
 
 /// A client of an opened database. Each of its calls waits for `latency` first, and what it changes is noted.
 pub async fn client(database: &Opened, latency: Duration) -> Client {
-    connect(database, Some(Noting { latency, changes: database.changes.clone() })).await
+    connect(database, latency, database.changes.clone()).await
 }
 
 /// A client of an opened database whose changes are not noted.
 pub async fn quiet_client(database: &Opened) -> Client {
-    connect(database, None).await
+    connect(database, Duration::ZERO, None).await
 }
 
-async fn connect(database: &Opened, noting: Option<Noting>) -> Client {
+async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Changes>>) -> Client {
     let local = || Region::new("us-east-1");
     let mut config = aws_sdk_dynamodb::config::Builder::new().region(local()).credentials_provider(Credentials::for_tests());
     if database.guard.is_none() {
@@ -89,11 +92,8 @@ async fn connect(database: &Opened, noting: Option<Noting>) -> Client {
         config.set_region(Some(environment.region().cloned().unwrap_or_else(local)));
     }
     if !database.endpoint.starts_with("https:") {
-        let plain = aws_smithy_http_client::Builder::new().build_http();
-        config.set_http_client(Some(match noting {
-            Some(noting) => noting.over(plain),
-            None => plain,
-        }));
+        let embedded = database.guard.as_ref().map(|guard| guard.database.clone());
+        config.set_http_client(Some(shortened(aws_smithy_http_client::Builder::new().build_http(), embedded, latency, changes)));
     }
     let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
     if database.guard.is_none() {
@@ -104,13 +104,21 @@ async fn connect(database: &Opened, noting: Option<Noting>) -> Client {
     Client::from_conf(client.config().to_builder().timeout_config(patience.build()).build())
 }
 
-/// Ends the embedded database when it is dropped.
-#[derive(Debug)]
-pub struct Guard(tokio::task::JoinHandle<()>);
+/// An embedded database, served until this is dropped.
+pub struct Guard {
+    database: Database,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Guard")
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.abort();
+        self.serving.abort();
     }
 }
 
@@ -118,55 +126,91 @@ async fn embed(database: Database) -> Result<Opened, Failure> {
     let changes = Some(Arc::new(Changes::of(database.clone())));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
+    let served = database.clone();
     let serving = tokio::spawn(async move {
-        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await {
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()).await {
             tracing::error!(error, "the embedded database ended");
         }
     });
-    Ok(Opened { endpoint, guard: Some(Guard(serving)), changes })
+    Ok(Opened { endpoint, guard: Some(Guard { database, serving }), changes })
 }
 
-/// What happens to each call: it waits first, which is what the cloud feels like; and its changes are noted.
-#[derive(Clone)]
-struct Noting {
-    latency: Duration,
-    changes: Option<Arc<Changes>>,
-}
-
-impl Noting {
-    fn over(self, client: SharedHttpClient) -> SharedHttpClient {
-        use aws_smithy_runtime_api::client::http::HttpClient;
-        http_client_fn(move |settings, components| {
-            let inner = client.http_connector(settings, components);
-            SharedHttpConnector::new(Noted { inner, noting: self.clone() })
-        })
-    }
+/// The same client, but for the socket where the database is in this process, for the time that each call waits first, which is what the
+/// cloud feels like, and for what it changes, which is noted.
+fn shortened(client: SharedHttpClient, embedded: Option<Database>, latency: Duration, changes: Option<Arc<Changes>>) -> SharedHttpClient {
+    use aws_smithy_runtime_api::client::http::HttpClient;
+    http_client_fn(move |settings, components| {
+        let socket = client.http_connector(settings, components);
+        let inner = SharedHttpConnector::new(Direct { socket, embedded: embedded.clone() });
+        SharedHttpConnector::new(Noted { inner, latency, changes: changes.clone() })
+    })
 }
 
 struct Noted {
     inner: SharedHttpConnector,
-    noting: Noting,
+    latency: Duration,
+    changes: Option<Arc<Changes>>,
 }
 
-impl std::fmt::Debug for Noted {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Noted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(formatter)
     }
 }
 
 impl HttpConnector for Noted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, noting) = (self.inner.clone(), self.noting.clone());
+        let (inner, latency, changes) = (self.inner.clone(), self.latency, self.changes.clone());
         HttpConnectorFuture::new(async move {
-            if !noting.latency.is_zero() {
-                tokio::time::sleep(noting.latency).await;
+            if latency.is_zero() {
+                // Calls made together begin together, as they do over a socket.
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(latency).await;
             }
-            match noting.changes {
+            match changes {
                 Some(changes) => changes.watch(inner, request).await,
                 None => inner.call(request).await,
             }
         })
     }
+}
+
+struct Direct {
+    socket: SharedHttpConnector,
+    embedded: Option<Database>,
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Direct")
+    }
+}
+
+impl HttpConnector for Direct {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        // What the database refuses is asked again over the socket: its server knows how errors are written. A refused call had no effect.
+        match self.embedded.as_ref().and_then(|database| run(database, &request)) {
+            Some(answer) => HttpConnectorFuture::ready(Ok(answer)),
+            None => self.socket.call(request),
+        }
+    }
+}
+
+/// Runs a call on the database; none where it is refused, or one of those that only its server runs.
+fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
+    let body = request.body().bytes()?;
+    let answer = match request.headers().get("x-amz-target")?.strip_prefix("DynamoDB_20120810.")? {
+        "GetItem" => serde_json::to_vec(&database.get_item(serde_json::from_slice(body).ok()?).ok()?),
+        "BatchGetItem" => serde_json::to_vec(&database.batch_get_item(serde_json::from_slice(body).ok()?).ok()?),
+        "Query" => serde_json::to_vec(&database.query(serde_json::from_slice(body).ok()?).ok()?),
+        "PutItem" => serde_json::to_vec(&database.put_item(serde_json::from_slice(body).ok()?).ok()?),
+        "UpdateItem" => serde_json::to_vec(&database.update_item(serde_json::from_slice(body).ok()?).ok()?),
+        "BatchWriteItem" => serde_json::to_vec(&database.batch_write_item(serde_json::from_slice(body).ok()?).ok()?),
+        "TransactWriteItems" => serde_json::to_vec(&database.transact_write_items(serde_json::from_slice(body).ok()?).ok()?),
+        _ => return None,
+    };
+    Some(HttpResponse::new(StatusCode::try_from(200).ok()?, SdkBody::from(answer.ok()?)))
 }
 
 #[derive(Deserialize)]
@@ -216,7 +260,13 @@ fn key_schema(parts: &[KeyPart]) -> Result<Vec<KeySchemaElement>, Failure> {
 }
 
 /// Makes the table as template.yaml describes it, unless it exists, and waits until it can be used. Says whether it is new.
-pub async fn create_table(client: &Client, name: &str) -> Result<bool, Failure> {
+pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Result<bool, Failure> {
+    // An embedded one describes a table only after counting its items, all of them.
+    if let Some(embedded) = &database.guard
+        && embedded.database.get_table_metadata(name)?.is_some()
+    {
+        return Ok(false);
+    }
     let table: Table = serde_yaml_ng::from_value(template::table())?;
     let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     request = request.set_key_schema(Some(key_schema(&table.key_schema)?));

@@ -83,7 +83,7 @@ impl Data {
     pub async fn open(options: &Options) -> Result<Self, Failure> {
         let database = database::open(&options.location).await?;
         let client = database::client(&database, Duration::ZERO).await;
-        let new = database::create_table(&client, &options.config.table_name).await?;
+        let new = database::create_table(&database, &client, &options.config.table_name).await?;
         let store = Store::new(client.clone(), &options.config.table_name);
         let stream = match &database.changes {
             Some(changes) => {

@@ -18,6 +18,10 @@ use shared::auth::api_key;
 use shared::store::Act;
 use uuid::Uuid;
 
+/// A request makes some thousand small allocations, nearly all in the AWS SDK: with this one they take half the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Serves Roster's whole API on this machine, with demo data. Nothing is sent anywhere, and nothing is needed but this program.
 #[derive(Parser)]
 #[command(name = "local")]

@@ -1,6 +1,7 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
 pub mod checks;
+pub mod team;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -382,6 +383,14 @@ impl Answer {
         assert!(self.headers.contains_key("x-request-id"), "every answer has an x-request-id: {self:?}");
         let body = if self.text.is_empty() { Value::Null } else { hide_new_ids(self.json()) };
         json!({"status": self.status, "headers": headers, "body": body})
+    }
+
+    /// The handler's own time, in milliseconds.
+    #[track_caller]
+    pub fn handler_ms(&self) -> f64 {
+        let header = &self.headers["server-timing"];
+        let duration = header.split(", ").find_map(|part| part.strip_prefix("handler;dur=")?.parse().ok());
+        duration.unwrap_or_else(|| panic!("no handler in {header}"))
     }
 
     /// What it cost.
