@@ -2,28 +2,22 @@
 //! of `events/`. Its answers are those of the local server. And: handlers, template, events and routes name the same things, the
 //! scheduled function among them, which has no route.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use functions::{HANDLERS, gateway};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use local::template;
 use serde_json::{Value, json};
 use shared::table::Sequence;
 use shared::{Clock, Timestamp};
 use tests::Roster;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tests::runtime_api::{Answered, RuntimeApi, function};
 
 /// The binary: the one that was built for this test, or any other, such as the release.
 fn artifact() -> PathBuf {
@@ -33,8 +27,6 @@ fn artifact() -> PathBuf {
 const OF_NO_REQUEST: [&str; 2] = [purge_accounts::NAME, count_places::NAME];
 /// Seconds from a soft delete to the purge.
 const GRACE: i64 = 30 * 86_400;
-/// What the local server signs its own tokens with.
-const SIGNING_SECRET: &str = "local-signing-secret-do-not-deploy";
 
 type Events = BTreeMap<String, Vec<(PathBuf, Value)>>;
 
@@ -115,80 +107,29 @@ fn every_event_takes_the_route_to_its_handler() {
     }
 }
 
-/// A Runtime API that hands out events and passes on the answers.
-struct RuntimeApi {
-    events: Mutex<VecDeque<(String, String)>>,
-    answers: mpsc::UnboundedSender<(String, Value)>,
-}
-
-impl RuntimeApi {
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        while let Ok((stream, _)) = listener.accept().await {
-            let api = self.clone();
-            tokio::spawn(async move {
-                let service = hyper::service::service_fn(|request| {
-                    let api = api.clone();
-                    async move { Ok::<_, Infallible>(api.answer(request).await) }
-                });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    }
-
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = request.uri().path().to_owned();
-        let parts: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
-        match parts[..] {
-            ["invocation", "next"] => {
-                let next = self.events.lock().expect("the queue").pop_front();
-                // No more events: as in the cloud, the answer does not come.
-                let Some((id, event)) = next else { return std::future::pending().await };
-                Response::builder()
-                    .header("lambda-runtime-aws-request-id", id)
-                    .header("lambda-runtime-deadline-ms", "4102444800000")
-                    .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:roster")
-                    .header("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000")
-                    .body(Full::from(event))
-                    .expect("an answer")
-            }
-            [kind, id, ..] => {
-                let id = format!("{kind} {id}{}", if path.ends_with("/error") { " error" } else { "" });
-                let body = request.into_body().collect().await.expect("a body").to_bytes();
-                let _ = self.answers.send((id, serde_json::from_slice(&body).unwrap_or_default()));
-                Response::builder().status(202).body(Full::default()).expect("an answer")
-            }
-            _ => Response::builder().status(404).body(Full::default()).expect("an answer"),
-        }
-    }
-}
-
 /// The artifact as it runs one handler on some events, one after the other.
 struct Running {
     process: std::process::Child,
-    answers: mpsc::UnboundedReceiver<(String, Value)>,
-    api: tokio::task::JoinHandle<()>,
+    api: RuntimeApi,
     output: std::thread::JoinHandle<Vec<String>>,
     answered: usize,
 }
 
 impl Running {
     async fn start(handler: &str, database: &str, events: &[(PathBuf, Value)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let (sender, answers) = mpsc::unbounded_channel();
-        let queue = events.iter().enumerate().map(|(place, (_, event))| (place.to_string(), event.to_string())).collect();
-        let api = tokio::spawn(Arc::new(RuntimeApi { events: Mutex::new(queue), answers: sender }).serve(listener));
-        let mut process = bootstrap(Some(handler), database, &address).stdout(Stdio::piped()).spawn().expect("bootstrap starts");
+        let api = RuntimeApi::start(events.iter().map(|(_, event)| event.to_string())).await;
+        let command = &mut function(&artifact(), Some(handler), database, &api.address);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("bootstrap starts");
         let output = BufReader::new(process.stdout.take().expect("its output"));
         let output = std::thread::spawn(move || output.lines().map(|line| line.expect("text")).collect());
-        Self { process, answers, api, output, answered: 0 }
+        Self { process, api, output, answered: 0 }
     }
 
     /// The answer to the next event, which is no failure.
     async fn answer(&mut self, path: &Path) -> Value {
-        let answer = tokio::time::timeout(Duration::from_secs(20), self.answers.recv()).await;
-        let (id, answer) = answer.unwrap_or_else(|_| panic!("no answer to {}", path.display())).expect("an answer");
-        assert_eq!(id, format!("invocation {}", self.answered), "{} failed: {answer}", path.display());
+        let answer = tokio::time::timeout(Duration::from_secs(20), self.api.answers.recv()).await;
+        let Answered { to, body: answer, .. } = answer.unwrap_or_else(|_| panic!("no answer to {}", path.display())).expect("an answer");
+        assert_eq!(to, format!("invocation {}", self.answered), "{} failed: {answer}", path.display());
         self.answered += 1;
         answer
     }
@@ -197,7 +138,6 @@ impl Running {
     fn end(mut self) -> Vec<Value> {
         self.process.kill().expect("bootstrap is still there");
         self.process.wait().expect("bootstrap ends");
-        self.api.abort();
         let output = self.output.join().expect("the output is read");
         let lines = output.iter().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
         lines.filter(|line| line.get("_aws").is_some()).collect()
@@ -219,30 +159,6 @@ fn metrics(line: &Value) -> BTreeMap<String, f64> {
         (name.to_owned(), line[name].as_f64().unwrap_or_else(|| panic!("{name} stands not at the root: {line}")))
     };
     definitions.iter().map(metric).collect()
-}
-
-/// The binary with the environment that Lambda gives it.
-fn bootstrap(handler: Option<&str>, database: &str, runtime_api: &str) -> Command {
-    let mut command = Command::new(artifact());
-    command.env_clear().env("AWS_LAMBDA_RUNTIME_API", runtime_api).env("AWS_ENDPOINT_URL_DYNAMODB", database);
-    for (name, value) in [
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "roster"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("TABLE_NAME", "roster"),
-        ("JWT_SECRET", "local-development-secret-do-not-deploy"),
-        ("JWT_ISSUER", "http://localhost/auth/v1"),
-        ("JWT_AUDIENCE", "authenticated"),
-        ("SIGNING_SECRET", SIGNING_SECRET),
-        ("SIGN_UP_URL", "http://localhost:3000/sign-up"),
-    ] {
-        command.env(name, value);
-    }
-    command.envs(handler.map(|handler| ("_HANDLER", handler)));
-    command
 }
 
 /// An answer without what differs from one run to the next: new ids and numbers, and times about now.
@@ -469,7 +385,7 @@ fn a_start_that_cannot_work_says_why() {
         assert!(!log.contains("panicked"), "{log}");
         log
     };
-    let start = |handler| bootstrap(handler, "http://127.0.0.1:1", "127.0.0.1:1");
+    let start = |handler| function(&artifact(), handler, "http://127.0.0.1:1", "127.0.0.1:1");
     assert!(run(&mut start(None)).contains("environment variable _HANDLER names no handler; there are: operator_account.list_users"));
     assert!(
         run(&mut start(Some("workspace.nothing")))

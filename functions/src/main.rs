@@ -30,12 +30,13 @@ async fn start() -> Result<(), Error> {
     let name = std::env::var("_HANDLER").ok();
     let work = work(name)?;
     let config = Config::read(|variable| std::env::var(variable).ok())?;
-    let aws = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
+    let aws = shared::aws::config()?;
     let client = shared::dynamodb::client(&aws);
     let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
     let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
     let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog { stage }), Clock::system()).await?);
-    // Opens the connection while Lambda gives a full CPU, whatever the memory: the first request finds it open. Should it
+    // Opens the connection before the first poll. That poll ends Lambda's initialisation: afterwards the processor is a share by the memory (a
+    // seventh at 256 MB), and where no request waits the process is frozen, which a handshake under way would not survive. Should the read
     // fail, the first request says so.
     let _ = app.store.reach().await;
     match work {

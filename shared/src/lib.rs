@@ -3,6 +3,7 @@
 //! Nothing here knows of any of the five HTTP contracts; they live in the `functions` crate.
 
 pub mod auth;
+pub mod aws;
 pub mod config;
 pub mod dynamodb;
 pub mod error;

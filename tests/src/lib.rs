@@ -1,7 +1,10 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
 pub mod checks;
+pub mod runtime_api;
+pub mod start;
 pub mod team;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
