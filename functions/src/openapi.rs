@@ -1,6 +1,10 @@
 //! The API's description (OpenAPI 3.1), made from the handlers and their types. `openapi.json` beside the crate's manifest is what this
 //! gave when it was last written: a test holds it to that, and the endpoint that serves it needs none of this.
 
+use std::collections::BTreeMap;
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value, json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -291,8 +295,80 @@ impl Modify for Credentials {
 
 /// The description, as JSON.
 pub fn document() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default() + "\n"
+    let mut description = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    // Headers before the answers that have them.
+    for kind in ["headers", "parameters", "responses"] {
+        share(&mut description, kind);
+    }
+    format!("{description:#}\n")
 }
+
+/// Moves what several operations say alike to `components`, where they refer to it. Of those that would have the same name, the most
+/// frequent has it, and the others stay where they are.
+fn share(description: &mut Value, kind: &str) {
+    let mut said: BTreeMap<String, Vec<(usize, Value)>> = BTreeMap::new();
+    for_each(description, kind, |name, part| {
+        let alike = said.entry(name).or_default();
+        match alike.iter_mut().find(|(_, known)| known == part) {
+            Some((times, _)) => *times += 1,
+            None => alike.push((1, part.clone())),
+        }
+    });
+    let most_frequent = |alike: Vec<(usize, Value)>| alike.into_iter().max_by_key(|(times, _)| *times).filter(|(times, _)| *times > 1);
+    let shared: Map<_, _> = said.into_iter().filter_map(|(name, alike)| Some((name, most_frequent(alike)?.1))).collect();
+    for_each(description, kind, |name, part| {
+        if shared.get(&name) == Some(part) {
+            *part = json!({ "$ref": format!("#/components/{kind}/{name}") });
+        }
+    });
+    let mut shared = Value::Object(shared);
+    // The names have done their work.
+    let parts = shared.as_object_mut().into_iter().flat_map(Map::values_mut);
+    parts.for_each(unname);
+    for_each(description, kind, |_, part| unname(part));
+    description["components"][kind] = shared;
+}
+
+fn unname(part: &mut Value) {
+    part.as_object_mut().map(|part| part.remove(NAME));
+}
+
+/// Does something with every header, parameter or refusal of the operations, and the name that it has among `components`.
+fn for_each(description: &mut Value, kind: &str, mut act: impl FnMut(String, &mut Value)) {
+    let paths = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        let contract = pascal_case(operation["tags"][0].as_str().unwrap_or_default());
+        if kind == "parameters" {
+            for parameter in operation.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap_or_default().replace('[', ".").replace(']', "");
+                act(name, parameter);
+            }
+            continue;
+        }
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if kind == "headers" {
+                let headers = response.get_mut(kind).and_then(Value::as_object_mut).into_iter().flatten();
+                headers.for_each(|(name, header)| act(name.clone(), header));
+                continue;
+            }
+            let named = response.get(NAME).and_then(Value::as_str).map(str::to_owned);
+            let status: StatusCode = status.parse().unwrap_or_default();
+            // What an endpoint answers where all is well is its own.
+            if !status.is_success() {
+                let reason = || pascal_case(status.canonical_reason().unwrap_or_default());
+                act(contract.clone() + &named.unwrap_or_else(reason), response);
+            }
+        }
+    }
+}
+
+fn pascal_case(words: &str) -> String {
+    let words = words.split([' ', '-']).filter(|word| *word != "and");
+    words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+/// By which a refusal says its name, where its contract has several of the same status.
+pub(crate) const NAME: &str = "x-name";
 
 #[cfg(test)]
 mod tests {
