@@ -15,88 +15,98 @@ use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 use crate::request::{MOST_EMAIL, MOST_NAME};
 use crate::{directory, managed_users, operator_account, platform, user_admin, workspace};
 
-/// The whole description.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Roster",
-        description = "Accounts, teams, API keys, quotas, managed users and sharing: one directory of users behind five published contracts.",
-        license(name = "MIT OR Apache-2.0"),
-    ),
-    tags(
-        (name = "operator and account", description = "Platform operators see any account, everyone sees their own."),
-        (name = "directory", description = "The users of one account (team), for its administrators."),
-        (name = "user-admin", description = "The users of the caller's team by their number, for its administrators."),
-        (name = "managed users", description = "The users whom the caller manages, and those who shared their data with the caller."),
-        (name = "workspace", description = "The users of the caller's team, as its console shows them."),
-        (name = "platform", description = "What belongs to no contract."),
-    ),
-    paths(
-        operator_account::list_users::handle,
-        operator_account::get_user::handle,
-        operator_account::update_user_quota::handle,
-        operator_account::create_user_key::handle,
-        operator_account::suspend_user::handle,
-        operator_account::unsuspend_user::handle,
-        operator_account::restore_user::handle,
-        operator_account::delete_user::handle,
-        operator_account::get_audit_log::handle,
-        operator_account::list_quota_tiers::handle,
-        operator_account::create_account::handle,
-        operator_account::get_me::handle,
-        operator_account::update_me::handle,
-        operator_account::export_account::handle,
-        operator_account::delete_account::handle,
-        operator_account::restore_account::handle,
-        operator_account::list_keys::handle,
-        operator_account::create_key::handle,
-        operator_account::create_default_key::handle,
-        operator_account::rotate_key::handle,
-        operator_account::revoke_key::handle,
-        operator_account::create_sandbox::handle,
-        operator_account::update_sandbox::handle,
-        operator_account::destroy_sandbox::handle,
-        directory::list_admin_users::handle,
-        directory::get_admin_user::handle,
-        directory::update_admin_user::handle,
-        directory::list_invites::handle,
-        directory::create_invite::handle,
-        directory::revoke_invite::handle,
-        user_admin::list_users::handle,
-        user_admin::get_user::handle,
-        user_admin::create_user::handle,
-        user_admin::update_user::handle,
-        user_admin::delete_user::handle,
-        user_admin::search_users::handle,
-        user_admin::get_admin_count::handle,
-        user_admin::list_inactive_users::handle,
-        user_admin::delete_inactive_users::handle,
-        managed_users::list_users::handle,
-        managed_users::create_user::handle,
-        managed_users::get_user::handle,
-        managed_users::update_user::handle,
-        managed_users::delete_user::handle,
-        managed_users::list_shares::handle,
-        managed_users::share::handle,
-        managed_users::unshare::handle,
-        managed_users::get_principal_token::handle,
-        managed_users::create_delegated_token::handle,
-        workspace::list_users::handle,
-        workspace::get_user::handle,
-        platform::get_health::handle,
-        platform::get_openapi::handle,
-    ),
-    // What the sets of refusals name, which are not looked through.
-    components(schemas(
-        operator_account::ErrorBody,
-        directory::ErrorBody,
-        user_admin::ErrorBody,
-        managed_users::ErrorBody,
-        workspace::ErrorBody,
-    )),
-    modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
-)]
-struct Description;
+/// Makes the description of the endpoints, and of the contracts' errors, which the sets of refusals name but are not looked through for.
+macro_rules! describe {
+    (errors of $($error:ident),+; $($contract:ident::$endpoint:ident),+ $(,)?) => {
+        /// The whole description.
+        #[derive(OpenApi)]
+        #[openapi(
+            info(
+                title = "Roster",
+                description = "Accounts, teams, API keys, quotas, managed users and sharing: one directory of users behind five published contracts.",
+                license(name = "MIT OR Apache-2.0"),
+            ),
+            tags(
+                (name = "operator and account", description = "Platform operators see any account, everyone sees their own."),
+                (name = "directory", description = "The users of one account (team), for its administrators."),
+                (name = "user-admin", description = "The users of the caller's team by their number, for its administrators."),
+                (name = "managed users", description = "The users whom the caller manages, and those who shared their data with the caller."),
+                (name = "workspace", description = "The users of the caller's team, as its console shows them."),
+                (name = "platform", description = "What belongs to no contract."),
+            ),
+            paths($($contract::$endpoint::handle),+),
+            components(schemas($($error::ErrorBody),+)),
+            modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
+        )]
+        struct Description;
+
+        /// Every type with its name, as often as it is named.
+        #[cfg(test)]
+        fn named_types() -> Vec<(String, RefOr<Schema>)> {
+            let mut types = vec![$(($error::ErrorBody::name().into_owned(), $error::ErrorBody::schema())),+];
+            $(<$error::ErrorBody as ToSchema>::schemas(&mut types);)+
+            $(<$contract::$endpoint::__path_handle as utoipa::__dev::SchemaReferences>::schemas(&mut types);)+
+            types
+        }
+    };
+}
+
+describe! {
+    errors of operator_account, directory, user_admin, managed_users, workspace;
+    operator_account::list_users,
+    operator_account::get_user,
+    operator_account::update_user_quota,
+    operator_account::create_user_key,
+    operator_account::suspend_user,
+    operator_account::unsuspend_user,
+    operator_account::restore_user,
+    operator_account::delete_user,
+    operator_account::get_audit_log,
+    operator_account::list_quota_tiers,
+    operator_account::create_account,
+    operator_account::get_me,
+    operator_account::update_me,
+    operator_account::export_account,
+    operator_account::delete_account,
+    operator_account::restore_account,
+    operator_account::list_keys,
+    operator_account::create_key,
+    operator_account::create_default_key,
+    operator_account::rotate_key,
+    operator_account::revoke_key,
+    operator_account::create_sandbox,
+    operator_account::update_sandbox,
+    operator_account::destroy_sandbox,
+    directory::list_admin_users,
+    directory::get_admin_user,
+    directory::update_admin_user,
+    directory::list_invites,
+    directory::create_invite,
+    directory::revoke_invite,
+    user_admin::list_users,
+    user_admin::get_user,
+    user_admin::create_user,
+    user_admin::update_user,
+    user_admin::delete_user,
+    user_admin::search_users,
+    user_admin::get_admin_count,
+    user_admin::list_inactive_users,
+    user_admin::delete_inactive_users,
+    managed_users::list_users,
+    managed_users::create_user,
+    managed_users::get_user,
+    managed_users::update_user,
+    managed_users::delete_user,
+    managed_users::list_shares,
+    managed_users::share,
+    managed_users::unshare,
+    managed_users::get_principal_token,
+    managed_users::create_delegated_token,
+    workspace::list_users,
+    workspace::get_user,
+    platform::get_health,
+    platform::get_openapi,
+}
 
 /// Types that stand in the description for texts of a few words, read from where the words are.
 macro_rules! words {
@@ -163,7 +173,7 @@ pub(crate) struct Name;
 impl PartialSchema for Name {
     fn schema() -> RefOr<Schema> {
         let description = "Not all white space, and without control characters.";
-        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada Lovelace"]).into()
+        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada King"]).into()
     }
 }
 
@@ -382,5 +392,18 @@ mod tests {
             std::fs::write(path, document()).expect("the description is written");
             panic!("openapi.json was behind the handlers. It is written anew: look at the change, and keep it.");
         }
+    }
+
+    #[test]
+    fn no_two_types_have_one_name() {
+        let mut named: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, schema) in named_types() {
+            let schema = json!(schema);
+            let known = named.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert_eq!(*known, schema, "{name} is the name of two types, of which the description holds one");
+        }
+        let description = json!(Description::openapi());
+        let described = description["components"]["schemas"].as_object().expect("there are types");
+        assert!(described.keys().eq(named.keys()), "every type of the description is looked at");
     }
 }

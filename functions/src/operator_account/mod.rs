@@ -324,7 +324,11 @@ const MOST_REASON: usize = 1000;
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OperatorAccountError)]
+#[schema(as = OperatorAccountError, example = json!({
+    "error": "This request needs a credential: send `Authorization: Bearer <token or API key>`.",
+    "code": "unauthorized",
+    "request_id": "9c40958a-daac-400e-98fb-3bb438567008"
+}))]
 pub struct ErrorBody<'a> {
     /// For people.
     error: String,
