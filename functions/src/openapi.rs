@@ -1,6 +1,10 @@
 //! The API's description (OpenAPI 3.1), made from the handlers and their types. `openapi.json` beside the crate's manifest is what this
 //! gave when it was last written: a test holds it to that, and the endpoint that serves it needs none of this.
 
+use std::collections::BTreeMap;
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value, json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -11,88 +15,98 @@ use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 use crate::request::{MOST_EMAIL, MOST_NAME};
 use crate::{directory, managed_users, operator_account, platform, user_admin, workspace};
 
-/// The whole description.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Roster",
-        description = "Accounts, teams, API keys, quotas, managed users and sharing: one directory of users behind five published contracts.",
-        license(name = "MIT OR Apache-2.0"),
-    ),
-    tags(
-        (name = "operator and account", description = "Platform operators see any account, everyone sees their own."),
-        (name = "directory", description = "The users of one account (team), for its administrators."),
-        (name = "user-admin", description = "The users of the caller's team by their number, for its administrators."),
-        (name = "managed users", description = "The users whom the caller manages, and those who shared their data with the caller."),
-        (name = "workspace", description = "The users of the caller's team, as its console shows them."),
-        (name = "platform", description = "What belongs to no contract."),
-    ),
-    paths(
-        operator_account::list_users::handle,
-        operator_account::get_user::handle,
-        operator_account::update_user_quota::handle,
-        operator_account::create_user_key::handle,
-        operator_account::suspend_user::handle,
-        operator_account::unsuspend_user::handle,
-        operator_account::restore_user::handle,
-        operator_account::delete_user::handle,
-        operator_account::get_audit_log::handle,
-        operator_account::list_quota_tiers::handle,
-        operator_account::create_account::handle,
-        operator_account::get_me::handle,
-        operator_account::update_me::handle,
-        operator_account::export_account::handle,
-        operator_account::delete_account::handle,
-        operator_account::restore_account::handle,
-        operator_account::list_keys::handle,
-        operator_account::create_key::handle,
-        operator_account::create_default_key::handle,
-        operator_account::rotate_key::handle,
-        operator_account::revoke_key::handle,
-        operator_account::create_sandbox::handle,
-        operator_account::update_sandbox::handle,
-        operator_account::destroy_sandbox::handle,
-        directory::list_admin_users::handle,
-        directory::get_admin_user::handle,
-        directory::update_admin_user::handle,
-        directory::list_invites::handle,
-        directory::create_invite::handle,
-        directory::revoke_invite::handle,
-        user_admin::list_users::handle,
-        user_admin::get_user::handle,
-        user_admin::create_user::handle,
-        user_admin::update_user::handle,
-        user_admin::delete_user::handle,
-        user_admin::search_users::handle,
-        user_admin::get_admin_count::handle,
-        user_admin::list_inactive_users::handle,
-        user_admin::delete_inactive_users::handle,
-        managed_users::list_users::handle,
-        managed_users::create_user::handle,
-        managed_users::get_user::handle,
-        managed_users::update_user::handle,
-        managed_users::delete_user::handle,
-        managed_users::list_shares::handle,
-        managed_users::share::handle,
-        managed_users::unshare::handle,
-        managed_users::get_principal_token::handle,
-        managed_users::create_delegated_token::handle,
-        workspace::list_users::handle,
-        workspace::get_user::handle,
-        platform::get_health::handle,
-        platform::get_openapi::handle,
-    ),
-    // What the sets of refusals name, which are not looked through.
-    components(schemas(
-        operator_account::ErrorBody,
-        directory::ErrorBody,
-        user_admin::ErrorBody,
-        managed_users::ErrorBody,
-        workspace::ErrorBody,
-    )),
-    modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
-)]
-struct Description;
+/// Makes the description of the endpoints, and of the contracts' errors, which the sets of refusals name but are not looked through for.
+macro_rules! describe {
+    (errors of $($error:ident),+; $($contract:ident::$endpoint:ident),+ $(,)?) => {
+        /// The whole description.
+        #[derive(OpenApi)]
+        #[openapi(
+            info(
+                title = "Roster",
+                description = "Accounts, teams, API keys, quotas, managed users and sharing: one directory of users behind five published contracts.",
+                license(name = "MIT OR Apache-2.0"),
+            ),
+            tags(
+                (name = "operator and account", description = "Platform operators see any account, everyone sees their own."),
+                (name = "directory", description = "The users of one account (team), for its administrators."),
+                (name = "user-admin", description = "The users of the caller's team by their number, for its administrators."),
+                (name = "managed users", description = "The users whom the caller manages, and those who shared their data with the caller."),
+                (name = "workspace", description = "The users of the caller's team, as its console shows them."),
+                (name = "platform", description = "What belongs to no contract."),
+            ),
+            paths($($contract::$endpoint::handle),+),
+            components(schemas($($error::ErrorBody),+)),
+            modifiers(&Credentials, &StandardHeaders, &BodiesLeftOut, &WithoutSlash),
+        )]
+        struct Description;
+
+        /// Every type with its name, as often as it is named.
+        #[cfg(test)]
+        fn named_types() -> Vec<(String, RefOr<Schema>)> {
+            let mut types = vec![$(($error::ErrorBody::name().into_owned(), $error::ErrorBody::schema())),+];
+            $(<$error::ErrorBody as ToSchema>::schemas(&mut types);)+
+            $(<$contract::$endpoint::__path_handle as utoipa::__dev::SchemaReferences>::schemas(&mut types);)+
+            types
+        }
+    };
+}
+
+describe! {
+    errors of operator_account, directory, user_admin, managed_users, workspace;
+    operator_account::list_users,
+    operator_account::get_user,
+    operator_account::update_user_quota,
+    operator_account::create_user_key,
+    operator_account::suspend_user,
+    operator_account::unsuspend_user,
+    operator_account::restore_user,
+    operator_account::delete_user,
+    operator_account::get_audit_log,
+    operator_account::list_quota_tiers,
+    operator_account::create_account,
+    operator_account::get_me,
+    operator_account::update_me,
+    operator_account::export_account,
+    operator_account::delete_account,
+    operator_account::restore_account,
+    operator_account::list_keys,
+    operator_account::create_key,
+    operator_account::create_default_key,
+    operator_account::rotate_key,
+    operator_account::revoke_key,
+    operator_account::create_sandbox,
+    operator_account::update_sandbox,
+    operator_account::destroy_sandbox,
+    directory::list_admin_users,
+    directory::get_admin_user,
+    directory::update_admin_user,
+    directory::list_invites,
+    directory::create_invite,
+    directory::revoke_invite,
+    user_admin::list_users,
+    user_admin::get_user,
+    user_admin::create_user,
+    user_admin::update_user,
+    user_admin::delete_user,
+    user_admin::search_users,
+    user_admin::get_admin_count,
+    user_admin::list_inactive_users,
+    user_admin::delete_inactive_users,
+    managed_users::list_users,
+    managed_users::create_user,
+    managed_users::get_user,
+    managed_users::update_user,
+    managed_users::delete_user,
+    managed_users::list_shares,
+    managed_users::share,
+    managed_users::unshare,
+    managed_users::get_principal_token,
+    managed_users::create_delegated_token,
+    workspace::list_users,
+    workspace::get_user,
+    platform::get_health,
+    platform::get_openapi,
+}
 
 /// Types that stand in the description for texts of a few words, read from where the words are.
 macro_rules! words {
@@ -159,7 +173,7 @@ pub(crate) struct Name;
 impl PartialSchema for Name {
     fn schema() -> RefOr<Schema> {
         let description = "Not all white space, and without control characters.";
-        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada Lovelace"]).into()
+        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada King"]).into()
     }
 }
 
@@ -291,8 +305,80 @@ impl Modify for Credentials {
 
 /// The description, as JSON.
 pub fn document() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default() + "\n"
+    let mut description = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    // Headers before the answers that have them.
+    for kind in ["headers", "parameters", "responses"] {
+        share(&mut description, kind);
+    }
+    format!("{description:#}\n")
 }
+
+/// Moves what several operations say alike to `components`, where they refer to it. Of those that would have the same name, the most
+/// frequent has it, and the others stay where they are.
+fn share(description: &mut Value, kind: &str) {
+    let mut said: BTreeMap<String, Vec<(usize, Value)>> = BTreeMap::new();
+    for_each(description, kind, |name, part| {
+        let alike = said.entry(name).or_default();
+        match alike.iter_mut().find(|(_, known)| known == part) {
+            Some((times, _)) => *times += 1,
+            None => alike.push((1, part.clone())),
+        }
+    });
+    let most_frequent = |alike: Vec<(usize, Value)>| alike.into_iter().max_by_key(|(times, _)| *times).filter(|(times, _)| *times > 1);
+    let shared: Map<_, _> = said.into_iter().filter_map(|(name, alike)| Some((name, most_frequent(alike)?.1))).collect();
+    for_each(description, kind, |name, part| {
+        if shared.get(&name) == Some(part) {
+            *part = json!({ "$ref": format!("#/components/{kind}/{name}") });
+        }
+    });
+    let mut shared = Value::Object(shared);
+    // The names have done their work.
+    let parts = shared.as_object_mut().into_iter().flat_map(Map::values_mut);
+    parts.for_each(unname);
+    for_each(description, kind, |_, part| unname(part));
+    description["components"][kind] = shared;
+}
+
+fn unname(part: &mut Value) {
+    part.as_object_mut().map(|part| part.remove(NAME));
+}
+
+/// Does something with every header, parameter or refusal of the operations, and the name that it has among `components`.
+fn for_each(description: &mut Value, kind: &str, mut act: impl FnMut(String, &mut Value)) {
+    let paths = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        let contract = pascal_case(operation["tags"][0].as_str().unwrap_or_default());
+        if kind == "parameters" {
+            for parameter in operation.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap_or_default().replace('[', ".").replace(']', "");
+                act(name, parameter);
+            }
+            continue;
+        }
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if kind == "headers" {
+                let headers = response.get_mut(kind).and_then(Value::as_object_mut).into_iter().flatten();
+                headers.for_each(|(name, header)| act(name.clone(), header));
+                continue;
+            }
+            let named = response.get(NAME).and_then(Value::as_str).map(str::to_owned);
+            let status: StatusCode = status.parse().unwrap_or_default();
+            // What an endpoint answers where all is well is its own.
+            if !status.is_success() {
+                let reason = || pascal_case(status.canonical_reason().unwrap_or_default());
+                act(contract.clone() + &named.unwrap_or_else(reason), response);
+            }
+        }
+    }
+}
+
+fn pascal_case(words: &str) -> String {
+    let words = words.split([' ', '-']).filter(|word| *word != "and");
+    words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+/// By which a refusal says its name, where its contract has several of the same status.
+pub(crate) const NAME: &str = "x-name";
 
 #[cfg(test)]
 mod tests {
@@ -306,5 +392,18 @@ mod tests {
             std::fs::write(path, document()).expect("the description is written");
             panic!("openapi.json was behind the handlers. It is written anew: look at the change, and keep it.");
         }
+    }
+
+    #[test]
+    fn no_two_types_have_one_name() {
+        let mut named: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, schema) in named_types() {
+            let schema = json!(schema);
+            let known = named.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert_eq!(*known, schema, "{name} is the name of two types, of which the description holds one");
+        }
+        let description = json!(Description::openapi());
+        let described = description["components"]["schemas"].as_object().expect("there are types");
+        assert!(described.keys().eq(named.keys()), "every type of the description is looked at");
     }
 }

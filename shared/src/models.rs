@@ -10,6 +10,27 @@ use crate::time::Timestamp;
 
 /// A person, or a person managed by another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "00000000-0000-4000-8000-000000000006",
+    "number": 5,
+    "team_id": "00000000-0000-4000-8000-0000000000a1",
+    "team_name": "Acme Robotics",
+    "email": "emi.tanaka@acme-robotics.example",
+    "name": "Emi Tanaka",
+    "first_name": "Emi",
+    "last_name": "Tanaka",
+    "role": "operator",
+    "status": "active",
+    "first_seen": {"at": "2025-05-02T09:30:00.000Z", "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "last_seen": {"at": "2026-05-02T09:28:00.000Z", "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "device_type": "api",
+    "tier": "pro",
+    "quota_tier_id": "pro",
+    "email_verified_at": "2025-05-02T09:30:00.000Z",
+    "created_at": "2025-05-02T09:30:00.000Z",
+    "updated_at": "2025-05-02T09:30:00.000Z",
+    "version": 1
+}))]
 pub struct User {
     /// The identity provider's `sub`, or a UUID of ours for users that it does not know.
     pub id: Uuid,
@@ -711,6 +732,9 @@ words! {
 
 /// A managed user as the manager's own list holds it: a copy of the names, written with them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "00000000-0000-4000-8000-000000000062", "first_name": "Gita", "last_name": "Rao", "display_name": "Gita Rao"
+}))]
 pub struct ManagedUser {
     /// The managed user.
     pub id: Uuid,
@@ -734,7 +758,12 @@ impl From<&User> for ManagedUser {
 
 /// What one user lets another do with their data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(as = AccountShare)]
+#[schema(as = AccountShare, example = json!({
+    "grantor_id": "00000000-0000-4000-8000-000000000002",
+    "grantee_id": "00000000-0000-4000-8000-000000000006",
+    "scopes": ["data:read", "workouts:read"],
+    "created_at": "2026-04-12T09:30:00.000Z"
+}))]
 pub struct Share {
     /// Who shares.
     pub grantor_id: Uuid,
@@ -785,10 +814,9 @@ words! {
 #[schema(example = json!({
     "id": "019de2e1-7b80-7a51-9f0e-3c1d5b8a6e42",
     "at": "2026-05-02T09:30:00.000Z",
-    "actor_id": "00000000-0000-4000-8000-000000000001",
-    "action": "user.suspended",
-    "reason": "Payment failed three times",
-    "changes": {"status": {"before": "active", "after": "suspended"}}
+    "actor_id": "00000000-0000-4000-8000-000000000002",
+    "action": "share.granted",
+    "changes": {"scopes": {"before": null, "after": ["data:read"]}}
 }))]
 pub struct AuditEntry {
     /// The id; ids sort by time.

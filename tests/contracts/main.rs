@@ -1,5 +1,6 @@
 //! Every endpoint of every contract, in every status it can give: whole answers as snapshots, and what the table holds after.
 
+mod description;
 mod directory;
 mod keys;
 mod managed_users;

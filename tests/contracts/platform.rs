@@ -4,7 +4,8 @@ use insta::assert_json_snapshot;
 use local::{TrailingSlash, demo};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Roster, send};
+use tests::lagging::Lagging;
+use tests::{LAG, Roster, send};
 
 use crate::{changes, unchanged};
 
@@ -160,6 +161,23 @@ async fn every_suite_can_run_on_any_dynamodb_and_leaves_no_table_there() {
     roster.check_table().await;
     drop(roster);
     assert_eq!(tables().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_once_their_index_has_followed() {
+    let lagging = Lagging::start(&local::Location::Memory, LAG).await;
+    let roster = Roster::start_with(|options| options.location = local::Location::Endpoint(lagging.endpoint.clone())).await;
+    let body = json!({"details": {"email": "wanda@example.com", "account_id": demo::TEAM}});
+    let list = async || {
+        let path = "/api/admin/user-admin";
+        let request = roster.request(Method::GET, path).bearer_auth(roster.token(demo::ADMIN)).build().expect("a request");
+        let response = reqwest::Client::builder().no_proxy().build().expect("a client").execute(request).await.expect("an answer");
+        response.text().await.expect("a list").contains("wanda@example.com")
+    };
+    roster.call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body).await.expect(200);
+    assert!(!list().await, "the index follows at once");
+    assert!(roster.get("/api/admin/user-admin", demo::ADMIN).await.expect(200).text.contains("wanda@example.com"));
+    assert!(list().await);
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
 pub mod checks;
+pub mod lagging;
 pub mod runtime_api;
 pub mod start;
 pub mod team;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local::{Location, Options, Server, TrailingSlash};
@@ -19,8 +20,14 @@ use shared::table::{Item, Key, Sequence};
 use shared::{Clock, Timestamp};
 use uuid::Uuid;
 
-/// The environment variable that names another DynamoDB for the suites, by its address: the cloud's, or an emulator's.
+use crate::lagging::Lagging;
+
+/// The environment variable that names another DynamoDB for the suites, by its address: the cloud's, or an emulator's. `lagging` is
+/// an embedded one whose indexes follow late.
 pub const ENDPOINT_VARIABLE: &str = "ROSTER_TEST_DYNAMODB";
+
+/// How late.
+pub const LAG: Duration = Duration::from_millis(100);
 
 /// When every test begins: 2026-05-02T09:30:00Z, in milliseconds.
 pub const START: i64 = 1_777_714_200_000;
@@ -33,7 +40,11 @@ pub struct Roster {
     pub table: String,
     http: reqwest::Client,
     now: Arc<AtomicI64>,
+    lagging: Option<Lagging>,
 }
+
+/// The tables whose indexes may lag, by the port of the server that reads them.
+static LAGGING: Mutex<BTreeMap<u16, Table>> = Mutex::new(BTreeMap::new());
 
 impl Roster {
     /// A server with the demo data.
@@ -62,7 +73,9 @@ impl Roster {
             vault: None,
         };
         // Any DynamoDB that the user names: then each test has a table of its own, which goes with it.
-        if let Ok(endpoint) = std::env::var(ENDPOINT_VARIABLE) {
+        let named = std::env::var(ENDPOINT_VARIABLE).ok();
+        let is_lagging = named.as_deref() == Some("lagging");
+        if let Some(endpoint) = named.filter(|_| !is_lagging) {
             options.location = Location::Endpoint(endpoint);
         }
         adjust(&mut options);
@@ -74,9 +87,30 @@ impl Roster {
         if options.demo && matches!(options.location, Location::Memory) && options.clock.now() == Timestamp::from_millisecond(START) {
             options.location = Location::CopyOf(demo_database(options.clone()).await);
         }
+        let mut lagging = None;
+        if is_lagging && matches!(options.location, Location::Memory | Location::CopyOf(_)) {
+            let database = lagging.insert(Lagging::start(&options.location, LAG).await);
+            options.location = Location::Endpoint(database.endpoint.clone());
+        }
+        let elsewhere = matches!(options.location, Location::Endpoint(_));
         let server = Server::start(options).await.expect("the server starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { server, table, http, now }
+        let roster = Self { server, table, http, now, lagging };
+        if elsewhere {
+            LAGGING.lock().expect("the tables").insert(roster.server.address.port(), roster.table());
+        }
+        roster
+    }
+
+    fn table(&self) -> Table {
+        Table { client: self.server.data.client.clone(), name: self.table.clone(), written: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// Waits until the indexes show what the table holds: after writes that no request made. After those of requests, the next waits.
+    pub async fn settled(&self) {
+        if self.server.data.database.guard.is_none() {
+            self.table().settled().await;
+        }
     }
 
     /// The time that the server is told.
@@ -130,28 +164,8 @@ impl Roster {
     /// The whole table, in the order of its keys, without the counts of places, which follow from it: [`Self::check_table`] looks at
     /// those.
     pub async fn items(&self) -> Vec<Map<String, Value>> {
-        let mut items = Vec::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .server
-                .data
-                .client
-                .scan()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .expect("the table is read");
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        let follows = |item: &Item| item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#"));
-        items.retain(|item| !follows(item));
+        let mut items = self.table().scan(None).await;
+        items.retain(|item| !item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#")));
         let mut items: Vec<Map<String, Value>> =
             items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
         items.sort_by_key(|item| (item["pk"].as_str().map(str::to_owned), item["sk"].as_str().map(str::to_owned)));
@@ -280,10 +294,67 @@ impl Roster {
     }
 }
 
+/// A table.
+#[derive(Clone)]
+struct Table {
+    client: shared::dynamodb::Client,
+    name: String,
+    /// Whether something may have been written since the indexes were last looked at.
+    written: Arc<AtomicBool>,
+}
+
+impl Table {
+    /// All that it holds, or that an index of it does.
+    async fn scan(&self, index: Option<&str>) -> Vec<Item> {
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let request = self.client.scan().table_name(&self.name).consistent_read(index.is_none());
+            let page = request.set_index_name(index.map(str::to_owned)).set_exclusive_start_key(start).send().await;
+            let page = page.expect("the table is read");
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// Waits until the indexes show what the table holds, but not for ever: others may be writing.
+    async fn settled(&self) {
+        let end = tokio::time::Instant::now() + Duration::from_secs(10);
+        while !self.is_settled().await && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn is_settled(&self) -> bool {
+        let description = self.client.describe_table().table_name(&self.name).send().await.expect("the table is there").table;
+        let indexes = description.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+        let items = self.scan(None).await;
+        for index in indexes {
+            let keys: Vec<&str> = index.key_schema().iter().map(|key| key.attribute_name()).collect();
+            let key = |item: &Item| [&item["pk"], &item["sk"]].map(|part| part.as_s().cloned().unwrap_or_default());
+            let shown: Vec<Item> = self.scan(index.index_name()).await;
+            let shown: BTreeMap<_, _> = shown.iter().map(|item| (key(item), item)).collect();
+            let indexed: Vec<&Item> = items.iter().filter(|item| keys.iter().all(|key| item.contains_key(*key))).collect();
+            // What an index shows of an item is all of it or a part.
+            let is_shown =
+                |item: &&Item| shown.get(&key(item)).is_some_and(|shown| shown.iter().all(|(name, value)| item.get(name) == Some(value)));
+            let projected = index.projection().and_then(|projection| projection.non_key_attributes.clone()).unwrap_or_default();
+            let is_whole = |item: &&Item| projected.iter().all(|name| shown[&key(item)].contains_key(name) == item.contains_key(name));
+            if indexed.len() != shown.len() || !indexed.iter().all(|item| is_shown(item) && is_whole(item)) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 impl Drop for Roster {
     /// Deletes the table, where it stands in a DynamoDB that outlives the test.
     fn drop(&mut self) {
-        if self.server.data.database.guard.is_some() {
+        LAGGING.lock().expect("the tables").remove(&self.server.address.port());
+        if self.server.data.database.guard.is_some() || self.lagging.is_some() {
             return;
         }
         let (client, table) = (self.server.data.client.clone(), self.table.clone());
@@ -328,9 +399,21 @@ pub fn sign(claims: &Value) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256), claims, &key).expect("claims are signed")
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request, once the indexes show what the table holds, and reads the whole answer.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("the server answers");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let table = request.url().port().and_then(|port| LAGGING.lock().expect("the tables").get(&port).cloned());
+    if let Some(table) = &table
+        && table.written.swap(false, Ordering::SeqCst)
+    {
+        table.settled().await;
+    }
+    let response = client.execute(request).await.expect("the server answers");
+    if let Some(table) = table {
+        let timing = response.headers().get("server-timing").and_then(|timing| timing.to_str().ok()).unwrap_or_default();
+        table.written.fetch_or(!timing.contains("write_units;desc=\"0\""), Ordering::SeqCst);
+    }
     let status = response.status().as_u16();
     let headers = response
         .headers()

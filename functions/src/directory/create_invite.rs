@@ -14,7 +14,9 @@ use crate::{Context, Request, Response};
 
 /// Who is to be invited.
 #[derive(ToSchema)]
-#[schema(as = AdminUserInvitation)]
+#[schema(as = AdminUserInvitation, example = json!({
+    "details": {"email": "ada@example.com", "account_id": "00000000-0000-4000-8000-0000000000a1"}
+}))]
 #[allow(dead_code)]
 struct Input {
     details: Invitation,

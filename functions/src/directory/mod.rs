@@ -42,7 +42,16 @@ pub struct Row {
 
 /// A user as this contract lists it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdminUserSummary)]
+#[schema(as = AdminUserSummary, example = json!({
+    "account_id": "00000000-0000-4000-8000-0000000000a1",
+    "claims": {},
+    "first_seen": {"at": 1744882200, "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "id": "00000000-0000-4000-8000-000000000003",
+    "last_seen": {"at": 1777714080, "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "status": "extant",
+    "title": "bela.kovacs@acme-robotics.example",
+    "type": "admin_user"
+}))]
 pub struct Summary {
     account_id: Uuid,
     claims: BTreeMap<String, String>,
@@ -114,7 +123,19 @@ impl From<&User> for Row {
 
 /// A user in full.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdminUser)]
+#[schema(as = AdminUser, example = json!({
+    "account_id": "00000000-0000-4000-8000-0000000000a1",
+    "claims": {},
+    "first_seen": {"at": 1744882200, "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "id": "00000000-0000-4000-8000-000000000003",
+    "last_seen": {"at": 1777714080, "remote_ip": "203.0.113.7", "user_agent": "curl/8.14.1"},
+    "status": "extant",
+    "title": "bela.kovacs@acme-robotics.example",
+    "type": "admin_user",
+    "name": "Bela Kovacs",
+    "job_title": null,
+    "profile_completed_at": null
+}))]
 struct Details {
     #[serde(flatten)]
     summary: Summary,
@@ -171,7 +192,16 @@ fn details(request: &Request) -> Result<Map<String, Value>> {
 
 /// An invite as this contract shows it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdminUserInvite)]
+#[schema(as = AdminUserInvite, example = json!({
+    "account_id": "00000000-0000-4000-8000-0000000000a1",
+    "created_at": 1777714200,
+    "email": "ada@example.com",
+    "id": "019de2e1-7b80-7a51-9f0e-3c1d5b8a6e42",
+    "status": "pending",
+    "title": "ada@example.com",
+    "type": "admin_user_invite",
+    "updated_at": 1777714200
+}))]
 struct InviteBody {
     account_id: Uuid,
     /// In Unix seconds.
@@ -211,7 +241,9 @@ fn invite_answer(invite: &Invite) -> Response {
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DirectoryError)]
+#[schema(as = DirectoryError, example = json!({
+    "status": "error", "code": "not_permitted", "message": "Only an administrator of the team may do this."
+}))]
 pub struct ErrorBody {
     #[schema(inline, value_type = ErrorWord)]
     status: &'static str,

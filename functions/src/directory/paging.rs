@@ -122,6 +122,10 @@ impl From<&Parameters> for Sorting {
 
 /// Where the page stands in the whole list.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "item_count": 1, "item_end": 1, "item_start": 1, "next_page_offset": null, "page_count": 1, "page_index": 1, "page_offset": 0, "page_size": 10,
+    "previous_page_offset": null
+}))]
 pub struct Pagination {
     /// Of the whole list, past its end too.
     item_count: u64,

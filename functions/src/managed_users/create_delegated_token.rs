@@ -15,7 +15,7 @@ use crate::{Context, Request, Response};
 
 /// For whom a token is to be made.
 #[derive(ToSchema)]
-#[schema(as = DelegatedTokenInput)]
+#[schema(as = DelegatedTokenInput, example = json!({"sub": "00000000-0000-4000-8000-000000000061", "scopes": ["data:read"]}))]
 #[allow(dead_code)]
 struct Input {
     /// The id of a user whom the caller manages, or who shares with the caller.

@@ -31,9 +31,7 @@ struct Input {
     responses(
         (status = 200, description = "The user", body = UserResponse, headers(("etag", description = "The user's version"))),
         (status = 409, description = "The same request is still running, or its answer cannot be given again", body = ErrorBody),
-        (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody, example = json!({
-            "detail": [{"loc": ["body", "first_name"], "msg": "Field required", "type": "missing"}]
-        })),
+        (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody),
         Refusals,
     ),
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),

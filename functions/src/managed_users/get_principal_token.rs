@@ -16,15 +16,7 @@ use crate::{Context, Request, Response};
     tag = "managed users",
     operation_id = "managed_users.get_principal_token",
     responses(
-        (status = 200, description = "The token; with a delegated one, a token for the user to whom it was given", body = TokenResponse, headers(("cache-control", description = "`no-store`")),
-            example = json!({
-                "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
-                "token_type": "Bearer",
-                "expires_in": 3540,
-                "refresh_token": null,
-                "scope": "data:read data:write profile",
-                "id_token": null
-            })),
+        (status = 200, description = "The token; with a delegated one, a token for the user to whom it was given", body = TokenResponse, headers(("cache-control", description = "`no-store`"))),
         Refusals,
     ),
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),

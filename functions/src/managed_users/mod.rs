@@ -30,6 +30,15 @@ pub const CONTRACT: Contract = Contract { base_path: "/api/v1", places: Places::
 
 /// A user as this contract shows it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "00000000-0000-4000-8000-000000000062",
+    "first_name": "Gita",
+    "last_name": "Rao",
+    "admin": false,
+    "registered_at": "2026-03-10T09:30:00.000Z",
+    "display_name": "Gita Rao",
+    "is_managed": true
+}))]
 pub struct UserResponse {
     id: Uuid,
     #[schema(required)]
@@ -97,7 +106,9 @@ fn scopes(fields: &Map<String, Value>, allowed: &'static [&'static str]) -> Resu
 
 /// A share as its giver sees it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Share)]
+#[schema(as = Share, example = json!({
+    "user_id": "00000000-0000-4000-8000-000000000005", "scopes": ["data:read"], "created_at": "2026-04-12T09:30:00.000Z"
+}))]
 struct ShareBody {
     /// Who is let in.
     user_id: Uuid,
@@ -114,6 +125,14 @@ impl From<Share> for ShareBody {
 
 /// A token, as OAuth answers it (RFC 6749, section 5.1).
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+    "token_type": "Bearer",
+    "expires_in": 3540,
+    "refresh_token": null,
+    "scope": "data:read data:write profile",
+    "id_token": null
+}))]
 struct TokenResponse {
     access_token: String,
     #[schema(inline, value_type = TokenType)]
@@ -171,14 +190,17 @@ fn not_found() -> Error {
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ManagedUsersError)]
+#[schema(as = ManagedUsersError, example = json!({"detail": "There is no managed user of that id."}))]
 pub struct ErrorBody {
     detail: String,
 }
 
 /// An error in this contract's body, where inputs are wrong.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = HTTPValidationError)]
+#[schema(as = HTTPValidationError, example = json!({"detail": [
+        {"loc": ["body", "first_name"], "msg": "Input should be a valid string", "type": "string_type"},
+        {"loc": ["body", "last_name"], "msg": "Field required", "type": "missing"}
+    ]}))]
 pub struct ValidationErrorBody {
     detail: Vec<ValidationError>,
 }

@@ -13,7 +13,7 @@ use crate::{Context, Request, Response};
 
 /// The names that change: what is absent stays, null clears it.
 #[derive(ToSchema)]
-#[schema(as = ManagedUserUpdate)]
+#[schema(as = ManagedUserUpdate, example = json!({"first_name": "Ada", "last_name": null}))]
 #[allow(dead_code)]
 struct Input {
     first_name: Option<Name>,
@@ -22,7 +22,7 @@ struct Input {
 
 /// The names that change, as a form: a field that is absent or empty stays.
 #[derive(ToSchema)]
-#[schema(as = ManagedUserUpdateForm)]
+#[schema(as = ManagedUserUpdateForm, example = json!({"first_name": "Ada", "last_name": "King"}))]
 #[allow(dead_code)]
 struct Form {
     #[schema(required = false)]

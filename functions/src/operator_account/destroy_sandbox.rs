@@ -16,7 +16,7 @@ use crate::{Context, Request, Response, json};
     path = "/v1/sandboxes/{sandbox_id}",
     tag = "operator and account",
     operation_id = "operator_account.destroy_sandbox",
-    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0019de2dfa1c0009")),
+    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0000000000000009")),
     responses(
         (status = 200, description = "The sandbox, destroyed", body = Sandbox),
         Unauthorized,

@@ -33,13 +33,14 @@ use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, Usage
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use std::collections::BTreeMap;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::entity_tag::tagged;
-use crate::openapi::{Text, words};
+use crate::openapi::{NAME, Text, words};
 use crate::request::{optional_json_object, path_id, text};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -323,7 +324,11 @@ const MOST_REASON: usize = 1000;
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OperatorAccountError)]
+#[schema(as = OperatorAccountError, example = json!({
+    "error": "This request needs a credential: send `Authorization: Bearer <token or API key>`.",
+    "code": "unauthorized",
+    "request_id": "9c40958a-daac-400e-98fb-3bb438567008"
+}))]
 pub struct ErrorBody<'a> {
     /// For people.
     error: String,
@@ -372,7 +377,7 @@ macro_rules! refusals {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-                BTreeMap::from([($status.to_string(), refusal($when, &[$($code),+]).into())])
+                BTreeMap::from([($status.to_string(), refusal(stringify!($name), $when, &[$($code),+]).into())])
             }
         })+
     };
@@ -409,12 +414,13 @@ refusals! {
     QuotaExceeded: 429, "A quota of the team is used up: the text names the figure.", ["QUOTA_EXCEEDED"];
 }
 
-fn refusal(when: &str, codes: &[&str]) -> utoipa::openapi::Response {
+fn refusal(name: &str, when: &str, codes: &[&str]) -> utoipa::openapi::Response {
     let codes = ObjectBuilder::new().property("code", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec())));
     let body = AllOfBuilder::new().item(Ref::from_schema_name(ErrorBody::name())).item(codes);
     ResponseBuilder::new()
         .description(when)
         .content("application/json", ContentBuilder::new().schema(Some(Schema::from(body.build()))).build())
+        .extensions(Some(ExtensionsBuilder::new().add(NAME, name).build()))
         .build()
 }
 

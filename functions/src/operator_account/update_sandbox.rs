@@ -19,7 +19,7 @@ use crate::{Context, Request, Response, json};
     path = "/v1/sandboxes/{sandbox_id}",
     tag = "operator and account",
     operation_id = "operator_account.update_sandbox",
-    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0019de2dfa1c0009")),
+    params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0000000000000008")),
     request_body = SandboxChangeInput,
     responses(
         (status = 200, description = "The sandbox", body = Sandbox),

@@ -11,6 +11,7 @@ use crate::{Context, Request, Response, json};
 /// The administrators of a team.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"password": 0, "noPassword": 7, "service": 1}))]
 struct AdminCount {
     /// Always 0: nobody has a password here.
     password: u64,

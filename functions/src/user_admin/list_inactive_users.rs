@@ -26,6 +26,14 @@ struct Answer {
 /// Someone who was not seen.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": 10,
+    "name": "Jonas Weber",
+    "email": "jonas.weber@acme-robotics.example",
+    "seenAt": null,
+    "createdAt": "2025-05-27T09:30:00.000Z",
+    "patSeenAt": null
+}))]
 struct InactiveUser {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]

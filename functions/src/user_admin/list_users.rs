@@ -25,6 +25,12 @@ struct Answer {
 
 /// A root role.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": 2,
+    "name": "Editor",
+    "type": "root",
+    "description": "Works with everything in the instance but its users and settings."
+}))]
 struct RootRole {
     #[schema(minimum = 1, maximum = 3)]
     id: u8,

@@ -32,7 +32,17 @@ pub const CONTRACT: Contract = Contract { base_path: "/api/admin/user-admin", pl
 #[derive(Debug, Serialize, ToSchema)]
 // As published: nothing else.
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = TeamUser)]
+#[schema(as = TeamUser, example = json!({
+    "id": 2,
+    "name": "Bela Kovacs",
+    "email": "bela.kovacs@acme-robotics.example",
+    "loginAttempts": 0,
+    "rootRole": 2,
+    "seenAt": "2026-05-02T09:28:00.000Z",
+    "createdAt": "2025-04-17T09:30:00.000Z",
+    "accountType": "User",
+    "permissions": []
+}))]
 pub struct UserBody {
     /// The number in the team.
     id: u64,
@@ -197,7 +207,12 @@ fn role(value: Option<&Value>) -> Result<Option<Role>, Issue> {
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = UserAdminError)]
+#[schema(as = UserAdminError, example = json!({
+    "id": "9c40958a-daac-400e-98fb-3bb438567008",
+    "name": "PermissionError",
+    "message": "Only an administrator of the team may do this.",
+    "permissions": ["ADMIN"]
+}))]
 pub struct ErrorBody {
     /// By which the error is found in the log.
     id: Uuid,

@@ -17,7 +17,7 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 2..=255;
 /// A user as colleagues find them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = FoundUser)]
+#[schema(as = FoundUser, example = json!({"id": 4, "name": "Dara Sok", "email": "dara.sok@acme-robotics.example"}))]
 struct Found {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]

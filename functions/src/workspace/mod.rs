@@ -51,7 +51,21 @@ fn entry(user: User) -> Entry<Row> {
 /// A user as this contract shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = WorkspaceUser)]
+#[schema(as = WorkspaceUser, example = json!({
+    "id": "00000000-0000-4000-8000-000000000002",
+    "legacyId": 1,
+    "legacyViewAll": false,
+    "workspaceName": "Acme Robotics",
+    "name": "Ada Nordmann",
+    "deviceUserId": "device-0002",
+    "deviceType": "PSD",
+    "role": "ADMIN",
+    "pubKey": "04a34b99f22c790c4e36b2b3c2c35a36db06226e41c692fc82b8b56ac1c540c5bd",
+    "status": "ACTIVE",
+    "isSuspended": false,
+    "createdAt": "2025-04-12T09:30:00.000Z",
+    "updatedAt": "2025-04-12T09:30:00.000Z"
+}))]
 pub struct UserBody {
     id: Uuid,
     /// The number in the workspace.
@@ -122,7 +136,7 @@ words! {
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WorkspaceError)]
+#[schema(as = WorkspaceError, example = json!({"message": "There is no such user in this workspace.", "code": "NOT_FOUND"}))]
 pub struct ErrorBody {
     message: String,
     #[schema(inline, value_type = ErrorCode)]
