@@ -35,10 +35,14 @@ async fn start() -> Result<(), Error> {
     let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
     let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
     let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog { stage }), Clock::system()).await?);
-    // Opens the connection before the first poll. That poll ends Lambda's initialisation: afterwards the processor is a share by the memory (a
-    // seventh at 256 MB), and where no request waits the process is frozen, which a handshake under way would not survive. Should the read
-    // fail, the first request says so.
-    let _ = app.store.reach().await;
+    // Opens the connection beside the first poll, which mostly brings a request at once: what that does before it reads, and the handshake, go on
+    // together. Where the process is frozen meanwhile, the connection fails later on, and the first request opens another.
+    let reached = app.clone();
+    tokio::spawn(async move {
+        // The poll goes out first.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let _ = reached.store.reach().await;
+    });
     match work {
         Work::Purge => {
             lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
