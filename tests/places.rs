@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use functions::stream::count_places;
 use futures::future::join_all;
-use local::demo::{ADMIN, TEAM};
+use local::demo::{ADMIN, PLATFORM_OPERATOR, TEAM};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::dynamodb::Meter;
 use shared::models::{DeviceType, Role, Seen, Status, User};
 use shared::table::{Order, Sequence, compare};
 use tests::Roster;
@@ -261,5 +262,48 @@ async fn the_counts_are_made_anew_from_the_indexes() {
     roster.check_table().await;
     check_lists(&roster, &dice).await;
     change(&roster, &dice).await;
+    roster.check_table().await;
+}
+
+/// What a change costs in all: its request, and the counting after it, where no other change shares the batch.
+#[tokio::test]
+async fn a_change_costs_no_more_than_its_budget_with_the_counting() {
+    let roster = Roster::start().await;
+    let dice = Dice(AtomicU64::new(6));
+    let stream = roster.server.data.stream.as_ref().expect("the database is embedded");
+    let users = team_of(&roster, 1000, &dice).await;
+    stream.settle().await.expect("counted");
+    // Without the local gateway, which hands the changes over.
+    let request = async |handler: &str, method: &str, path: &str, by: Uuid, body: Value, status: u16| {
+        let id = path.split('/').nth(4).unwrap_or_default();
+        let event = json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false, "body": body.to_string(),
+            "headers": {"authorization": format!("Bearer {}", roster.token(by)), "content-type": "application/json", "user-agent": "x".repeat(120)},
+            "pathParameters": {"user_id": id},
+            "requestContext": {"http": {"method": method, "path": path, "sourceIp": "192.0.2.1"}, "stage": "$default"},
+        });
+        let request = functions::gateway::request(serde_json::from_value(event).expect("an event"));
+        let (answer, cost) = functions::handler(handler).expect("a handler").answer(&roster.server.app, request).await;
+        assert_eq!(answer.status(), status, "{handler}: {answer:?}");
+        let batch = serde_json::from_value(stream.take().expect("changes")).expect("a batch");
+        let (counted, counting) = Meter::measure(count_places::run(&roster.server.data.store, batch, roster.now())).await;
+        counted.expect("the places are counted");
+        (cost.write_units, counting.write_units)
+    };
+    let body = |n: u32| json!({"email": format!("new.person{n}@example.com"), "name": "New Person", "rootRole": 2});
+    let create = async |n| request("user_admin.create_user", "POST", "/api/admin/user-admin", ADMIN, body(n), 201).await;
+    // The first one is also the administrator's sighting, and takes numbers for the next ones.
+    roster.advance(3600);
+    create(0).await;
+    let made = create(1).await;
+    let active = everyone(&roster).await.into_iter().find(|user| user.status == Status::Active && users.contains(&user.id)).expect("a user");
+    let seen = request("workspace.get_user", "GET", "/users/me", active.id, Value::Null, 200).await;
+    let path = format!("/v1/admin/users/{}/suspend", active.id);
+    request("workspace.get_user", "GET", "/users/me", PLATFORM_OPERATOR, Value::Null, 200).await;
+    let suspended = request("operator_account.suspend_user", "POST", &path, PLATFORM_OPERATOR, json!({"reason": "x"}), 200).await;
+    for (what, (request, counting), budget) in [("a create", made, 40.0), ("a sighting", seen, 10.0), ("a suspension", suspended, 60.0)] {
+        println!("{what:15} {request} write units, and {counting} for the counting: {} of {budget}", request + counting);
+        assert!(request + counting <= budget, "{what}: {request} + {counting}");
+    }
     roster.check_table().await;
 }
