@@ -25,6 +25,7 @@ pub fn lines(path: &Path, title: &str, y_label: &str, series: &[(String, Vec<(f6
     let mut chart = ChartBuilder::on(&area)
         .caption(title, (FONT, 18))
         .margin(12)
+        .margin_right(40)
         .x_label_area_size(42)
         .y_label_area_size(60)
         .build_cartesian_2d((first..last.max(first * 10.0)).log_scale(), (1.0..highest).log_scale())

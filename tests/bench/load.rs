@@ -21,6 +21,8 @@ use crate::{chart, root, token};
 
 const USERS: u32 = 10_000;
 const CONNECTIONS: usize = 8;
+/// The number of the first of them: those before are of the demo data.
+const FIRST_NUMBER: u64 = 41;
 
 /// A request under load: the n-th of many.
 struct Load {
@@ -39,7 +41,7 @@ fn spread(n: u64) -> u64 {
 fn loads() -> Vec<Load> {
     let get = |name, caller, path| Load { name, method: Method::GET, caller, path, body: |_| String::new() };
     vec![
-        get("GET `/api/admin/user-admin/{id}`", demo::ADMIN, |n| format!("/api/admin/user-admin/{}", 1 + spread(n))),
+        get("GET `/api/admin/user-admin/{id}`", demo::ADMIN, |n| format!("/api/admin/user-admin/{}", FIRST_NUMBER + spread(n))),
         get("GET `/api/v1/admin_user`, a page of 10 at the start", demo::ADMIN, |_| directory_page(0)),
         get("GET `/api/v1/admin_user`, a page of 10 anywhere", demo::ADMIN, |n| directory_page(spread(n))),
         get("GET `/users/me`", demo::VIEWER, |_| "/users/me".to_owned()),
