@@ -279,7 +279,7 @@ async fn a_change_costs_no_more_than_its_budget_with_the_counting() {
         let event = json!({
             "version": "2.0", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false, "body": body.to_string(),
             "headers": {"authorization": format!("Bearer {}", roster.token(by)), "content-type": "application/json", "user-agent": "x".repeat(120)},
-            "pathParameters": {"user_id": id},
+            "pathParameters": {"user_id": id, "id": "me"},
             "requestContext": {"http": {"method": method, "path": path, "sourceIp": "192.0.2.1"}, "stage": "$default"},
         });
         let request = functions::gateway::request(serde_json::from_value(event).expect("an event"));
@@ -296,7 +296,8 @@ async fn a_change_costs_no_more_than_its_budget_with_the_counting() {
     roster.advance(3600);
     create(0).await;
     let made = create(1).await;
-    let active = everyone(&roster).await.into_iter().find(|user| user.status == Status::Active && users.contains(&user.id)).expect("a user");
+    let active =
+        everyone(&roster).await.into_iter().find(|user| user.status == Status::Active && users.contains(&user.id)).expect("a user");
     let seen = request("workspace.get_user", "GET", "/users/me", active.id, Value::Null, 200).await;
     let path = format!("/v1/admin/users/{}/suspend", active.id);
     request("workspace.get_user", "GET", "/users/me", PLATFORM_OPERATOR, Value::Null, 200).await;
