@@ -75,7 +75,11 @@ async fn signed_up_meanwhile(context: &Context, token: &VerifiedToken) -> Result
 /// Signs up someone whose email is another user's: one who was invited by it, under an id of ours, joins that team.
 async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result<Response> {
     let email = new.email.as_deref().unwrap_or_default();
-    let invited = context.store().holder_of(email, token).await?.filter(|user| user.status == Status::Invited);
+    let holder = context.store().holder_of(email, token).await?;
+    if holder.as_ref().is_some_and(|holder| holder.id == new.id) {
+        return signed_up_meanwhile(context, token).await;
+    }
+    let invited = holder.filter(|user| user.status == Status::Invited);
     let taken = || Error::Conflict("Another account has this email. Sign in to that one, or use another email.".into());
     let invited = invited.ok_or_else(taken)?;
     let claims = token.claims()?;
@@ -89,7 +93,10 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
     let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });
     match context.store().sign_up_invited(&invited, &user, &context.act(user.id, "user.signed_up"), answer).await {
         Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, token).await,
-        Err(WriteError::Refused(Refusal::Changed)) => Err(Error::Conflict("The invitation changed meanwhile. Try again.".into())),
+        Err(WriteError::Refused(Refusal::Changed)) => match context.store().own_user(token).await? {
+            Some(user) => existing(context, claims, user).await,
+            None => Err(Error::Conflict("The invitation changed meanwhile. Try again.".into())),
+        },
         outcome => Ok(outcome?),
     }
 }

@@ -241,6 +241,18 @@ fn plan(cells: &[Cell], part: &Part, ways: &[Vec<Source>], descending: bool) -> 
     plans.min_by_key(Plan::cost).unwrap_or(Plan { edge: Edge::From(String::new()), skip: 0, is_turned: false, ranges: Vec::new() })
 }
 
+/// A text that stands behind every place, and no place has.
+const LAST: char = '\u{10ffff}';
+
+/// A text behind every place that is before this one: `BETWEEN` includes its ends.
+fn just_before(place: &str) -> String {
+    let mut text = place.to_owned();
+    if let Some(before) = text.pop().and_then(|last| (0..u32::from(last)).rev().find_map(char::from_u32)) {
+        text.extend([before, LAST]);
+    }
+    text
+}
+
 /// The side of a cell from which it is read.
 fn edge(cells: &[Cell], cell: &Cell, forward: bool) -> Edge {
     let place = cells.iter().position(|known| std::ptr::eq(known, cell)).unwrap_or_default();
@@ -404,12 +416,10 @@ impl Store {
 
     /// So many entries of one range, of which those of the classes are kept, with their places.
     async fn entries(&self, source: &Source, edge: &Edge, limit: u64, classes: Classes) -> Result<Vec<(String, Item)>> {
-        let end = |prefix: &str| format!("{prefix}\u{10ffff}");
         let (low, high) = match edge {
-            Edge::From(from) => (format!("{}{from}", source.prefix), end(&source.prefix)),
-            Edge::Before(place) => {
-                (source.prefix.clone(), place.as_ref().map_or_else(|| end(&source.prefix), |place| format!("{}{place}", source.prefix)))
-            }
+            Edge::From(from) => (format!("{}{from}", source.prefix), format!("{}{LAST}", source.prefix)),
+            Edge::Before(None) => (source.prefix.clone(), format!("{}{LAST}", source.prefix)),
+            Edge::Before(Some(place)) => (source.prefix.clone(), format!("{}{}", source.prefix, just_before(place))),
         };
         let mut left = limit;
         let mut start = None;
@@ -438,11 +448,7 @@ impl Store {
             for item in output.items.unwrap_or_default() {
                 let place = item.get(source.index.sort).and_then(|sort| sort.as_s().ok()?.strip_prefix(&source.prefix)).map(str::to_owned);
                 let place = place.ok_or_else(|| Error::internal("an index entry of no place"))?;
-                match edge {
-                    // The range includes its end.
-                    Edge::Before(Some(end)) if place == *end => left += 1,
-                    _ => found.push((place, item)),
-                }
+                found.push((place, item));
             }
             start = output.last_evaluated_key;
             if start.is_none() {
@@ -494,5 +500,19 @@ impl Store {
         let mut users: Vec<User> = self.get_many(&keys, Freshness::Strong).await?;
         users.retain(|user| user.team_id == access.team_id());
         Ok(users)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::just_before;
+
+    #[test]
+    fn what_is_before_a_place_is_before_its_end() {
+        for (before, place) in
+            [("a", "b"), ("ab", "b"), ("a\u{1f}f", "ab"), ("", "\0"), ("\u{d7ff}x", "\u{e000}"), ("118zzz", "119"), ("11", "119")]
+        {
+            assert!(before <= just_before(place).as_str() && just_before(place).as_str() < place, "{before:?} {place:?}");
+        }
     }
 }
