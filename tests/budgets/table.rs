@@ -161,9 +161,9 @@ async fn costs() -> BTreeMap<String, Cost> {
     for how in ["with an Idempotency-Key", "sent again under its Idempotency-Key"] {
         note(&format!("managed_users.create_user, {how}"), play(&roster, "managed_users.create_user", keyed.clone()).await.1);
     }
-    let by_key = || roster.request(Method::GET, "/users/me").bearer_auth(demo::api_key_text(demo::ADMIN, 1).reveal());
+    let by_key = roster.request(Method::GET, "/users/me").bearer_auth(demo::api_key_text(demo::ADMIN, 1).reveal());
     note("workspace.get_user, oneself", roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into());
-    note("workspace.get_user, oneself by API key", send(by_key()).await.expect(200).cost().into());
+    note("workspace.get_user, oneself by API key", send(by_key).await.expect(200).cost().into());
     // Nobody was seen for so long.
     roster.advance(3600);
     note("workspace.get_user, oneself, noting that one was seen", roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into());
