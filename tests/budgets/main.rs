@@ -1,7 +1,8 @@
 //! What requests cost in DynamoDB, by the local server's `server-timing`: the budgets hold on any machine, as they are counted.
 
+mod table;
+
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use local::{demo, import};
 use reqwest::Method;
@@ -9,24 +10,10 @@ use serde_json::json;
 use tests::{Cost, Roster, send};
 use uuid::Uuid;
 
-/// A team of so many users, of whom `demo::ADMIN` is an administrator. Ids are spread as the provider's are.
+/// A team of so many users, of whom `demo::ADMIN` is an administrator.
 async fn team_of(users: u32) -> Roster {
     let roster = Roster::empty().await;
-    let mut file = tempfile::NamedTempFile::with_suffix(".jsonl").expect("a file");
-    for n in 0..users {
-        let spread = Uuid::new_v5(&Uuid::NAMESPACE_OID, &n.to_be_bytes());
-        let line = json!({
-            "id": if n == 0 { demo::ADMIN } else { spread },
-            "email": format!("person.{n}@example.com"),
-            "name": format!("Person {:06}", u64::from(n) * 7919 % 1_000_003),
-            "role": if n % 10 == 0 { "admin" } else if n % 3 == 0 { "operator" } else { "viewer" },
-            "status": if n % 20 == 7 { "suspended" } else if n % 25 == 9 { "invited" } else { "active" },
-            "device_type": if n % 4 == 1 { "psd" } else { "api" },
-            "created_at": format!("2026-{:02}-{:02}T{:02}:{:02}:00Z", 1 + n % 4, 1 + n % 28, n % 24, n % 60),
-            "last_seen_at": if n == 0 { roster.now().to_string() } else { format!("2026-04-{:02}T{:02}:{:02}:00Z", 1 + n % 28, n % 24, n % 60) },
-        });
-        writeln!(file, "{line}").expect("a line");
-    }
+    let file = tests::team::file(0..users, roster.now()).expect("a file of users");
     let report = import::file(&roster.server.data, file.path(), demo::TEAM, roster.now(), false).await.expect("the import");
     assert_eq!(report.imported, u64::from(users));
     roster
