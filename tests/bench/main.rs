@@ -9,6 +9,7 @@ mod growth;
 mod load;
 mod report;
 mod server;
+mod start;
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ struct Arguments {
 }
 
 /// The sections by their names, in the report's order.
-const SECTIONS: [&str; 3] = ["endpoints", "growth", "load"];
+const SECTIONS: [&str; 4] = ["endpoints", "growth", "start", "load"];
 
 /// The repository.
 fn root() -> &'static Path {
@@ -74,6 +75,7 @@ async fn main() {
         }
         let section: Section = match name {
             "endpoints" => endpoints::measure(&server).await,
+            "start" => start::measure().await,
             "growth" => growth::measure(if arguments.million { 1_000_000 } else { arguments.users }, &server).await,
             _ => load::measure(&server, arguments.seconds),
         };

@@ -42,6 +42,21 @@ pub fn quantile(values: &[Duration], share: f64) -> Duration {
     sorted.get(place).copied().unwrap_or_default()
 }
 
+/// The figures as a table in Markdown.
+pub fn table(figures: &[Figures]) -> String {
+    let mut text = "| median (p10 to p90), ms | first poll | then first answer | first answer | CPU of it | CPU of an event |\n".to_owned();
+    text.push_str("|---|---|---|---|---|---|\n");
+    for figures in figures {
+        let shown = |values: &[Duration]| {
+            let [middle, low, high] = [0.5, 0.1, 0.9].map(|share| quantile(values, share).as_secs_f64() * 1e3);
+            format!("{middle:.2} ({low:.2} to {high:.2})")
+        };
+        let columns = [&figures.first_poll, &figures.first_event, &figures.first_answer, &figures.cpu, &figures.cpu_of_event];
+        text.push_str(&format!("| {} | {} |\n", figures.name, columns.map(|values| shown(values)).join(" | ")));
+    }
+    text
+}
+
 /// Events that a process gets after the first one.
 const FURTHER: u32 = 100;
 
