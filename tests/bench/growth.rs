@@ -93,7 +93,8 @@ pub async fn measure(most: u32, binary: &Path) -> Section {
             seconds_to_import,
             pages: pages(&roster).await,
             large: large(&roster).await,
-            peak: peak(&roster, folder.path(), binary).await,
+            // Before a server starts on a larger one, the embedded database counts all of its items, for longer than the server waits.
+            peak: if users > 1000 { None } else { peak(&roster, folder.path(), binary).await },
         });
     }
     draw(&all);
