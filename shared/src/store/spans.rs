@@ -59,7 +59,7 @@ impl Cell {
     pub(super) fn whole(counts: impl Iterator<Item = (Class, u64)>) -> Self {
         let mut whole = Self::default();
         for (class, count) in counts {
-            *whole.counts.entry(class.number()).or_default() += i32::try_from(count).unwrap_or(i32::MAX);
+            whole.tally(class.number(), i32::try_from(count).unwrap_or(i32::MAX));
         }
         whole
     }
@@ -76,28 +76,36 @@ impl Cell {
     }
 
     fn add(&mut self, place: &str, class: Class, amount: i32) {
-        let count = self.counts.entry(class.number()).or_default();
-        *count += amount;
-        if *count == 0 {
-            self.counts.remove(&class.number());
-        }
+        self.tally(class.number(), amount);
         let mark = mark(place, class);
         self.sum = if amount > 0 { self.sum.wrapping_add(mark) } else { self.sum.wrapping_sub(mark) };
     }
 
+    /// Adds to the count of a class. None is left at zero, so that equal cells are equal.
+    fn tally(&mut self, class: u8, amount: i32) {
+        let count = self.counts.entry(class).or_default();
+        *count += amount;
+        if *count == 0 {
+            self.counts.remove(&class);
+        }
+    }
+
     fn take_in(&mut self, other: &Self) {
         for (class, count) in &other.counts {
-            *self.counts.entry(*class).or_default() += count;
+            self.tally(*class, *count);
         }
-        self.counts.retain(|_, count| *count != 0);
         self.sum = self.sum.wrapping_add(other.sum);
     }
 }
 
 /// A number that stands for one user's place and class.
 fn mark(place: &str, class: Class) -> u64 {
-    let hash = digest(&SHA256, format!("{}{place}", class.code()).as_bytes());
-    hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    hash(&format!("{}{place}", class.code()))
+}
+
+/// The first 64 bits of a text's SHA-256.
+fn hash(text: &str) -> u64 {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Neighbouring cells: one item.
@@ -210,7 +218,7 @@ impl Store {
                 sizes.insert(*team, cell_size(self.team_size(*team, Freshness::Eventual).await?));
             }
         }
-        let shard = shard_mark(shard);
+        let shard = hash(shard);
         let sizes = &sizes;
         let applied = moves.into_iter().map(|((team, sequence), moves)| {
             let batch = Batch { store: self, team, sequence, shard, size: sizes.get(&team).copied().unwrap_or(32), caught_up, now };
@@ -218,10 +226,6 @@ impl Store {
         });
         futures::stream::iter(applied.collect::<Vec<_>>()).buffer_unordered(6).try_collect::<()>().await
     }
-}
-
-fn shard_mark(shard: &str) -> u64 {
-    digest(&SHA256, shard.as_bytes()).as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn decode(item: &Item) -> Result<Span> {
