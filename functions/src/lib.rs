@@ -69,8 +69,8 @@ pub struct Handler {
 
 macro_rules! handlers {
     ($($contract:ident: $($endpoint:ident),+;)+) => {
-        /// Every endpoint.
-        pub const HANDLERS: &[Handler] = &[$($(Handler {
+        /// Every endpoint. Not a constant: each crate that names one has the handlers compiled in once more.
+        pub static HANDLERS: &[Handler] = &[$($(Handler {
             name: concat!(stringify!($contract), ".", stringify!($endpoint)),
             run: |context, request| Box::pin($contract::$endpoint::handle(context, request)),
         }),+),+];

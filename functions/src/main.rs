@@ -8,8 +8,8 @@ use functions::log::CloudLog;
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use functions::{App, HANDLERS, Handler, gateway};
-use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::value::{RawValue, to_raw_value};
 use shared::Clock;
 use shared::config::Config;
 use shared::secrets::vault;
@@ -43,32 +43,25 @@ async fn start() -> Result<(), Error> {
         tokio::time::sleep(Duration::from_millis(1)).await;
         let _ = reached.store.reach().await;
     });
-    match work {
-        Work::Purge => {
-            lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
-                let app = app.clone();
-                async move { purge_accounts::run(&app, time_left(&event.context)).await.map_err(Error::from) }
-            }))
-            .await
-        }
-        Work::Count => {
-            lambda_runtime::run(service_fn(move |event: LambdaEvent<count_places::Batch>| {
-                let app = app.clone();
-                async move { count_places::run(&app.store, event.payload, app.clock.now()).await.map_err(Error::from) }
-            }))
-            .await
-        }
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let app = app.clone();
+        async move { perform(work, &app, event).await }
+    }))
+    .await
+}
+
+/// Does the work that an event asks for. All events and answers are JSON here, as the runtime is compiled anew for each type of them.
+async fn perform(work: Work, app: &Arc<App>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Error> {
+    let payload = event.payload.get();
+    let answer = match work {
         Work::Answer(handler) => {
-            lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-                let app = app.clone();
-                async move {
-                    let (response, _) = handler.answer(&app, gateway::request(event.payload)).await;
-                    Ok::<ApiGatewayV2httpResponse, Error>(gateway::response(response))
-                }
-            }))
-            .await
+            let (response, _) = handler.answer(app, gateway::request(serde_json::from_str(payload)?)).await;
+            to_raw_value(&gateway::response(response))
         }
-    }
+        Work::Purge => to_raw_value(&purge_accounts::run(app, time_left(&event.context)).await?),
+        Work::Count => to_raw_value(&count_places::run(&app.store, serde_json::from_str(payload)?, app.clock.now()).await?),
+    };
+    Ok(answer?)
 }
 
 /// How long this invocation may still take.
@@ -78,6 +71,7 @@ fn time_left(context: &lambda_runtime::Context) -> Duration {
 }
 
 /// What a function does.
+#[derive(Clone, Copy)]
 enum Work {
     Answer(&'static Handler),
     Purge,
