@@ -1,11 +1,12 @@
 //! What a handler has at hand.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
-use shared::auth::{self, Caller, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
+use shared::auth::{self, Caller, Delegation, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
@@ -30,6 +31,8 @@ pub struct App {
     pub grace_days: u32,
     /// Where invited users sign up.
     pub sign_up_url: String,
+    /// The most requests of one caller in a minute.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// Where requests are logged.
     pub log: Arc<dyn Log>,
     tokens: TokenVerifier,
@@ -55,6 +58,7 @@ impl App {
             issuer: TokenIssuer::new(&config.tokens, keyring.clone()),
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
+            requests_per_minute: config.requests_per_minute,
             log,
             keyring,
             clock,
@@ -139,11 +143,11 @@ impl Context {
     /// handler's further work, at most once in ten minutes.
     ///
     /// # Errors
-    /// What [`Caller::look_up`] gives; `Answered` for a request that was answered before, which ends the handler.
+    /// What [`Caller::look_up`] gives; `TooManyRequests`; `Answered` for a request that was answered before, which ends the handler.
     pub async fn caller(&self, token: &VerifiedToken) -> Result<Caller> {
-        let (caller, not_answered) = futures::join!(Caller::look_up(&self.app.store, token), self.not_answered(token));
+        let (caller, admitted) = futures::join!(Caller::look_up(&self.app.store, token), self.admit(token));
         let caller = caller?;
-        not_answered?;
+        admitted?;
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
             user: Some(&caller.user).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
@@ -165,7 +169,7 @@ impl Context {
         match token.delegation() {
             None => Ok(self.caller(token).await?.user),
             Some(delegation) => {
-                let user = Caller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES).await?;
+                let user = self.principal(token, delegation).await?;
                 if delegation.scopes.iter().any(|granted| granted == scope) { Ok(user) } else { Err(Error::Delegated) }
             }
         }
@@ -176,12 +180,36 @@ impl Context {
         self.caller(&self.verify(request).await?).await
     }
 
-    /// Ends the handler of a request with an `Idempotency-Key` that was answered before; any other goes on. For handlers whose caller
-    /// cannot be looked up.
+    /// The user whom a delegated token is for, where the one to whom it was given sent no more requests than one may.
     ///
     /// # Errors
-    /// `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
-    pub async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
+    /// What [`Caller::principal_of`] gives; `TooManyRequests`.
+    pub async fn principal(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<User> {
+        let principal = Caller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
+        let (user, counted) = futures::join!(principal, self.count_request(delegation.actor));
+        counted?;
+        user
+    }
+
+    /// Lets a request go on that is within what its caller may send in a minute, and was not answered before: one with an
+    /// `Idempotency-Key` that was ends here. For handlers whose caller cannot be looked up.
+    ///
+    /// # Errors
+    /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
+    pub async fn admit(&self, token: &VerifiedToken) -> Result<()> {
+        let (counted, not_answered) = futures::join!(self.count_request(token.user_id()), self.not_answered(token));
+        counted?;
+        not_answered
+    }
+
+    async fn count_request(&self, caller: Uuid) -> Result<()> {
+        match self.app.requests_per_minute {
+            Some(most) => self.app.store.count_request(caller, most, self.now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
         let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(()) };
         let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
         let secret = &self.app.keyring.keys(self.now).await.answers;

@@ -170,6 +170,7 @@ fn add_standard_headers(error: &Error, response: &mut Response) {
     let retry_after = match error {
         Error::Unavailable(_) => Some(1),
         Error::QuotaExceeded(_, seconds) => *seconds,
+        Error::TooManyRequests(seconds) => Some(*seconds),
         _ => None,
     };
     if let Some(seconds) = retry_after {

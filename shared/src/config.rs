@@ -1,6 +1,8 @@
 //! The settings, read from the environment once at start.
 
 use std::fmt;
+use std::num::NonZeroU32;
+
 /// What is wrong with the environment: which variable, and what about it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("environment variable {variable} {problem}")]
@@ -22,6 +24,9 @@ pub struct Config {
     pub grace_days: u32,
     /// `SIGN_UP_URL`: where invited users sign up, `/sign-up` where it is not set. The invited user's id is added as `?invite=`.
     pub sign_up_url: String,
+    /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all execution environments. 0, as where it is not
+    /// set, is no limit, and counts nothing.
+    pub requests_per_minute: Option<NonZeroU32>,
 }
 
 /// How tokens are checked. At least one of the provider's secret and the JWKS URL is set.
@@ -113,6 +118,10 @@ impl Config {
                 problem: "must be a whole number of days from 0 to 3650".into(),
             })?,
         };
+        let requests_per_minute = optional("CALLER_REQUESTS_PER_MINUTE").map_or(Ok(0), |most| most.parse()).map_err(|_| ConfigError {
+            variable: "CALLER_REQUESTS_PER_MINUTE",
+            problem: "must be a whole number of requests, or 0 for no limit".into(),
+        })?;
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
@@ -133,6 +142,7 @@ impl Config {
             },
             grace_days,
             sign_up_url,
+            requests_per_minute: NonZeroU32::new(requests_per_minute),
         })
     }
 }
@@ -168,6 +178,11 @@ mod tests {
             ("SIGN_UP_URL", "javascript:x", "environment variable SIGN_UP_URL must start with https://, http:// or /"),
             ("DELETION_GRACE_DAYS", "-1", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("DELETION_GRACE_DAYS", "4000", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            (
+                "CALLER_REQUESTS_PER_MINUTE",
+                "many",
+                "environment variable CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit",
+            ),
             ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
             ("SIGNING_SECRET", "short", "environment variable SIGNING_SECRET is shorter than 32 bytes"),
             ("JWKS_URL", "ftp://x", "environment variable JWKS_URL must start with https:// (or be on this machine)"),

@@ -56,6 +56,9 @@ pub enum Error {
     /// A quota of the team is used up: the figure, and the seconds until there is more, where that is known.
     #[error("{0}")]
     QuotaExceeded(String, Option<i64>),
+    /// The caller sent more requests in this minute than one may; the seconds until the next.
+    #[error("You have sent too many requests in this minute. Try again in {0} seconds.")]
+    TooManyRequests(i64),
     /// The request was answered before: not an error, but its first answer, to be given again.
     #[error("the request was answered before")]
     Answered(Box<crate::Response>),

@@ -24,6 +24,7 @@
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
+//! | how many requests a caller sent in a minute | `REQUESTS#caller` | `MINUTE#n`, minutes since 1970 | every request, which adds to it |
 //! | receipt: the answer to a request with an `Idempotency-Key` | `USER#caller` | `RECEIPT#sha256` | the same request, sent again within a day |
 //!
 //! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
@@ -90,6 +91,11 @@ impl Key {
     /// An API key by the SHA-256 of its text, in hexadecimal.
     pub fn api_key_secret(sha256: &str) -> Self {
         Self::new(format!("KEY#{sha256}"), "KEY")
+    }
+
+    /// How many requests a caller sent in a minute, counted from 1970.
+    pub fn requests(caller: Uuid, minute: i64) -> Self {
+        Self::new(format!("REQUESTS#{caller}"), format!("MINUTE#{minute}"))
     }
 
     /// A sandbox.

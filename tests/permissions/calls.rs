@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -208,7 +209,8 @@ impl Stage {
         let recorder = Recorder { log: log.clone(), table: roster.table.clone() };
         let noted = roster.server.data.client.config().to_builder().interceptor(recorder).build();
         let (config, clock) = (config.expect("a configuration"), clock.expect("a clock"));
-        let config = Config { table_name: roster.table.clone(), ..config };
+        // With a limit, so that requests are counted.
+        let config = Config { table_name: roster.table.clone(), requests_per_minute: Some(NonZeroU32::MAX), ..config };
         let quiet = Arc::new(functions::log::NoLog);
         let app = Arc::new(App::new(&config, Client::from_conf(noted), None, quiet, clock).await.expect("an application"));
         Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), app, log, made: Made::new() }

@@ -6,6 +6,8 @@
 //!
 //! which also prints what was tried.
 
+mod requests;
+
 /// How often to try: `short` under `cargo test`, `full` in the whole run, and a multiple of that where `ROSTER_RELIABILITY` is a number.
 #[allow(dead_code, reason = "the first suite uses it")]
 fn rounds(short: usize, full: usize) -> usize {

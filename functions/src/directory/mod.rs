@@ -282,6 +282,9 @@ pub enum Refusals {
     /// The caller does not administer the account, or there is none of that id.
     #[response(status = 403)]
     Forbidden(ErrorBody),
+    /// The caller sent too many requests in this minute: try again after `retry-after` seconds.
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
     /// A fault of ours.
     #[response(status = 500)]
     Failed(ErrorBody),
@@ -301,7 +304,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => (StatusCode::CONFLICT, "invalid_action"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "invalid_action"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_value"),
-        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "unexpected"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "unexpected"),
         Error::Invalid(issues) => (StatusCode::BAD_REQUEST, code(issues)),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected"),

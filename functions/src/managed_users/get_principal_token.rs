@@ -3,7 +3,6 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
-use shared::auth::Caller;
 
 use super::{Refusals, TokenResponse};
 use crate::context::DEFAULT_SCOPES;
@@ -30,7 +29,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             TokenResponse::new(context.credential(&request)?.to_owned(), token.claims()?.seconds_left(context.now), &own_scopes)
         }
         Some(delegation) => {
-            Caller::principal_of(context.store(), &token, delegation, &DEFAULT_SCOPES).await?;
+            context.principal(&token, delegation).await?;
             let issued = context.app.issuer.principal(delegation, &own_scopes, context.now).await?;
             TokenResponse::new(issued.text, issued.seconds_left, &own_scopes)
         }

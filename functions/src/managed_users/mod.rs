@@ -233,6 +233,9 @@ pub enum Refusals {
     /// The credential may not do this.
     #[response(status = 403)]
     Forbidden(ErrorBody),
+    /// The caller sent too many requests in this minute: try again after `retry-after` seconds.
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
     /// A fault of ours.
     #[response(status = 500)]
     Failed(ErrorBody),
@@ -249,7 +252,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => StatusCode::CONFLICT,
         Error::Stale => StatusCode::PRECONDITION_FAILED,
         Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::QuotaExceeded(..) => StatusCode::TOO_MANY_REQUESTS,
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) | Error::Answered(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };

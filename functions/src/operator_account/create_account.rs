@@ -37,14 +37,14 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;
-    let (user, quota_tiers, not_answered) =
-        futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.not_answered(&token));
+    let (user, quota_tiers, admitted) =
+        futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.admit(&token));
     let (user, quota_tiers) = (user?, quota_tiers?);
     // Who is locked or deleted by now is given no former answer either.
     if let Some(user) = &user {
         in_use(user)?;
     }
-    not_answered?;
+    admitted?;
     if let Some(user) = user {
         return existing(context, claims, user).await;
     }

@@ -33,8 +33,8 @@ const MOST_MS: u64 = 7 * 86_400_000;
         Forbidden,
         StillRunning,
         Invalid,
-        QuotaExceeded,
         Failures,
+        QuotaExceeded,
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {

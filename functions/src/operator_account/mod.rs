@@ -411,7 +411,8 @@ refusals! {
     InvalidKey: 422, "The `Idempotency-Key` is none, or was used for another request.", ["invalid_request"];
     InvalidSignUp: 422, "The token's claim `email` is missing or wrong, or the `Idempotency-Key` is none, or was used for another request.",
         ["invalid_request"];
-    QuotaExceeded: 429, "A quota of the team is used up: the text names the figure.", ["QUOTA_EXCEEDED"];
+    QuotaExceeded: 429, "A quota of the team is used up: the text names the figure. Or the caller sent too many requests in this minute.",
+        ["QUOTA_EXCEEDED", "rate_limit_exceeded"];
 }
 
 fn refusal(name: &str, when: &str, codes: &[&str]) -> utoipa::openapi::Response {
@@ -428,6 +429,9 @@ fn refusal(name: &str, when: &str, codes: &[&str]) -> utoipa::openapi::Response 
 #[derive(IntoResponses)]
 #[allow(dead_code)]
 enum Failures {
+    /// The caller sent too many requests in this minute: `rate_limit_exceeded`. Try again after `retry-after` seconds.
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody<'static>),
     /// A fault of ours: `internal_error`.
     #[response(status = 500)]
     Internal(ErrorBody<'static>),
@@ -475,6 +479,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "conflict"),
         Error::Invalid(_) | Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
         Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
+        Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     };

@@ -32,11 +32,11 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     token.claims()?;
-    let (user, not_answered) = futures::join!(context.store().own_user(&token), context.not_answered(&token));
+    let (user, admitted) = futures::join!(context.store().own_user(&token), context.admit(&token));
     let user = user?.ok_or(Error::BadCredential("no such user"))?;
     // Who is locked, or was removed by someone else, is given no former answer either.
     may_restore(&user)?;
-    not_answered?;
+    admitted?;
     let change = |user: &User| {
         let restored = restored(user, context.now)?;
         may_restore(user)?;

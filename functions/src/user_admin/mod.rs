@@ -302,6 +302,9 @@ pub enum Refusals {
     /// The credential may not do this.
     #[response(status = 403)]
     Forbidden(ErrorBody),
+    /// The caller sent too many requests in this minute: try again after `retry-after` seconds.
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
     /// A fault of ours.
     #[response(status = 500)]
     Failed(ErrorBody),
@@ -328,7 +331,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         }
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "BadDataError"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BadDataError"),
-        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "RateLimitError"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "RateLimitError"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     };

@@ -161,6 +161,9 @@ pub enum Refusals {
     /// The credential may not do this.
     #[response(status = 403)]
     Forbidden(ErrorBody),
+    /// The caller sent too many requests in this minute: try again after `retry-after` seconds.
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
     /// A fault of ours.
     #[response(status = 500)]
     Failed(ErrorBody),
@@ -189,7 +192,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
         }
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "BAD_REQUEST"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BAD_REQUEST"),
-        Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "BAD_REQUEST"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "BAD_REQUEST"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_SERVER_ERROR"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
     };

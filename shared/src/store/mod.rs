@@ -10,6 +10,7 @@ mod managed;
 mod numbers;
 mod purge;
 mod receipts;
+mod requests;
 mod sandboxes;
 mod search;
 pub mod spans;
