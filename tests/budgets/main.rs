@@ -151,6 +151,12 @@ async fn pages_of_ten_thousand_users_cost_no_more_than_their_budgets() {
     pages_hold_their_budget(10_000).await;
 }
 
+#[tokio::test]
+#[ignore = "imports 100,000 users"]
+async fn pages_of_a_hundred_thousand_users_cost_no_more_than_their_budgets() {
+    pages_hold_their_budget(100_000).await;
+}
+
 /// Offsets, orders and totals against a sort of our own. Takes minutes, mostly to import: run it with `-- --ignored`.
 #[tokio::test]
 #[ignore = "imports 100,000 users"]

@@ -170,7 +170,7 @@ fn later(one: &str, other: &str) -> Ordering {
 /// How many users a cell should have in a team of that size. Reading the cells costs less the larger they are, passing over the first
 /// users of one costs more; both are least where they are equal, which goes with the root of the size.
 fn cell_size(team: u64) -> usize {
-    ((team as f64).sqrt() * 0.6).clamp(32.0, 600.0) as usize
+    ((team as f64).sqrt() * 0.45).clamp(32.0, 450.0) as usize
 }
 
 impl Store {
@@ -317,7 +317,7 @@ impl Batch<'_> {
     async fn cut(&self, span: &mut Span) -> Result<()> {
         let mut cells = Vec::with_capacity(span.cells.len());
         for cell in std::mem::take(&mut span.cells) {
-            let is_large = cell.total() > self.size * 3 / 2;
+            let is_large = cell.total() > self.size * 5 / 4;
             match if is_large && self.caught_up { self.pieces(&cell).await? } else { None } {
                 Some(pieces) => cells.extend(pieces),
                 None => cells.push(cell),
