@@ -6,10 +6,9 @@ use functions::HANDLERS;
 use local::demo;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use tests::probes::{Effect, Probe, Target, probes};
 use tests::{Answer, Roster, send};
 use uuid::Uuid;
-
-use crate::probes::{Effect, Probe, Target, probes};
 
 type Item = Map<String, Value>;
 

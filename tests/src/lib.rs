@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod lagging;
+pub mod probes;
 pub mod runtime_api;
 pub mod start;
 pub mod team;
