@@ -6,6 +6,13 @@
 //!
 //! which also prints what was tried.
 
+#[path = "../errors.rs"]
+mod errors;
+#[path = "../give_key.rs"]
+mod give_key;
+
+mod authorisation;
+
 /// How often to try: `short` under `cargo test`, `full` in the whole run, and a multiple of that where `ROSTER_RELIABILITY` is a number.
 #[allow(dead_code, reason = "the first suite uses it")]
 fn rounds(short: usize, full: usize) -> usize {
