@@ -14,6 +14,7 @@ use tests::probes::{Probe, Target, probes};
 use tests::{Answer, Roster, START, sign};
 use uuid::Uuid;
 
+use crate::contract;
 use crate::errors::Contract;
 use crate::give_key::give_key;
 
@@ -242,20 +243,10 @@ impl Row {
         rows
     }
 
-    fn contract(&self) -> Contract {
-        match self.handler.split('.').next() {
-            Some("directory") => Contract::Directory,
-            Some("user_admin") => Contract::UserAdmin,
-            Some("managed_users") => Contract::ManagedUsers,
-            Some("workspace") => Contract::Workspace,
-            _ => Contract::Operator,
-        }
-    }
-
     /// The code that a refusal bears, where who calls decides it.
     fn code(&self, status: u16, caller: &str) -> Option<&'static str> {
         use Contract::{Directory, ManagedUsers, Operator, UserAdmin, Workspace};
-        Some(match (self.contract(), status, caller) {
+        Some(match (contract(&self.handler), status, caller) {
             (Operator, 401, _) => "unauthorized",
             (Operator, 403, "sus") => "account_suspended",
             (Operator, 403, "del") => "account_deleted",
@@ -426,7 +417,7 @@ fn wrong(row: &Row, head: &str, cell: &str, answer: &Answer, target: &Target) ->
         return Some(format!("{} where the table has {status}", answer.status));
     }
     if status >= 400 {
-        let Ok(code) = std::panic::catch_unwind(AssertUnwindSafe(|| row.contract().error(answer))) else {
+        let Ok(code) = std::panic::catch_unwind(AssertUnwindSafe(|| contract(&row.handler).error(answer))) else {
             return Some("not in the contract's form".to_owned());
         };
         return row.code(status, head).filter(|expected| *expected != code).map(|expected| format!("{code} where {expected} is right"));
