@@ -61,12 +61,13 @@ impl Contract {
         code
     }
 
-    /// The published codes by their status. Ours alone are 412, for who sends `If-Match`, and 422 for a used `Idempotency-Key`.
+    /// The published codes by their status. Ours alone are 412, for who sends `If-Match`, 422 for a used `Idempotency-Key`, and the code
+    /// of a 403 by which the operator contract refuses a delegated token.
     fn codes(self) -> &'static [(u16, &'static [&'static str])] {
         match self {
             Operator => &[
                 (401, &["unauthorized"]),
-                (403, &["operator_required", "email_not_verified", "account_deleted", "account_suspended"]),
+                (403, &["operator_required", "email_not_verified", "account_deleted", "account_suspended", "unauthorized"]),
                 (404, &["account_not_found", "not_found"]),
                 (409, &["account_not_soft_deleted", "account_hard_delete_active_resources", "conflict"]),
                 (412, &["conflict"]),

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::dynamodb::Client;
 use tokio::net::TcpListener;
 
@@ -189,7 +189,7 @@ impl fmt::Debug for Direct {
 
 impl HttpConnector for Direct {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        // What the database refuses is asked again over the socket: its server knows how errors are written. A refused call had no effect.
+        // What only the database's server runs or understands goes to it.
         match self.embedded.as_ref().and_then(|database| run(database, &request)) {
             Some(answer) => HttpConnectorFuture::ready(Ok(answer)),
             None => self.socket.call(request),
@@ -197,20 +197,28 @@ impl HttpConnector for Direct {
     }
 }
 
-/// Runs a call on the database; none where it is refused, or one of those that only its server runs.
+/// Runs a call on the database; none where it is one of those that only its server runs, or is not of their form.
 fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
     let body = request.body().bytes()?;
-    let answer = match request.headers().get("x-amz-target")?.strip_prefix("DynamoDB_20120810.")? {
-        "GetItem" => serde_json::to_vec(&database.get_item(serde_json::from_slice(body).ok()?).ok()?),
-        "BatchGetItem" => serde_json::to_vec(&database.batch_get_item(serde_json::from_slice(body).ok()?).ok()?),
-        "Query" => serde_json::to_vec(&database.query(serde_json::from_slice(body).ok()?).ok()?),
-        "PutItem" => serde_json::to_vec(&database.put_item(serde_json::from_slice(body).ok()?).ok()?),
-        "UpdateItem" => serde_json::to_vec(&database.update_item(serde_json::from_slice(body).ok()?).ok()?),
-        "BatchWriteItem" => serde_json::to_vec(&database.batch_write_item(serde_json::from_slice(body).ok()?).ok()?),
-        "TransactWriteItems" => serde_json::to_vec(&database.transact_write_items(serde_json::from_slice(body).ok()?).ok()?),
-        _ => return None,
+    match request.headers().get("x-amz-target")?.strip_prefix("DynamoDB_20120810.")? {
+        "GetItem" => answer(database.get_item(serde_json::from_slice(body).ok()?)),
+        "BatchGetItem" => answer(database.batch_get_item(serde_json::from_slice(body).ok()?)),
+        "Query" => answer(database.query(serde_json::from_slice(body).ok()?)),
+        "PutItem" => answer(database.put_item(serde_json::from_slice(body).ok()?)),
+        "UpdateItem" => answer(database.update_item(serde_json::from_slice(body).ok()?)),
+        "BatchWriteItem" => answer(database.batch_write_item(serde_json::from_slice(body).ok()?)),
+        "TransactWriteItems" => answer(database.transact_write_items(serde_json::from_slice(body).ok()?)),
+        _ => None,
+    }
+}
+
+/// What the database's server would answer.
+fn answer(outcome: dynoxide::Result<impl Serialize>) -> Option<HttpResponse> {
+    let (status, body) = match outcome {
+        Ok(output) => (200, serde_json::to_vec(&output).ok()?),
+        Err(error) => (error.status_code(), error.to_json().into_bytes()),
     };
-    Some(HttpResponse::new(StatusCode::try_from(200).ok()?, SdkBody::from(answer.ok()?)))
+    Some(HttpResponse::new(StatusCode::try_from(status).ok()?, SdkBody::from(body)))
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,17 @@
 //! What template.yaml says of routes and of the table. The cloud reads the same file, so the two cannot differ.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 /// The template, as it was when this was built.
-const TEMPLATE: &str = include_str!("../../template.yaml");
+static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
+    let text = include_str!("../../template.yaml");
+    serde_yaml_ng::from_str(text).expect("template.yaml is read when this is built, and its test reads it")
+});
 
 #[derive(Deserialize)]
 struct Template {
@@ -64,8 +68,7 @@ pub fn table() -> Value {
 }
 
 fn resources(kind: &'static str) -> impl Iterator<Item = Value> {
-    let template: Template = serde_yaml_ng::from_str(TEMPLATE).expect("template.yaml is read when this is built, and its test reads it");
-    template.resources.into_values().filter(move |resource| resource.kind == kind).map(|resource| resource.properties)
+    TEMPLATE.resources.values().filter(move |resource| resource.kind == kind).map(|resource| resource.properties.clone())
 }
 
 fn text(value: &Value, name: &str) -> String {

@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
+use tests::probes::{Probe, Target, probes};
 use tests::{Answer, Roster};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::errors::Contract;
-use crate::probes::{Probe, Target, probes};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,6 +10,7 @@ use functions::log::{Log, PurgeLine, RequestLine};
 use local::{Location, database, demo};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
+use tests::probes::{Effect, Probe, Target, probes};
 use tests::{Answer, Roster, send};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +18,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use crate::hostile::contract_of;
-use crate::probes::{Effect, Probe, Target, probes};
 
 /// Where every request says to come from.
 const USER_AGENT: &str = "Probing/1.0 (a device of somebody)";

@@ -7,6 +7,5 @@ mod errors;
 mod give_key;
 mod hostile;
 mod logs;
-mod probes;
 mod rights;
 mod tenants;

@@ -1,4 +1,4 @@
-//! Rights come from the caller's own record alone.
+//! Rights come from the caller's own record alone. Who may do what stands in the suite of the promises, as a table.
 
 use local::demo;
 use reqwest::Method;
@@ -8,7 +8,6 @@ use tests::{Roster, send, sign};
 use uuid::Uuid;
 
 use crate::errors::Contract;
-use crate::give_key::give_key;
 
 /// What a forged or misconfigured token may claim.
 fn claims_to_be_more() -> Vec<Value> {
@@ -47,19 +46,6 @@ async fn get(roster: &Roster, path: &str, credential: &str) -> tests::Answer {
 }
 
 #[tokio::test]
-async fn a_role_in_a_team_makes_no_platform_operator() {
-    let roster = Roster::start().await;
-    for caller in [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::OTHER_ADMIN, demo::id(0x61)] {
-        // Themselves neither.
-        for of in [caller, demo::ADMIN, demo::id(0xb4), Uuid::new_v4()] {
-            let answer = roster.get(&account(of), caller).await.expect(403);
-            assert_eq!(Contract::Operator.error(&answer), "operator_required", "{caller}");
-        }
-    }
-    roster.get(&account(demo::ADMIN), demo::PLATFORM_OPERATOR).await.expect(200);
-}
-
-#[tokio::test]
 async fn claims_in_a_token_grant_nothing() {
     let roster = Roster::start().await;
     for more in claims_to_be_more() {
@@ -80,30 +66,6 @@ async fn claims_in_a_token_grant_nothing() {
         let me = get(&roster, "/v1/account/me", &token).await.expect(200).json();
         assert_eq!((&me["user"]["id"], &me["user"]["is_operator"]), (&json!(demo::VIEWER), &json!(false)), "{more}");
     }
-}
-
-#[tokio::test]
-async fn a_key_carries_operator_rights_only_in_its_scope_and_its_owners() {
-    let roster = Roster::start().await;
-    let key = |owner, place| demo::api_key_text(owner, place).reveal().to_owned();
-    let operator_key = key(demo::PLATFORM_OPERATOR, 1);
-    get(&roster, &account(demo::ADMIN), &operator_key).await.expect(200);
-    get(&roster, &directory(demo::TEAM), &operator_key).await.expect(200);
-
-    // An operator-scoped key whose owner is none.
-    let of_admin = give_key(&roster, demo::ADMIN, "operator", None).await;
-
-    let user_key = key(demo::PLATFORM_OPERATOR, 2);
-    for key in [user_key.clone(), key(demo::ADMIN, 1), of_admin] {
-        for of in [demo::ADMIN, demo::OTHER_ADMIN, Uuid::new_v4()] {
-            let answer = get(&roster, &account(of), &key).await.expect(403);
-            assert_eq!(Contract::Operator.error(&answer), "operator_required");
-        }
-        let answer = get(&roster, &directory(demo::OTHER_TEAM), &key).await.expect(403);
-        assert_eq!(Contract::Directory.error(&answer), "not_permitted");
-    }
-    // As anyone of the role, in the own team.
-    get(&roster, &directory(demo::PLATFORM_TEAM), &user_key).await.expect(200);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
 pub mod checks;
+pub mod direct;
 pub mod events;
 pub mod lagging;
+pub mod probes;
 pub mod runtime_api;
 pub mod start;
 pub mod team;

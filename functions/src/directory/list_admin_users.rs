@@ -76,9 +76,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         limit: parameters.page_size,
         shows: Shows::Summary,
     };
+    // A refusal does not wait for the counts: its time would tell of the account.
+    let access = async { context.caller(&token).await?.administers(parameters.account_id) };
     let standing = context.store().sealed_standing(parameters.account_id, &page, &token);
-    let (caller, standing) = futures::try_join!(context.caller(&token), standing)?;
-    let access = caller.administers(parameters.account_id)?;
+    let (access, standing) = futures::try_join!(access, standing)?;
     let standing = standing.open_for(&access).unwrap_or_default();
     let total = standing.counts.total(&page.filter);
     // A platform operator may see every account, but one without users does not exist.

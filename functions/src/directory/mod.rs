@@ -174,8 +174,12 @@ async fn administered_user(context: &Context, request: &Request) -> Result<(Call
         context.caller(&token).await?.administers_any()?;
         return Err(not_found());
     };
-    let (caller, user) = futures::try_join!(context.caller(&token), context.store().sealed_user(id, &token))?;
-    caller.administers_any()?;
+    let caller = async {
+        let caller = context.caller(&token).await?;
+        caller.administers_any()?;
+        Ok(caller)
+    };
+    let (caller, user) = futures::try_join!(caller, context.store().sealed_user(id, &token))?;
     let user = user.open_for_admin(&caller).ok_or_else(not_found)?;
     Ok((caller, user))
 }

@@ -232,15 +232,19 @@ struct Success {
 }
 
 /// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
-/// operator only.
+/// operator only. Nobody else's refusal waits for it: its time would tell of the account.
 async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller, AccountRecords)> {
     let Some(user_id) = path_id(request, "user_id") else {
         context.caller(token).await?.operator()?;
         return Err(Error::AccountNotFound);
     };
-    let records = context.store().sealed_account_records(user_id, token);
-    let (caller, records) = futures::try_join!(context.caller(token), records)?;
-    let records = records.open(&caller.operator()?).ok_or(Error::AccountNotFound)?;
+    let operator = async {
+        let caller = context.caller(token).await?;
+        let operator = caller.operator()?;
+        Ok((caller, operator))
+    };
+    let ((caller, operator), records) = futures::try_join!(operator, context.store().sealed_account_records(user_id, token))?;
+    let records = records.open(&operator).ok_or(Error::AccountNotFound)?;
     Ok((caller, records))
 }
 

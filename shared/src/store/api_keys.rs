@@ -86,29 +86,38 @@ impl Store {
         act: &Act,
         answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response,
     ) -> Result<Response> {
-        let pointer = Key::default_api_key(owner);
-        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
-        let default = |key_id: Uuid, keys: Vec<ApiKey>| keys.into_iter().find(|key| key.id == key_id && key.works(act.at));
-        let present = present.map(|present| present.key_id);
-        if let Some(key) = present.and_then(|key_id| default(key_id, keys)) {
+        let (present, key) = self.default_api_key(owner, act.at).await?;
+        if let Some(key) = key {
             return Ok(answer(Err(key)));
         }
         let new = NewApiKey { name: Some("default".to_owned()), scope: KeyScope::User, expires_at: None };
         let mut transaction = self.transaction();
         let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
-        let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
+        let item = encode(&Key::default_api_key(owner), &DefaultKey { key_id: made.key.id })?;
         transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
         let answer_made = answer(Ok(made));
         match self.commit_answered(transaction, act, &answer_made).await {
             Ok(()) => Ok(answer_made),
             // Another request made it at the same time.
             Err(WriteError::Refused(Refusal::Changed)) => {
-                let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
-                let key = present.and_then(|present| default(present.key_id, keys));
+                let (_, key) = self.default_api_key(owner, act.at).await?;
                 key.map(|key| answer(Err(key))).ok_or_else(|| Error::Conflict("The default key changed meanwhile. Try again.".into()))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The id of a user's default key, and the key itself where it works.
+    async fn default_api_key(&self, owner: Uuid, now: Timestamp) -> Result<(Option<Uuid>, Option<ApiKey>)> {
+        let pointer = Key::default_api_key(owner);
+        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
+        let Some(DefaultKey { key_id }) = present else { return Ok((None, None)) };
+        let key = match keys.into_iter().find(|key| key.id == key_id) {
+            Some(key) => Some(key),
+            // It was made between the two reads: who takes it for missing makes another.
+            None => self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?,
+        };
+        Ok((Some(key_id), key.filter(|key| key.works(now))))
     }
 
     /// Makes a key in place of another, which works on for `overlap_seconds`.
