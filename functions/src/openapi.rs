@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value, json};
+use shared::text::{MOST_EMAIL, MOST_NAME};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -12,7 +13,6 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
-use crate::request::{MOST_EMAIL, MOST_NAME};
 use crate::{directory, managed_users, operator_account, platform, user_admin, workspace};
 
 /// Makes the description of the endpoints, and of the contracts' errors, which the sets of refusals name but are not looked through for.
@@ -172,14 +172,14 @@ pub(crate) struct Name;
 
 impl PartialSchema for Name {
     fn schema() -> RefOr<Schema> {
-        let description = "Not all white space, and without control characters.";
+        let description = "Not all white space, and without control or invisible characters.";
         text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada King"]).into()
     }
 }
 
 impl ToSchema for Name {}
 
-/// Some text that is not all white space, without control characters.
+/// Some text that is not all white space, without control or invisible characters.
 const NOT_BLANK: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
 /// The same of another length, as bodies bring it.
@@ -187,7 +187,10 @@ pub(crate) struct Text<const MOST: usize>;
 
 impl<const MOST: usize> PartialSchema for Text<MOST> {
     fn schema() -> RefOr<Schema> {
-        text("Not all white space, and without control characters.", NOT_BLANK).min_length(Some(1)).max_length(Some(MOST)).into()
+        text("Not all white space, and without control or invisible characters.", NOT_BLANK)
+            .min_length(Some(1))
+            .max_length(Some(MOST))
+            .into()
     }
 }
 
@@ -209,7 +212,7 @@ pub(crate) struct Email;
 
 impl PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
-        let description = "Something on both sides of an `@`, without white space and control characters.";
+        let description = "Something on both sides of an `@`, in Unicode's normalization form NFKC, without white space, control or invisible characters.";
         let pattern = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f]+$";
         text(description, pattern).min_length(Some(3)).max_length(Some(MOST_EMAIL)).examples(["ada@example.com"]).into()
     }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, RequestExt};
 use serde_json::{Map, Value};
-use shared::models::{is_email, parse_id};
+use shared::models::parse_id;
+use shared::text::{MOST_EMAIL, is_email, is_readable};
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
 
@@ -13,12 +14,6 @@ use crate::{Request, Response};
 
 /// The largest body that is read, in bytes: no contract needs more.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
-/// The longest name, in characters.
-pub const MOST_NAME: usize = 255;
-/// The longest email, in characters: RFC 5321 allows a path of 256 with its brackets.
-pub const MOST_EMAIL: usize = 254;
-/// The longest address of a picture, in characters.
-pub const MOST_URL: usize = 2048;
 
 /// A path parameter as sent.
 pub fn path_parameter(request: &Request, name: &str) -> String {
@@ -113,7 +108,7 @@ pub fn text(fields: &Map<String, Value>, name: &str, most: usize) -> Result<Opti
         Some(Value::Null) => Ok(Some(None)),
         Some(Value::String(text)) if text.chars().count() > most => Err(issue(Fault::TooLong(most))),
         Some(Value::String(text)) if text.trim().is_empty() => Err(issue(Fault::Blank)),
-        Some(Value::String(text)) if text.chars().any(char::is_control) => Err(issue(Fault::NotA("a string without control characters"))),
+        Some(Value::String(text)) if !is_readable(text) => Err(issue(Fault::NotA("a string without control or invisible characters"))),
         Some(Value::String(text)) => Ok(Some(Some(text.clone()))),
         Some(_) => Err(issue(Fault::NotA("a string"))),
     }

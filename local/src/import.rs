@@ -12,9 +12,10 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Deserializer};
 use shared::Timestamp;
-use shared::models::{AccountType, DeviceType, Role, Seen, Status, Team, User, is_email};
+use shared::models::{AccountType, DeviceType, Role, Seen, Status, Team, User};
 use shared::store::{Refusal, Store, WriteError};
 use shared::table::fold;
+use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL, is_email, is_identifier, is_readable};
 use uuid::Uuid;
 
 use crate::{Data, Failure};
@@ -38,6 +39,10 @@ impl fmt::Display for Report {
 
 /// The longest line, in bytes.
 const MOST_LINE: u64 = 1024 * 1024;
+/// The most that a user's claims may hold, in bytes: DynamoDB takes items of 400 KB, and lists show a hundred users.
+const MOST_CLAIMS: usize = 16 * 1024;
+/// The most that is printed of why a line is refused, in characters.
+const MOST_REASON: usize = 200;
 /// Lines that are looked up together: two keys each, of the hundred that one read takes.
 const BATCH: usize = 48;
 /// Users that are written together: at most seven items each, a counter and a team, of the hundred that one transaction takes.
@@ -328,12 +333,8 @@ impl Import<'_> {
     }
 
     fn user_in(&self, line: Line, team: (Uuid, &str)) -> Result<User, String> {
-        if line.email.as_ref().is_some_and(|email| email.len() > 254 || !is_email(email)) {
-            return Err("has an email that is none".into());
-        }
-        let texts = [&line.username, &line.name, &line.first_name, &line.last_name, &line.display_name, &line.avatar_url, &line.job_title];
-        if texts.into_iter().flatten().any(|text| text.chars().count() > 2048 || text.chars().any(char::is_control)) {
-            return Err("has a text that is too long or holds control characters".into());
+        if let Some(fault) = fault(&line) {
+            return Err(fault);
         }
         if line.id.is_none() && line.email.is_none() && line.username.is_none() {
             return Err("has neither an id nor an email nor a username".into());
@@ -344,7 +345,10 @@ impl Import<'_> {
             Some(word) => Role::from_word(&word.to_lowercase())
                 .ok_or_else(|| format!("has the role {word:?}, which is none of admin, operator, viewer"))?,
         };
-        let said = |name: &str| line.user_metadata.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        // The user's own word, which is left out where it is none.
+        let said = |name: &str, most| {
+            line.user_metadata.get(name).and_then(|value| value.as_str()).filter(|text| fits(text, most)).map(str::to_owned)
+        };
         let created_at = line.created_at.unwrap_or(self.now);
         let seen = line.last_sign_in_at.map(|at| Seen { at: at.whole_second(), remote_ip: None, user_agent: String::new() });
         let status = line.status.unwrap_or(match (line.deleted_at, line.banned_until) {
@@ -354,8 +358,8 @@ impl Import<'_> {
             _ => Status::Active,
         });
         let soft_deleted_at = (status == Status::Deleted).then(|| line.deleted_at.unwrap_or(self.now));
-        let name = line.name.clone().or_else(|| said("full_name")).or_else(|| said("name"));
-        let avatar_url = line.avatar_url.clone().or_else(|| said("avatar_url"));
+        let name = line.name.clone().or_else(|| said("full_name", MOST_NAME)).or_else(|| said("name", MOST_NAME));
+        let avatar_url = line.avatar_url.clone().or_else(|| said("avatar_url", MOST_URL));
         let mut user = User {
             email: line.email,
             username: line.username,
@@ -414,8 +418,36 @@ impl Import<'_> {
 
     fn refuse(&mut self, number: u64, reason: &str) {
         self.report.refused += 1;
+        // It may repeat what the line holds, which is to be no line of its own and to command no terminal.
+        let reason: String = reason.chars().take(MOST_REASON).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         self.bar.suspend(|| eprintln!("line {number} {reason}"));
     }
+}
+
+/// What is wrong with the texts of a line: what does not fit here fits no item and no key of the table.
+fn fault(line: &Line) -> Option<String> {
+    let is_email = |email: &String| fits(email, MOST_EMAIL) && is_email(email);
+    let names = [&line.username, &line.name, &line.first_name, &line.last_name, &line.display_name, &line.job_title];
+    let ids = [&line.scim_id, &line.device_user_id];
+    let fit = |texts: &[&Option<String>], most| texts.iter().copied().flatten().all(|text| fits(text, most));
+    if !line.email.as_ref().is_none_or(is_email) {
+        Some("has an email that is none".into())
+    } else if !(fit(&names, MOST_NAME) && fit(&ids, MOST_NAME) && fit(&[&line.avatar_url, &line.pub_key], MOST_URL)) {
+        Some("has a text that is too long or holds control or invisible characters".into())
+    } else if !line.username.as_ref().is_none_or(|username| is_identifier(username)) {
+        Some("has a username that is not in Unicode's normalization form NFKC, or holds joiners".into())
+    } else if line.claims.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MOST_CLAIMS {
+        Some(format!("has claims of more than {MOST_CLAIMS} bytes"))
+    } else if line.claims.contains_key("") {
+        Some("has a claim without a name".into())
+    } else {
+        None
+    }
+}
+
+/// Whether a text may stand in the table, at most so many characters of it.
+fn fits(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && is_readable(text)
 }
 
 fn reason(refusal: Refusal) -> &'static str {

@@ -11,6 +11,7 @@ pub mod models;
 pub mod secrets;
 pub mod store;
 pub mod table;
+pub mod text;
 pub mod time;
 
 pub use error::{Error, Fault, Issue, Place, Result};

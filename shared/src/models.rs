@@ -274,12 +274,6 @@ pub fn parse_id(text: &str) -> Option<Uuid> {
     Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::parse_str(text).ok())
 }
 
-/// Whether a text has the form of an email address: something on both sides of an `@`, and no white space or control characters.
-pub fn is_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-}
-
 /// One kind of user, as lists filter them: the unit in which a team's users are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Class {

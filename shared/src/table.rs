@@ -250,7 +250,8 @@ pub mod prefix {
 
 /// Text as it is compared and sorted: without regard to case.
 pub fn fold(text: &str) -> String {
-    text.to_lowercase()
+    // One capital sigma has two small letters.
+    text.to_lowercase().replace('ς', "σ")
 }
 
 /// Text as it is looked for: folded, without white space around it, and cut to what a sort key holds beside an id.

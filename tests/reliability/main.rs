@@ -12,19 +12,12 @@ mod errors;
 mod give_key;
 
 mod authorisation;
+mod hostile_input;
 mod races;
 mod requests;
 
 use errors::Contract;
-
-/// How often to try: `short` under `cargo test`, `full` in the whole run, and a multiple of that where `ROSTER_RELIABILITY` is a number.
-fn rounds(short: usize, full: usize) -> usize {
-    match std::env::var("ROSTER_RELIABILITY").ok().as_deref() {
-        None => short,
-        Some("full") => full,
-        Some(times) => full * times.parse::<usize>().expect("ROSTER_RELIABILITY is `full` or a number"),
-    }
-}
+use tests::rounds;
 
 /// The contract of a handler; those of no contract answer as the operator contract does.
 fn contract(handler: &str) -> Contract {

@@ -397,6 +397,15 @@ async fn demo_database(options: Options) -> std::path::PathBuf {
     MADE.get_or_init(make).await.clone()
 }
 
+/// How often to try: `short` under `cargo test`, `full` in the whole run, and a multiple of that where `ROSTER_RELIABILITY` is a number.
+pub fn rounds(short: usize, full: usize) -> usize {
+    match std::env::var("ROSTER_RELIABILITY").ok().as_deref() {
+        None => short,
+        Some("full") => full,
+        Some(times) => full * times.parse::<usize>().expect("ROSTER_RELIABILITY is `full` or a number"),
+    }
+}
+
 /// Signs claims with the local secret.
 pub fn sign(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(b"local-development-secret-do-not-deploy");

@@ -3,13 +3,14 @@
 use shared::auth::Caller;
 use shared::models::parse_id;
 use shared::store::{Refusal, WriteError};
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{ErrorBody, InviteBody, Refusals, Success, details, invite_answer};
 use crate::openapi::{Email, IdempotencyKey};
-use crate::request::{MOST_NAME, all, email, required_text};
+use crate::request::{all, email, required_text};
 use crate::{Context, Request, Response};
 
 /// Who is to be invited.

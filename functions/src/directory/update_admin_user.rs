@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 use shared::models::User;
+use shared::text::MOST_NAME;
 use shared::time::LAST_SECOND;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use super::{Details, ErrorBody, Refusals, Success, administered_user, details, u
 use crate::entity_tag::IfMatch;
 use crate::openapi;
 use crate::openapi::Name;
-use crate::request::{MOST_NAME, all3, text};
+use crate::request::{all3, text};
 use crate::{Context, Request, Response};
 
 /// What is to be changed of a user.

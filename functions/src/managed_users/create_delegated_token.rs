@@ -3,6 +3,7 @@
 use lambda_http::http::StatusCode;
 use shared::auth::granted;
 use shared::models::parse_id;
+use shared::text::MOST_NAME;
 use shared::{Error, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::{ErrorBody, Refusals, SCOPES, ScopeWord, TokenResponse, ValidationErrorBody, scopes};
 use crate::context::DEFAULT_SCOPES;
 use crate::openapi::IdempotencyKey;
-use crate::request::{MOST_NAME, all3, json_object, required_text, text};
+use crate::request::{all3, json_object, required_text, text};
 use crate::{Context, Request, Response};
 
 /// For whom a token is to be made.

@@ -1,12 +1,13 @@
 //! POST `/api/v1/users/`: makes a user whom the caller manages. They cannot sign in themselves.
 
 use serde_json::{Map, Value};
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
 use super::{ErrorBody, Refusals, UserResponse, ValidationErrorBody, user_answer};
 use crate::openapi::{IdempotencyKey, Name};
-use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text, text};
+use crate::request::{all, json_object, path_parameter, required_text, text};
 use crate::{Context, Request, Response};
 
 /// The names of a user who is to be made.

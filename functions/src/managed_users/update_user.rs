@@ -3,12 +3,13 @@
 
 use shared::Result;
 use shared::models::User;
+use shared::text::MOST_NAME;
 use utoipa::ToSchema;
 
 use super::{ErrorBody, Refusals, UserResponse, ValidationErrorBody, managed_user, user_answer};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Name};
-use crate::request::{MOST_NAME, all, form_or_json, text};
+use crate::request::{all, form_or_json, text};
 use crate::{Context, Request, Response};
 
 /// The names that change: what is absent stays, null clears it.

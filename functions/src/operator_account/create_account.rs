@@ -3,14 +3,15 @@
 
 use lambda_http::http::StatusCode;
 use shared::auth::{Claims, VerifiedToken};
-use shared::models::{Status, User, is_email};
+use shared::models::{Status, User};
 use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
+use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL, is_email};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
 use super::{AccountBody, Conflict, Erased, Failures, InvalidSignUp, NoSignUp, TokenOnly, account_answer, web_address};
 use crate::openapi::IdempotencyKey;
-use crate::request::{MOST_EMAIL, MOST_NAME, MOST_URL, text};
+use crate::request::text;
 use crate::{Context, Request, Response};
 
 /// Signs up whom the token names.

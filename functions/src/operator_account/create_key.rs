@@ -5,12 +5,13 @@ use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::models::KeyScope;
 use shared::store::NewApiKey;
+use shared::text::MOST_NAME;
 use shared::{Fault, Issue, Place, Result, Timestamp};
 use utoipa::ToSchema;
 
 use super::{Failures, Forbidden, Invalid, MadeKeyBody, StillRunning, TokenOnly};
 use crate::openapi::{IdempotencyKey, Text};
-use crate::request::{MOST_NAME, all3, optional_json_object, text};
+use crate::request::{all3, optional_json_object, text};
 use crate::{Context, Request, Response, json};
 
 /// Makes an API key for the caller.

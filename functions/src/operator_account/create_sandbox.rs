@@ -6,12 +6,13 @@ use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::models::Sandbox;
 use shared::store::NewSandbox;
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
 use super::{Failures, Forbidden, Invalid, QuotaExceeded, StillRunning, Unauthorized, metadata};
 use crate::openapi::{IdempotencyKey, Text};
-use crate::request::{MOST_NAME, json_object, required_text};
+use crate::request::{json_object, required_text};
 use crate::{Context, Request, Response, json};
 
 /// The most processors, MB of memory and of disk, and milliseconds (a week) that may be asked for.

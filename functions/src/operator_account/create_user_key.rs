@@ -4,13 +4,14 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::models::{KeyScope, Status};
 use shared::store::{MadeApiKey, NewApiKey};
+use shared::text::MOST_NAME;
 use shared::{Error, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Failures, Invalid, NoAccount, OperatorsOnly, StillRunning, TokenOnly, operators_view};
 use crate::openapi::{IdempotencyKey, Text, words};
-use crate::request::{MOST_NAME, optional_json_object, text};
+use crate::request::{optional_json_object, text};
 use crate::{Context, Request, Response, json};
 
 /// A key that was made, with its text.

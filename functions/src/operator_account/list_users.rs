@@ -5,10 +5,11 @@ use aws_smithy_types::base64;
 use lambda_http::http::StatusCode;
 use shared::models::parse_id;
 use shared::table::searchable;
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 
 use super::{Failures, Invalid, ListPage, OperatorsOnly, Unauthorized, UserBody};
-use crate::request::{MOST_NAME, cursor_page, query, with_next, wrong_cursor};
+use crate::request::{cursor_page, query, with_next, wrong_cursor};
 use crate::{Context, Request, Response, json};
 
 const DEFAULT_LIMIT: usize = 25;

@@ -4,12 +4,13 @@ use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::models::User;
 use shared::store::Account;
+use shared::text::{MOST_NAME, MOST_URL};
 use utoipa::ToSchema;
 
 use super::{AccountBody, Erased, Failures, Forbidden, Invalid, Stale, Unauthorized, account_answer, web_address};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Text};
-use crate::request::{MOST_NAME, MOST_URL, all, json_object, text};
+use crate::request::{all, json_object, text};
 use crate::{Context, Request, Response};
 
 /// The caller changes their display name and picture.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::models::{Sandbox, SandboxRecord, SandboxStatus};
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::ToSchema;
 
 use super::{Failures, Forbidden, Invalid, NoSandbox, SandboxConflict, Unauthorized, metadata};
 use crate::openapi::words;
-use crate::request::{MOST_NAME, all, json_object, path_parameter, required_text};
+use crate::request::{all, json_object, path_parameter, required_text};
 use crate::{Context, Request, Response, json};
 
 /// A sandbox of the caller's runs, or is paused; its metadata is replaced.

@@ -2,13 +2,14 @@
 
 use shared::models::{QuotaTier, Team, User};
 use shared::store::Account;
+use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
 use super::{AccountDetail, Failures, Invalid, NoAccountToChange, OperatorsOnly, Stale, Unauthorized, detail, operators_view};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Text};
-use crate::request::{MOST_NAME, json_object, text};
+use crate::request::{json_object, text};
 use crate::{Context, Request, Response};
 
 /// Another quota tier for a user and for the user's own team.

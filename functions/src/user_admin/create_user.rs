@@ -45,6 +45,7 @@ struct InputFields {
     name: NameInput,
     #[schema(required = false, inline)]
     email: EmailInput,
+    /// In Unicode's normalization form NFKC, without joiners.
     #[schema(required = false, inline)]
     username: NameInput,
     #[schema(inline)]

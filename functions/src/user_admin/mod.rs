@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
 use shared::models::{AccountType, Role, Status, User};
+use shared::text::{MOST_EMAIL, MOST_NAME, is_identifier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -22,7 +23,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::openapi::{Email, Name, words};
-use crate::request::{MOST_EMAIL, MOST_NAME, email, json_object, path_parameter, text};
+use crate::request::{email, json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
@@ -186,11 +187,19 @@ impl Fields {
             _ => text(&fields, "email", MOST_EMAIL),
         };
         let name = text(&fields, "name", MOST_NAME);
-        let username = text(&fields, "username", MOST_NAME);
+        let username = text(&fields, "username", MOST_NAME).and_then(identifier);
         match (name, email_field, username, role(fields.get("rootRole"))) {
             (Ok(name), Ok(email), Ok(username), Ok(role)) => Ok(Self { name, email, username, role }),
             (name, email, username, role) => Err([name.err(), email.err(), username.err(), role.err()].into_iter().flatten().collect()),
         }
+    }
+}
+
+/// A username, which tells its holder from others of the team.
+fn identifier(username: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
+    match username.iter().flatten().find(|username| !is_identifier(username)) {
+        None => Ok(username),
+        Some(_) => Err(Issue::new(Place::Body, "username", Fault::NotA("in Unicode's normalization form NFKC, without joiners"))),
     }
 }
 
