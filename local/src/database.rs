@@ -204,6 +204,7 @@ fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
         "GetItem" => serde_json::to_vec(&database.get_item(serde_json::from_slice(body).ok()?).ok()?),
         "BatchGetItem" => serde_json::to_vec(&database.batch_get_item(serde_json::from_slice(body).ok()?).ok()?),
         "Query" => serde_json::to_vec(&database.query(serde_json::from_slice(body).ok()?).ok()?),
+        "Scan" => serde_json::to_vec(&database.scan(serde_json::from_slice(body).ok()?).ok()?),
         "PutItem" => serde_json::to_vec(&database.put_item(serde_json::from_slice(body).ok()?).ok()?),
         "UpdateItem" => serde_json::to_vec(&database.update_item(serde_json::from_slice(body).ok()?).ok()?),
         "BatchWriteItem" => serde_json::to_vec(&database.batch_write_item(serde_json::from_slice(body).ok()?).ok()?),
