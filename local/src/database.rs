@@ -204,6 +204,7 @@ fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
         "GetItem" => answer(database.get_item(serde_json::from_slice(body).ok()?)),
         "BatchGetItem" => answer(database.batch_get_item(serde_json::from_slice(body).ok()?)),
         "Query" => answer(database.query(serde_json::from_slice(body).ok()?)),
+        "Scan" => answer(database.scan(serde_json::from_slice(body).ok()?)),
         "PutItem" => answer(database.put_item(serde_json::from_slice(body).ok()?)),
         "UpdateItem" => answer(database.update_item(serde_json::from_slice(body).ok()?)),
         "BatchWriteItem" => answer(database.batch_write_item(serde_json::from_slice(body).ok()?)),

@@ -13,6 +13,7 @@ mod give_key;
 
 mod authorisation;
 mod hostile_input;
+mod model;
 mod races;
 mod requests;
 

@@ -282,9 +282,11 @@ fn restored(user: &User, now: Timestamp) -> Result<User> {
     Ok(User { status, soft_deleted_at: None, delete_scheduled_at: None, deleted_by: None, deleted_from: None, ..user.clone() })
 }
 
-/// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away.
+/// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away, and gives
+/// whom an invite made another id.
 fn status_in_use(user: &User) -> Status {
-    if user.invite_link.is_some() { Status::Invited } else { Status::Active }
+    let awaits_sign_up = user.invite_link.is_some() || (user.invite_id.is_some() && user.invited_as.is_none());
+    if awaits_sign_up { Status::Invited } else { Status::Active }
 }
 
 /// The `reason` of a body that may be left out.

@@ -1,5 +1,6 @@
 //! Accounts: a user with their team, its quota tier and usage, their keys and sandboxes.
 
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,6 +17,9 @@ use crate::models::{
 };
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
+
+/// How many users are read at one time.
+const READS_AT_ONCE: usize = 16;
 
 /// A user with the team, its quota tier, and its usage of the last 30 days, newest first.
 #[derive(Debug, Clone)]
@@ -180,10 +184,13 @@ impl Store {
     /// Whether anyone is in the caller's team who is neither deleted nor managed by the caller.
     pub async fn others_in_team(&self, caller: &Caller) -> Result<bool> {
         let partition = Key::user(caller.user.id);
-        let managed = self.query_items(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong, None);
+        let managed = self.query::<ManagedUser>(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong);
         let (counts, managed) = futures::try_join!(self.own_counts(caller), managed)?;
         let deleted = Filter { status: Some(Status::Deleted), ..Filter::default() };
-        let own = 1 + managed.len() as u64;
+        // The caller's own may be among the deleted ones.
+        let managed = futures::stream::iter(managed).map(async |managed| self.user(managed.id, Freshness::Strong).await);
+        let managed: Vec<Option<User>> = managed.buffer_unordered(READS_AT_ONCE).try_collect().await?;
+        let own = 1 + managed.iter().flatten().filter(|user| user.status != Status::Deleted).count() as u64;
         Ok(counts.total(&Filter::default()) > counts.total(&deleted) + own)
     }
 

@@ -74,6 +74,10 @@ impl Store {
         let team = self.team_after(user).await?;
         match team {
             TeamAfter::Gone => {
+                // Who was counted is this one only if they are there still: after another erasure of theirs it is who stays.
+                if self.user(user.id, Freshness::Strong).await?.is_none_or(|present| present.version != user.version) {
+                    return Err(WriteError::Refused(Refusal::Changed));
+                }
                 self.clear_team(user.team_id, &count).await?;
                 transaction.delete(&Key::team(user.team_id))?;
                 transaction.delete(&count)?;

@@ -182,9 +182,11 @@ impl Store {
     ) -> Result<Response> {
         let own_team = Some(team).filter(|team| team.owner_user_id == user.id);
         let team_differs = own_team.is_some_and(|team| team.quota_tier_id != quota_tier_id);
+        let read = user.quota_tier_id.clone();
         let change = |user: &User| {
             may(user)?;
-            let differs = team_differs || user.quota_tier_id != quota_tier_id;
+            // Whoever changed the user's tier since it was read changed the team's too.
+            let differs = user.quota_tier_id != quota_tier_id || (team_differs && user.quota_tier_id == read);
             Ok(differs.then(|| User { quota_tier_id: quota_tier_id.to_owned(), ..user.clone() }))
         };
         let also = |transaction: &mut Transaction| match own_team {
