@@ -1,6 +1,7 @@
 //! What the suites share: a server of their own with its own in-memory database, a clock that they set, and a look into the table.
 
 pub mod checks;
+pub mod events;
 pub mod lagging;
 pub mod runtime_api;
 pub mod start;

@@ -1,0 +1,31 @@
+//! Requests as API Gateway sends them, straight to the handlers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use functions::{App, gateway, handler};
+use lambda_http::Body;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use shared::dynamodb::Cost;
+
+use crate::Answer;
+
+/// The event of a handler, as it stands in `events/`.
+pub fn event(handler: &str) -> ApiGatewayV2httpRequest {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(handler.replacen('.', "/", 1) + ".json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Runs a handler on an event: its answer, and what that cost.
+pub async fn play(app: &Arc<App>, name: &str, event: ApiGatewayV2httpRequest) -> (Answer, Cost) {
+    let (response, cost) = handler(name).expect("a handler").answer(app, gateway::request(event)).await;
+    let (parts, body) = response.into_parts();
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let text = match body {
+        Body::Text(text) => text,
+        Body::Binary(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => String::new(),
+    };
+    (Answer { status: parts.status.as_u16(), headers: headers.collect(), text }, cost)
+}
