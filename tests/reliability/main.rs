@@ -6,8 +6,13 @@
 //!
 //! which also prints what was tried.
 
+mod crashes;
+#[path = "../errors.rs"]
+mod errors;
+mod faults;
+mod operations;
+
 /// How often to try: `short` under `cargo test`, `full` in the whole run, and a multiple of that where `ROSTER_RELIABILITY` is a number.
-#[allow(dead_code, reason = "the first suite uses it")]
 fn rounds(short: usize, full: usize) -> usize {
     match std::env::var("ROSTER_RELIABILITY").ok().as_deref() {
         None => short,

@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod events;
+pub mod faults;
 pub mod lagging;
 pub mod runtime_api;
 pub mod start;
