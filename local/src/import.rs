@@ -56,7 +56,7 @@ pub async fn file(data: &Data, path: &Path, team_id: Uuid, now: Timestamp, progr
     bar.set_style(ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {elapsed}, {eta} left. {msg}")?);
     let file = bar.wrap_read(file);
     let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let lines: Box<dyn Iterator<Item = (u64, Result<Line, String>)>> =
+    let lines: Box<dyn Iterator<Item = (u64, Result<Line, String>)> + Send> =
         if csv { Box::new(csv_lines(file)?) } else { Box::new(json_lines(BufReader::new(file))) };
     let mut import = Import { store: &data.store, team_id, now, teams: HashMap::new(), report: Report::default(), bar };
     // Where there is no terminal to draw a bar on, a line now and then.

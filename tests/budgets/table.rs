@@ -7,13 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use functions::{HANDLERS, gateway, handler};
-use lambda_http::Body;
+use functions::HANDLERS;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::demo;
 use reqwest::Method;
-use serde_json::Value;
-use tests::{Roster, send};
+use tests::events::{self, event};
+use tests::{Answer, Roster, send};
 
 use crate::team_of;
 
@@ -103,23 +102,14 @@ impl Row {
     }
 }
 
-/// The event of a handler, as API Gateway sends it.
-fn event(handler: &str) -> ApiGatewayV2httpRequest {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(handler.replacen('.', "/", 1) + ".json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 /// Runs a handler on an event, once the indexes and the lists' counts show what the table holds: its answer, and what it cost.
-async fn play(roster: &Roster, name: &str, event: ApiGatewayV2httpRequest) -> (Value, Cost) {
+async fn play(roster: &Roster, name: &str, event: ApiGatewayV2httpRequest) -> (Answer, Cost) {
     roster.settled().await;
     roster.server.data.settle().await.expect("the stream is read");
-    let (response, cost) = handler(name).expect("a handler").answer(&roster.server.app, gateway::request(event)).await;
-    let (parts, body) = response.into_parts();
+    let (answer, cost) = events::play(&roster.server.app, name, event).await;
     // `unmatched` is there to say 404.
-    assert!(parts.status.is_success() || name == "platform.unmatched", "{name}: {}: {body:?}", parts.status);
-    let Body::Text(body) = body else { return (Value::Null, cost.into()) };
-    (serde_json::from_str(&body).unwrap_or_default(), cost.into())
+    assert!((200..300).contains(&answer.status) || name == "platform.unmatched", "{name}: {answer:?}");
+    (answer, cost.into())
 }
 
 /// A server with the demo data that has what a process keeps: quota tiers, and numbers for new users.
@@ -135,8 +125,8 @@ async fn warm() -> Roster {
 async fn aimed(roster: &Roster, name: &str) -> ApiGatewayV2httpRequest {
     let mut event = event(name);
     if name == "directory.revoke_invite" {
-        let (invite, _) = play(roster, "directory.create_invite", self::event("directory.create_invite")).await;
-        event.path_parameters.insert("id".to_owned(), invite["details"]["id"].as_str().expect("its id").to_owned());
+        let (invite, _) = play(roster, "directory.create_invite", events::event("directory.create_invite")).await;
+        event.path_parameters.insert("id".to_owned(), invite.json()["details"]["id"].as_str().expect("its id").to_owned());
     }
     event
 }

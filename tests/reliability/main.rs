@@ -12,8 +12,11 @@ mod errors;
 mod give_key;
 
 mod authorisation;
+mod crashes;
+mod faults;
 mod hostile_input;
 mod model;
+mod operations;
 mod races;
 mod requests;
 

@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 
 use functions::App;
-use lambda_http::Body;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -11,9 +10,10 @@ use local::TrailingSlash;
 use local::template::Router;
 use reqwest::Method;
 use serde_json::Value;
+use shared::dynamodb::Cost;
 use uuid::Uuid;
 
-use crate::{Answer, Cost, Roster};
+use crate::{Answer, Roster, events};
 
 static ROUTER: LazyLock<Router> = LazyLock::new(|| Router::new(TrailingSlash::default()));
 
@@ -65,10 +65,10 @@ impl Call {
         ROUTER.find(self.method.as_str(), path).expect("there is a $default").route.handler.clone()
     }
 
-    fn event(&self) -> (&'static functions::Handler, ApiGatewayV2httpRequest) {
+    /// The handler's name, and the event.
+    fn event(&self) -> (&'static str, ApiGatewayV2httpRequest) {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let found = ROUTER.find(self.method.as_str(), path).expect("there is a $default");
-        let handler = functions::handler(&found.route.handler).expect("the template names handlers that exist");
         let mut event = ApiGatewayV2httpRequest::default();
         event.version = Some("2.0".to_owned());
         event.raw_path = Some(path.to_owned());
@@ -80,25 +80,13 @@ impl Call {
         event.request_context.http.method = self.method.clone();
         event.request_context.http.path = event.raw_path.clone();
         event.request_context.http.source_ip = Some("127.0.0.1".to_owned());
-        (handler, event)
+        (&found.route.handler, event)
     }
 
     /// Sends it to an application: the answer, and what it cost.
     pub async fn send(&self, app: &Arc<App>) -> (Answer, Cost) {
         let (handler, event) = self.event();
-        let (response, cost) = handler.answer(app, functions::gateway::request(event)).await;
-        let (parts, body) = response.into_parts();
-        let headers = parts.headers.iter();
-        let answer = Answer {
-            status: parts.status.as_u16(),
-            headers: headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect(),
-            text: match body {
-                Body::Text(text) => text,
-                _ => String::new(),
-            },
-        };
-        let cost = Cost { calls: cost.calls, steps: cost.steps, read_units: cost.read_units, write_units: cost.write_units };
-        (answer, cost)
+        events::play(app, handler, event).await
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod direct;
 pub mod events;
+pub mod faults;
 pub mod lagging;
 pub mod probes;
 pub mod runtime_api;

@@ -56,10 +56,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let share = Share { grantor_id: caller.user.id, grantee_id, scopes, created_at: context.now };
     match context.store().share(&share, &context.act(caller.user.id, "share.granted")).await {
         Err(WriteError::Refused(Refusal::Gone)) => Err(no_such_user()),
-        outcome => {
-            outcome?;
-            Ok(json(StatusCode::OK, &ShareBody::from(share)))
-        }
+        outcome => Ok(json(StatusCode::OK, &ShareBody::from(outcome?))),
     }
 }
 

@@ -70,22 +70,28 @@ impl Store {
         self.query(&Key::user(caller.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
     }
 
-    /// Lets `share.grantee_id` in, replacing what was granted before.
+    /// Lets `share.grantee_id` in, replacing what was granted before. Gives the share: where the same was granted already, that one.
     ///
     /// # Errors
     /// Refused as `Gone` where either of the two is deleted or does not exist.
-    pub async fn share(&self, share: &Share, act: &Act) -> Result<(), WriteError> {
+    pub async fn share(&self, share: &Share, act: &Act) -> Result<Share, WriteError> {
         let mut transaction = self.transaction();
         transaction.require_user(share.grantee_id)?;
         transaction.require_user(share.grantor_id)?;
-        for key in [Key::shared(share.grantee_id, share.grantor_id), Key::grant(share.grantor_id, share.grantee_id)] {
-            transaction.put(encode(&key, share)?)?;
-        }
+        let grant = encode(&Key::grant(share.grantor_id, share.grantee_id), share)?;
+        transaction.put_unless_same(grant, "scopes", Refusal::Unchanged)?;
+        transaction.put(encode(&Key::shared(share.grantee_id, share.grantor_id), share)?)?;
         let id = |id: Uuid| FieldChange { before: Value::Null, after: id.to_string().into() };
         let scopes = FieldChange { before: Value::Null, after: share.scopes.clone().into() };
         let changes = BTreeMap::from([("grantee_id".to_owned(), id(share.grantee_id)), ("scopes".to_owned(), scopes)]);
         self.record_changes(&mut transaction, share.grantor_id, act, changes)?;
-        self.commit(transaction).await
+        match self.commit(transaction).await {
+            Err(WriteError::Refused(Refusal::Unchanged)) => {
+                let present = self.share_of(share.grantor_id, share.grantee_id).await?;
+                Ok(present.unwrap_or_else(|| share.clone()))
+            }
+            outcome => outcome.map(|()| share.clone()),
+        }
     }
 
     /// Takes a share back, at once. Says whether there was one.

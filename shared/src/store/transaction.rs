@@ -32,6 +32,8 @@ pub enum Refusal {
     TeamExists,
     /// The record changed since it was read.
     Changed,
+    /// The record is what it was to become.
+    Unchanged,
     /// The user is erased or deleted.
     Gone,
     /// The team is gone, or would be left without an administrator.
@@ -168,6 +170,21 @@ impl Transaction {
             .condition_expression("#attribute = :text")
             .expression_attribute_names("#attribute", attribute)
             .expression_attribute_values(":text", AttributeValue::S(text))
+            .build()
+            .map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().put(put).build(), refusal);
+        Ok(())
+    }
+
+    /// Writes an item, unless that attribute has the same value already.
+    pub(crate) fn put_unless_same(&mut self, item: Item, attribute: &str, refusal: Refusal) -> Result<(), Error> {
+        let value = item.get(attribute).cloned().ok_or_else(|| Error::internal(format!("an item without {attribute}")))?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#attribute) OR #attribute <> :value")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", value)
             .build()
             .map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().put(put).build(), refusal);
