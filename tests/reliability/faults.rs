@@ -151,20 +151,18 @@ fn contract_of(handler: &str) -> Contract {
     }
 }
 
-/// Runs each of many, some at one time, and tells of all that failed; gives what came of them.
+/// Runs each of many, some at one time, and tells of each that fails as soon as it does; gives what came of them.
 pub async fn run_all<T: Send + 'static>(
     rounds: impl Iterator<Item = (String, impl Future<Output = Result<T, String>> + Send + 'static)>,
 ) -> Vec<T> {
     let run = rounds.map(|(name, round)| async move {
         let outcome = tokio::spawn(round).await.unwrap_or_else(|error| Err(error.to_string()));
-        outcome.map_err(|fault| format!("{name}: {fault}"))
+        outcome.map_err(|fault| eprintln!("{name}: {fault}")).ok()
     });
     let outcomes: Vec<_> = futures::stream::iter(run).buffered(AT_ONCE).collect().await;
-    let all = outcomes.len();
-    let (well, ill): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-    let ill: Vec<_> = ill.into_iter().filter_map(Result::err).collect();
-    assert!(ill.is_empty(), "{} of {all} failed:\n{}", ill.len(), ill[..ill.len().min(20)].join("\n"));
-    well.into_iter().filter_map(Result::ok).collect()
+    let failed = outcomes.iter().filter(|outcome| outcome.is_none()).count();
+    assert_eq!(failed, 0, "of {} that are told of above", outcomes.len());
+    outcomes.into_iter().flatten().collect()
 }
 
 /// What operations do when nothing happens to them.
@@ -193,7 +191,7 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
 
     let operations: Vec<_> = operations.collect();
     let many = operations.len();
-    let undisturbed = undisturbed(spread(operations, rounds(8, many))).await;
+    let undisturbed = undisturbed(spread(operations, rounds(5, many))).await;
     let tried_operations = undisturbed.len();
     let mut all = Vec::new();
     for (operation, undisturbed) in undisturbed {
@@ -207,7 +205,7 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
         }
     }
     let many = all.len();
-    let tried = spread(all, rounds(40, many)).map(|round| (round.to_string(), async move { round.run().await }));
+    let tried = spread(all, rounds(24, many)).map(|round| (round.to_string(), async move { round.run().await }));
     let tried = run_all(tried).await;
     println!(
         "faults: {tried_operations} of {} operations, {} handlers, {} kinds of faults, once and lasting: {} tried, {} calls struck, {} requests sent",

@@ -220,8 +220,10 @@ impl World {
             Some((team, _)) => format!("NUMBER#{team}"),
             None => text.to_owned(),
         };
-        let is_made = |word: &&str| word.len() >= 16 && word.contains(|c: char| c.is_ascii_digit()) || word.starts_with("ns_live_");
-        let made: Vec<&str> = words(&text).filter(is_made).filter(|word| !self.words.contains(*word)).collect();
+        let is_long = |word: &str| word.len() >= 16 && word.contains(|c: char| c.is_ascii_digit());
+        // The beginning of a new key may well be that of an old one.
+        let is_made = |word: &&str| word.starts_with("ns_live_") || is_long(word) && !self.words.contains(*word);
+        let made: Vec<&str> = words(&text).filter(is_made).collect();
         made.iter().fold(text.clone(), |text, word| text.replace(word, "(new)"))
     }
 }

@@ -54,6 +54,8 @@ impl ReferenceStateMachine for Reference {
                 let must_be_kept = *altered || matches!(receipt.ask.request, Request::DeleteInactive { .. });
                 !must_be_kept || model.is_kept(receipt)
             }),
+            // Whether a caller may is read once: what takes that away from them, sent twice, is done twice or not.
+            Step::Ask(Ask { by, request, twice: true, .. }) if request.is_about().is_some() => request.is_about() != model.owner(*by),
             // Of several administrators who are gone for long, which one stays is not fixed: here it is the caller.
             Step::Ask(Ask { by, request: Request::DeleteInactive { .. }, .. }) => {
                 let governs = |id: &Id| model.users.get(id).is_some_and(|user| user.governs());

@@ -461,7 +461,8 @@ impl Model {
         }
     }
 
-    fn owner(&self, by: By) -> Option<Id> {
+    /// Whose credential it is, good or not.
+    pub fn owner(&self, by: By) -> Option<Id> {
         match by {
             By::Token(id) => Some(id),
             By::Key(key) => self.keys.get(&key).map(|key| key.owner),
@@ -1253,8 +1254,11 @@ impl Model {
                 if self.users.get(with).is_none_or(|user| user.status == Status::Deleted) {
                     return Err(Refusal::NotFound.into());
                 }
-                self.shares.insert((me, *with), Share { scopes: scopes.clone(), created_at: now });
-                self.note(me, me, "share.granted");
+                // What is shared already is not shared again.
+                if self.shares.get(&(me, *with)).is_none_or(|share| share.scopes != *scopes) {
+                    self.shares.insert((me, *with), Share { scopes: scopes.clone(), created_at: now });
+                    self.note(me, me, "share.granted");
+                }
                 Ok((200, *with))
             }
             Request::Unshare { with } => {

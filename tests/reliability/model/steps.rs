@@ -217,6 +217,14 @@ impl Request {
         )
     }
 
+    /// Whose rights in the team it can take away.
+    pub fn is_about(&self) -> Option<Id> {
+        match self {
+            Self::ChangeUser { user, .. } | Self::DeleteUser { user } => Some(*user),
+            _ => None,
+        }
+    }
+
     /// Whether it takes a token: an API key may not.
     pub fn takes_token(&self) -> bool {
         matches!(
