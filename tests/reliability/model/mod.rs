@@ -211,7 +211,8 @@ fn report(runs: usize, is_full: bool) {
             let done = words.keys().any(|word| !is_refusal(word));
             let refused = words.keys().any(|word| is_refusal(word));
             assert!(!is_asked || done || kind.starts_with("Malformed") || kind == "Repeat altered", "no {kind} was ever done");
-            assert!(!is_asked || refused || kind == "Repeat", "no {kind} was ever refused");
+            // What is rarely sent is even more rarely sent twice at once.
+            assert!(!is_asked || refused || kind == "Repeat" || kind.ends_with(" twice"), "no {kind} was ever refused");
         }
     }
 }
