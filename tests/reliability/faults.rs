@@ -12,9 +12,8 @@ use serde_json::Value;
 use tests::Answer;
 use tests::faults::{Call, Fault, Strike};
 
-use crate::errors::Contract;
 use crate::operations::{Operation, Rig, World};
-use crate::rounds;
+use crate::{contract, rounds};
 
 /// How many rounds run at once: some wait before a transaction is tried again.
 const AT_ONCE: usize = 16;
@@ -135,19 +134,9 @@ impl Round {
             return Err(format!("answers {answer:?}"));
         }
         if let Some(handler) = self.operation.handler() {
-            contract_of(handler).error(answer);
+            contract(handler).error(answer);
         }
         Ok(())
-    }
-}
-
-fn contract_of(handler: &str) -> Contract {
-    match handler.split('.').next() {
-        Some("directory") => Contract::Directory,
-        Some("user_admin") => Contract::UserAdmin,
-        Some("managed_users") => Contract::ManagedUsers,
-        Some("workspace") => Contract::Workspace,
-        _ => Contract::Operator,
     }
 }
 

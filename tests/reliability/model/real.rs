@@ -20,9 +20,10 @@ use uuid::Uuid;
 use super::answers::{Ids, View, nobody, rounded, time};
 use super::generate::Reference;
 use super::state::{Model, OPERATOR, Outcome, Refusal, tiers};
-use super::steps::{Ask, By, Contract, DirectoryPage, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, Step, Version};
+use super::steps::{Ask, By, DirectoryPage, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, Step, Version};
 use super::table::{Item, alike, difference, differences, expected, present};
 use super::{TALLY, prelude};
+use crate::errors::Contract;
 
 /// After how many steps the counts in the table are counted anew. The rest of it is looked at after each.
 const RECOUNT: usize = 10;

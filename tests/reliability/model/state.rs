@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::models::{InviteStatus, MB_MS_PER_GB_HOUR, QuotaTier, Role, SandboxStatus, Status};
 use shared::table::fold;
 
-use super::steps::{Ask, By, Contract, EMAILS, Id, NAMES, PERSONS, Request, Step, Version};
+use super::steps::{Ask, By, EMAILS, Id, NAMES, PERSONS, Request, Step, Version};
+use crate::errors::Contract;
 
 /// The person who is a platform operator from the beginning.
 pub const OPERATOR: Id = 0;

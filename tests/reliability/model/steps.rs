@@ -1,5 +1,6 @@
 //! What callers do, by labels: who and what it is about is known by the step that made it, as ids are not known beforehand.
 
+use crate::errors::Contract;
 use shared::models::{Role, Status};
 
 /// What stands for an id: one of [`PERSONS`], or the label of the step that made what has it.
@@ -252,17 +253,6 @@ impl Request {
         let text = format!("{self:?}");
         text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
     }
-}
-
-/// The contracts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Contract {
-    Operator,
-    Directory,
-    UserAdmin,
-    ManagedUsers,
-    Workspace,
 }
 
 /// Requests that are wrong whoever sends them: contract, method, path and body. `{user}` is the caller, `{team}` their team.
