@@ -146,8 +146,8 @@ fn the_api_is_as_its_model_has_it() {
             max_shrink_time: 120_000,
             ..Config::default()
         };
-        // The short form is the same each time.
-        let mut runner = if is_full {
+        // The same runs each time, so that nobody's change fails by chance; others where more are asked for.
+        let mut runner = if runs > 500 {
             TestRunner::new(config.clone())
         } else {
             let seed = [u8::try_from(worker).unwrap_or(u8::MAX); 32];
