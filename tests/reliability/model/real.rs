@@ -478,8 +478,11 @@ impl Real {
             let shares = [&model.shares, &self.before.shares];
             me.is_some_and(|me| me == id || shares.iter().any(|shares| shares.contains_key(&(me, id)) || shares.contains_key(&(id, me))))
         };
+        // An email that a team invited stands in its invite, whoever holds it by now.
+        let invited = |email: &String| model.invites.values().any(|invite| teams.contains(&invite.team) && invite.email == *email);
         for (id, other) in model.users.iter().filter(|(id, other)| !teams.contains(&other.team) && !acquainted(**id)) {
-            for secret in [Some(self.ids.user(*id).to_string()), other.email.clone()].into_iter().flatten() {
+            let email = other.email.clone().filter(|email| !invited(email));
+            for secret in [Some(self.ids.user(*id).to_string()), email].into_iter().flatten() {
                 let asked = call.path.contains(&secret) || call.body.contains(&secret);
                 assert!(asked || !answer.text.contains(&secret), "{place} tells of {secret}, who is in another team: {answer:?}");
             }
