@@ -11,6 +11,7 @@ use local::Location;
 use shared::Clock;
 use shared::dynamodb::Cost;
 use tests::Roster;
+use tests::events::{aimed, event};
 
 use crate::report::{Section, quantile, table, thousands};
 use crate::server::Process;
@@ -20,13 +21,6 @@ use crate::{chart, cost, root};
 const PLAYS: usize = 200;
 /// How often one that changes something is, each time on data as they were.
 const FRESH_PLAYS: usize = 15;
-
-/// The event of a handler, as API Gateway sends it.
-fn event(handler: &str) -> ApiGatewayV2httpRequest {
-    let path = root().join("events").join(handler.replacen('.', "/", 1) + ".json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// One play of a request.
 struct Play {
@@ -82,20 +76,6 @@ impl Stage {
     }
 }
 
-/// The event of a handler, aimed at what there is: the demo data has no invite, as its id could not be known.
-async fn aimed(roster: &Roster, handler: &Handler) -> ApiGatewayV2httpRequest {
-    let mut event = event(handler.name);
-    if handler.name == "directory.revoke_invite" {
-        let creation = functions::handler("directory.create_invite").expect("a handler");
-        let made = play(roster, creation, self::event(creation.name)).await;
-        let made: serde_json::Value = serde_json::from_str(&made.body).expect("an invite");
-        let id = made["details"]["id"].as_str().expect("its id");
-        let nobodys = event.path_parameters.insert("id".to_owned(), id.to_owned()).expect("a path with an id");
-        event.raw_path = event.raw_path.map(|path| path.replace(&nobodys, id));
-    }
-    event
-}
-
 /// What was measured of an endpoint.
 struct Row {
     name: &'static str,
@@ -115,7 +95,7 @@ async fn row(handler: &'static Handler, stage: &Stage, binary: &Path) -> Row {
     } else {
         for _ in 0..FRESH_PLAYS {
             let roster = stage.fresh().await;
-            let event = aimed(&roster, handler).await;
+            let event = aimed(&roster.server.app, handler.name).await;
             plays.push(play(&roster, handler, event).await);
         }
     }
@@ -134,7 +114,7 @@ async fn row(handler: &'static Handler, stage: &Stage, binary: &Path) -> Row {
 /// has, a gateway, and an allocator that takes more memory to be faster: more than the function takes.
 async fn peak(handler: &'static Handler, stage: &Stage, binary: &Path) -> Option<f64> {
     let roster = stage.fresh().await;
-    let event = aimed(&roster, handler).await;
+    let event = aimed(&roster.server.app, handler.name).await;
     let database = &roster.server.data.database.endpoint;
     let server = Process::start(binary, stage.folder.path(), &["--dynamodb-endpoint", database]);
     let query = event.raw_query_string.as_deref().filter(|query| !query.is_empty()).map_or(String::new(), |query| format!("?{query}"));

@@ -121,22 +121,12 @@ async fn warm() -> Roster {
     roster
 }
 
-/// The event of a handler, aimed at what there is: the demo data has no invite, as its id could not be known.
-async fn aimed(roster: &Roster, name: &str) -> ApiGatewayV2httpRequest {
-    let mut event = event(name);
-    if name == "directory.revoke_invite" {
-        let (invite, _) = play(roster, "directory.create_invite", events::event("directory.create_invite")).await;
-        event.path_parameters.insert("id".to_owned(), invite.json()["details"]["id"].as_str().expect("its id").to_owned());
-    }
-    event
-}
-
 /// What the requests of the table cost, by their names: the event of each handler, and what else is worth knowing.
 async fn costs() -> BTreeMap<String, Cost> {
     let mut costs = BTreeMap::new();
     for handler in HANDLERS {
         let roster = warm().await;
-        let event = aimed(&roster, handler.name).await;
+        let event = events::aimed(&roster.server.app, handler.name).await;
         costs.insert(handler.name.to_owned(), play(&roster, handler.name, event).await.1);
     }
     let mut note = |request: &str, cost: Cost| costs.insert(request.to_owned(), cost);

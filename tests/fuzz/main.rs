@@ -7,18 +7,16 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use tests::rounds;
+use tests::{chance, rounds};
 
-/// Chooses at random, the same each time (SplitMix64).
+/// Chooses at random, the same each time.
 struct Chance(u64);
 
 impl Chance {
     /// A number below another.
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end.max(1) as u64) as usize
+        self.0 += 1;
+        (chance(self.0) % end.max(1) as u64) as usize
     }
 
     /// Some place in an input, its end among them.

@@ -23,7 +23,7 @@ use shared::dynamodb::Client;
 use shared::models::{AuditEntry, QuotaTier, Role, Share, Status, User};
 use shared::table::Key;
 use tests::direct::Call;
-use tests::{Answer, Roster, sign};
+use tests::{Answer, Roster, chance, sign};
 use uuid::Uuid;
 
 use crate::{contract, rounds};
@@ -53,7 +53,7 @@ struct Jittery {
 
 impl HttpConnector for Jittery {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let roll = spread(SEED.wrapping_add(self.rolls.fetch_add(1, Ordering::Relaxed)));
+        let roll = chance(SEED.wrapping_add(self.rolls.fetch_add(1, Ordering::Relaxed)));
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             for _ in 0..roll % (MOST_TURNS + 1) {
@@ -62,14 +62,6 @@ impl HttpConnector for Jittery {
             inner.call(request).await
         })
     }
-}
-
-/// A number that looks like chance (SplitMix64).
-fn spread(n: u64) -> u64 {
-    let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
 }
 
 /// The same client, but that each call waits for a random number of others.
@@ -479,7 +471,7 @@ async fn two_who_swap_emails_never_hold_the_same_one() {
         let calls = each(|place| {
             arena
                 .call(Method::PUT, &numbers[place % 2], demo::ADMIN)
-                .json(&json!({"email": emails[spread((n * 64 + place) as u64) as usize % 3]}))
+                .json(&json!({"email": emails[chance((n * 64 + place) as u64) as usize % 3]}))
         });
         let answers = arena.race(&calls, &[200, 400]).await;
         let mut held = BTreeSet::new();

@@ -407,6 +407,14 @@ pub fn rounds(short: usize, full: usize) -> usize {
     }
 }
 
+/// A number that looks like chance, the same for the same number each time (SplitMix64).
+pub fn chance(n: u64) -> u64 {
+    let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}
+
 /// Signs claims with the local secret.
 pub fn sign(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(b"local-development-secret-do-not-deploy");
