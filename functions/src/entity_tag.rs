@@ -2,28 +2,43 @@
 
 use lambda_http::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use lambda_http::http::{HeaderMap, HeaderValue};
-use shared::models::User;
-use shared::{Error, Result};
+use shared::models::{NumberedUser, User};
+use shared::{Error, Result, Timestamp};
 
 use crate::{Request, Response};
 
 /// The tag of a user. It changes with everything that answers show: the version, and the last sighting, which is no version.
-fn tag(user: &User) -> String {
-    let seen = user.last_seen.as_ref().map_or(0, |seen| seen.at.as_second());
-    format!("\"{}-{seen}\"", user.version)
+pub struct Tag(String);
+
+impl Tag {
+    fn of(version: u64, seen_at: Option<Timestamp>) -> Self {
+        Self(format!("\"{version}-{}\"", seen_at.map_or(0, Timestamp::as_second)))
+    }
+}
+
+impl From<&User> for Tag {
+    fn from(user: &User) -> Self {
+        Self::of(user.version, user.last_seen.as_ref().map(|seen| seen.at))
+    }
+}
+
+impl From<&NumberedUser> for Tag {
+    fn from(user: &NumberedUser) -> Self {
+        Self::of(user.version, user.seen_at)
+    }
 }
 
 /// The answer with the user's tag.
-pub fn tagged(mut response: Response, user: &User) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&tag(user)) {
+pub fn tagged(mut response: Response, tag: impl Into<Tag>) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&tag.into().0) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
 }
 
 /// Whether `If-None-Match` names the user's tag.
-pub fn is_known(request: &Request, user: &User) -> bool {
-    let tag = tag(user);
+pub fn is_known(request: &Request, tag: impl Into<Tag>) -> bool {
+    let Tag(tag) = tag.into();
     tags(request.headers(), &IF_NONE_MATCH).any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == tag)
 }
 

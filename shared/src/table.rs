@@ -30,7 +30,7 @@
 //! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
 //!
 //! Users stand in one sparse index per [`Sequence`], with `team_id` as the partition key: the sort key is the sorted value and then the id,
-//! so that equal values come in the order of their ids. By id they stand in two: by role and by status, and then by id. Four more
+//! so that equal values come in the order of their ids. By id they stand in three: by stage, by role and by status, and then by id. Four more
 //! indexes hold the users of one class each, so that a filter passes over nobody. Two sparse indexes span all teams, each over four partitions
 //! to share the load: [`EVERYONE`], newest first, and [`DUE`], the users to be purged, by the time when it is due.
 
@@ -40,6 +40,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use crate::models::{Class, DeviceType, Role, Status, User};
+use crate::time::Timestamp;
 
 /// The partition key's attribute.
 pub const PK: &str = "pk";
@@ -53,7 +54,7 @@ pub const TEAM_ID: &str = "team_id";
 pub const TEAM_CLASS: &str = "team_class";
 /// A user's class, by its code.
 pub const CLASS: &str = "class";
-/// What the workspace's lists show of a user beside id and class, as one attribute: DynamoDB projects 100 attributes at most into all indexes.
+/// What the workspace's lists show of a user beside id, class and the team's name, as one attribute: DynamoDB projects 100 attributes at most into all indexes.
 pub const ROW: &str = "row";
 
 /// An item.
@@ -216,6 +217,11 @@ impl Key {
         Some(Self { pk: text(PK)?, sk: text(SK)? })
     }
 
+    /// The id in a user's key, which index entries have too.
+    pub fn user_id(item: &Item) -> Option<Uuid> {
+        Self::of(item)?.pk.strip_prefix("USER#")?.parse().ok()
+    }
+
     /// The keys of the values that this user alone may hold.
     pub fn unique_values(user: &User) -> Vec<Self> {
         let mut keys = vec![Self::number(user.team_id, user.number)];
@@ -307,7 +313,8 @@ impl Index {
     }
 }
 
-/// A team's users by the time last seen, by title, and so on; by role and by status, and then by id.
+/// A team's users by the time last seen, by title, and so on; by stage, by role and by status, and then by id. Each holds what one kind of lists
+/// shows: the first three and the stages the directory's summary, the others the workspace's row, that by number user-admin's user.
 pub mod index {
     use super::Index;
 
@@ -323,6 +330,8 @@ pub mod index {
     pub const UPDATED_AT: Index = Index::of_team("team-by-updated-at", "by_updated_at");
     /// By role, then by id.
     pub const ROLE: Index = Index::of_team("team-by-role", "by_role");
+    /// By stage, then by id.
+    pub const STAGE: Index = Index::of_team("team-by-stage", "by_stage");
     /// By status, then by id.
     pub const STATUS: Index = Index::of_team("team-by-status", "by_status");
     /// By number.
@@ -392,6 +401,11 @@ fn with_id(value: &str, id: Uuid) -> String {
     format!("{value}{SEPARATOR}{id}")
 }
 
+/// The time in a place of a sequence by time; none where the user has no such time.
+pub fn time_of_place(place: &str) -> Option<Timestamp> {
+    place.split_once(SEPARATOR)?.0.parse().ok()
+}
+
 /// An order in which a team's users are listed: a sequence, or groups of classes with a sequence in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
@@ -404,6 +418,9 @@ pub enum Order {
     /// By status: suspended, active, invited, deleted; then by id.
     Status,
 }
+
+/// The stages in their order, by their statuses.
+pub const STAGES: [&[Status]; 3] = [&[Status::Deleted], &[Status::Active, Status::Suspended], &[Status::Invited]];
 
 /// The statuses in their order.
 pub const STATUSES: [Status; 4] = [Status::Suspended, Status::Active, Status::Invited, Status::Deleted];
@@ -422,14 +439,14 @@ impl Order {
         let of = |statuses: &[Status]| Classes::of(|class| statuses.contains(&class.status));
         match self {
             Self::By(_) => vec![Classes::ALL],
-            Self::Stage => vec![of(&[Status::Deleted]), of(&[Status::Active, Status::Suspended]), of(&[Status::Invited])],
+            Self::Stage => STAGES.iter().map(|statuses| of(statuses)).collect(),
             Self::Role => Role::ALL.iter().map(|role| Classes::of(|class| class.role == *role)).collect(),
             Self::Status => STATUSES.iter().map(|status| of(&[*status])).collect(),
         }
     }
 }
 
-/// The words by which roles and statuses are sorted in their indexes, before the id.
+/// The words by which roles, statuses and stages are sorted in their indexes, before the id.
 pub fn role_prefix(role: Role) -> String {
     format!("{}{SEPARATOR}", role.as_str())
 }
@@ -437,6 +454,12 @@ pub fn role_prefix(role: Role) -> String {
 /// As above.
 pub fn status_prefix(status: Status) -> String {
     let place = STATUSES.iter().position(|known| *known == status).unwrap_or_default();
+    format!("{place}{SEPARATOR}")
+}
+
+/// The stage of a status, as above.
+pub fn stage_prefix(status: Status) -> String {
+    let place = STAGES.iter().position(|statuses| statuses.contains(&status)).unwrap_or_default();
     format!("{place}{SEPARATOR}")
 }
 
@@ -465,6 +488,7 @@ pub fn user_attributes(user: &User) -> Item {
     let class = user.class().code();
     let texts = [
         (index::ROLE.sort, format!("{}{}", role_prefix(user.role), user.id)),
+        (index::STAGE.sort, format!("{}{}", stage_prefix(user.status), user.id)),
         (index::STATUS.sort, format!("{}{}", status_prefix(user.status), user.id)),
         ("title", user.title()),
         ("shown_name", user.shown_name()),
@@ -485,6 +509,11 @@ pub fn user_attributes(user: &User) -> Item {
 /// The sort key by which a user last seen then is listed, and its attribute.
 pub fn last_seen_attribute(user: &User) -> (&'static str, String) {
     (Sequence::LastSeen.attribute(), Sequence::LastSeen.place(user))
+}
+
+/// The class of an item of a user, or of an index entry.
+pub fn class_of(item: &Item) -> Option<Class> {
+    Class::from_code(item.get(CLASS)?.as_s().ok()?)
 }
 
 /// The partition of a team's users of one class.
@@ -556,7 +585,6 @@ impl Classes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     fn user(name: &str) -> User {
         let mut user = User::new(Uuid::max(), 1, (Uuid::nil(), "T"), Timestamp::from_millisecond(0));

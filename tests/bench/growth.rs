@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use local::{Location, demo, import};
+use local::{demo, import};
 use reqwest::Method;
 use shared::Clock;
 use tests::{Answer, Roster, send};
@@ -13,8 +13,6 @@ use crate::report::{Section, quantile, table, thousands};
 use crate::server::Process;
 use crate::{chart, root, token};
 
-/// Up to here the database is in memory.
-const MOST_IN_MEMORY: u32 = 100_000;
 /// Where in a list a page is: so many hundredths of the way to its last page.
 const PLACES: [(u64, &str); 5] = [(0, "first page"), (10, "a tenth in"), (50, "middle"), (75, "three quarters in"), (100, "last page")];
 
@@ -67,8 +65,8 @@ struct Measured {
     seconds_to_import: f64,
     /// By list and place.
     pages: BTreeMap<(usize, u64), Most>,
-    /// The handlers' own time for a large page, in milliseconds.
-    large: Vec<(&'static str, f64)>,
+    /// The handlers' own time for a large page, in milliseconds, and its read units.
+    large: Vec<(f64, f64)>,
     /// The peak of memory of a process that answers such pages, in megabytes.
     peak: Option<f64>,
 }
@@ -76,8 +74,7 @@ struct Measured {
 /// Measures the section.
 pub async fn measure(most: u32, binary: &Path) -> Section {
     let folder = tempfile::tempdir().expect("a folder");
-    let location = if most > MOST_IN_MEMORY { Location::File(folder.path().join("roster.db")) } else { Location::Memory };
-    let roster = Roster::start_with(|options| (options.demo, options.location, options.clock) = (false, location, Clock::system())).await;
+    let roster = Roster::start_with(|options| (options.demo, options.clock) = (false, Clock::system())).await;
     let (mut all, mut users) = (Vec::new(), 0);
     for size in [100, 1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size <= most) {
         let now = Clock::system().now();
@@ -131,14 +128,16 @@ fn large_pages() -> [(&'static str, String); 3] {
     ]
 }
 
-async fn large(roster: &Roster) -> Vec<(&'static str, f64)> {
+async fn large(roster: &Roster) -> Vec<(f64, f64)> {
     let mut all = Vec::new();
-    for (name, path) in large_pages() {
-        let mut times = Vec::new();
+    for (_, path) in large_pages() {
+        let (mut times, mut read_units) = (Vec::new(), 0.0_f64);
         for _ in 0..50 {
-            times.push(get(roster, &path).await.handler_ms());
+            let answer = get(roster, &path).await;
+            times.push(answer.handler_ms());
+            read_units = read_units.max(answer.cost().read_units);
         }
-        all.push((name, quantile(&mut times, 0.5)));
+        all.push((quantile(&mut times, 0.5), read_units));
     }
     all
 }
@@ -187,7 +186,10 @@ fn section(all: &[Measured]) -> Section {
     let mut rows: Vec<Vec<String>> = (0..large_pages().len())
         .map(|list| {
             let name = large_pages()[list].0;
-            of_each(format!("{name}: own time"), &|measured| format!("{:.2} ms", measured.large[list].1))
+            of_each(format!("{name}: own time, read units"), &|measured| {
+                let (time, read_units) = measured.large[list];
+                format!("{time:.2} ms, {read_units}")
+            })
         })
         .collect();
     rows.push(of_each("peak of memory after these".to_owned(), &|measured| {

@@ -20,6 +20,10 @@ use uuid::Uuid;
 
 use report::Section;
 
+/// As the local server has it, whose work some of this is.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Roster, prints what came out and saves it in docs/benchmark/.
 #[derive(Parser)]
 struct Arguments {
@@ -29,7 +33,7 @@ struct Arguments {
     /// How far the team grows
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     users: u32,
-    /// Let the team grow to 1,000,000 users, in a file
+    /// Let the team grow to 1,000,000 users, in memory
     #[arg(long)]
     million: bool,
     /// Put this local server under load instead of the one built for the benchmark

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
 use shared::models::{Invite, InviteStatus, Seen, Status, User};
+use shared::store::Entry;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
@@ -27,13 +28,11 @@ use crate::{Context, Contract, Request, Response, json};
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/api/v1/admin_user", places: Places::Bearer, render };
 
-/// What the index holds of a user.
+/// What the index holds of a user beside id and class.
 #[derive(Debug, Deserialize)]
 pub struct Row {
-    id: Uuid,
     team_id: Uuid,
     title: String,
-    status: Status,
     #[serde(default)]
     claims: BTreeMap<String, String>,
     first_seen: Option<Seen>,
@@ -71,15 +70,15 @@ pub struct Summary {
     kind: &'static str,
 }
 
-impl From<Row> for Summary {
-    fn from(row: Row) -> Self {
+impl From<Entry<Row>> for Summary {
+    fn from(Entry { id, class, row }: Entry<Row>) -> Self {
         Self {
             account_id: row.team_id,
             claims: row.claims,
             first_seen: row.first_seen.map(Interaction::from),
-            id: row.id,
+            id,
             last_seen: row.last_seen.map(Interaction::from),
-            status: match row.status {
+            status: match class.status {
                 Status::Invited => "new",
                 Status::Active | Status::Suspended => "extant",
                 Status::Deleted => "deleted",
@@ -107,18 +106,16 @@ impl From<Seen> for Interaction {
     }
 }
 
-impl From<&User> for Row {
-    fn from(user: &User) -> Self {
-        Self {
-            id: user.id,
-            team_id: user.team_id,
-            title: user.title(),
-            status: user.status,
-            claims: user.claims.clone(),
-            first_seen: user.first_seen.clone(),
-            last_seen: user.last_seen.clone(),
-        }
-    }
+/// A user at hand, as the indexes would have them.
+fn entry(user: &User) -> Entry<Row> {
+    let row = Row {
+        team_id: user.team_id,
+        title: user.title(),
+        claims: user.claims.clone(),
+        first_seen: user.first_seen.clone(),
+        last_seen: user.last_seen.clone(),
+    };
+    Entry { id: user.id, class: user.class(), row }
 }
 
 /// A user in full.
@@ -158,7 +155,7 @@ struct Success<T> {
 /// A user in full, as an answer.
 fn user_answer(user: &User) -> Response {
     let details = Details {
-        summary: Row::from(user).into(),
+        summary: entry(user).into(),
         name: user.name.clone(),
         job_title: user.job_title.clone(),
         profile_completed_at: user.profile_completed_at.map(shared::Timestamp::as_second),

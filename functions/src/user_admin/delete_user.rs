@@ -5,7 +5,7 @@ use shared::Result;
 use shared::models::{Status, User};
 use shared::store::Act;
 
-use super::{ErrorBody, Refusals, not_found, numbered_user};
+use super::{ErrorBody, Refusals, not_found, user_to_change};
 use crate::{Context, Request, Response};
 
 /// Soft-deletes a user of the team.
@@ -24,7 +24,7 @@ use crate::{Context, Request, Response};
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (caller, user) = numbered_user(context, &request).await?;
+    let (caller, user) = user_to_change(context, &request).await?;
     let may = |user: &User| if user.status == Status::Deleted { Err(not_found(&user.number.to_string())) } else { Ok(()) };
     let act = Act { keeps_admin: true, ..context.act(caller.user.id, "user.deleted") };
     context.store().soft_delete(user, context.app.grace_days, may, &act, |_| Response::new(Body::Empty)).await

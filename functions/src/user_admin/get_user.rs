@@ -3,10 +3,12 @@
 use lambda_http::Body;
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::models::Status;
 
-use super::{ErrorBody, Refusals, UserBody, numbered_user};
+use super::{ErrorBody, Refusals, UserBody, not_found, number};
 use crate::entity_tag::{is_known, tagged};
 use crate::openapi::IfNoneMatch;
+use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
 
 /// A user of the team.
@@ -41,7 +43,10 @@ use crate::{Context, Request, Response, json};
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, user) = numbered_user(context, &request).await?;
+    let access = context.authenticate(&request).await?.team_admin()?;
+    let id = path_parameter(&request, "id");
+    let user = context.store().numbered_user(&access, number(&id)?).await?;
+    let user = user.filter(|user| user.class.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
     if is_known(&request, &user) {
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -14,7 +14,7 @@ use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Places};
-use shared::models::{AccountType, Role, Status, User};
+use shared::models::{AccountType, NumberedUser, Role, Status, User};
 use shared::text::{MOST_EMAIL, MOST_NAME, is_identifier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -94,6 +94,12 @@ fn root_role(role: Role) -> u8 {
 
 impl From<User> for UserBody {
     fn from(user: User) -> Self {
+        NumberedUser::from(user).into()
+    }
+}
+
+impl From<NumberedUser> for UserBody {
+    fn from(user: NumberedUser) -> Self {
         Self {
             id: user.number,
             name: user.name,
@@ -103,8 +109,8 @@ impl From<User> for UserBody {
             invite_link: user.invite_link,
             login_attempts: user.login_attempts,
             email_sent: user.email_sent,
-            root_role: root_role(user.role),
-            seen_at: user.last_seen.map(|seen| seen.at),
+            root_role: root_role(user.class.role),
+            seen_at: user.seen_at,
             created_at: user.created_at,
             account_type: match user.account_type {
                 AccountType::User => "User",
@@ -116,17 +122,20 @@ impl From<User> for UserBody {
     }
 }
 
-/// A user of the team that the path numbers, who is not deleted, and the caller, who administers the team.
-async fn numbered_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+/// The user of the team that the path numbers, who is not deleted, to be changed by the caller, who administers the team.
+async fn user_to_change(context: &Context, request: &Request) -> Result<(Caller, User)> {
     let caller = context.authenticate(request).await?;
     let access = caller.team_admin()?;
     let id = path_parameter(request, "id");
-    let number = parse_number(&id)?;
-    // Numbers count from 1: no other is anyone's.
-    let number = u64::try_from(number).map_err(|_| not_found(&id))?;
-    let user = context.store().user_by_number(&access, number).await?;
+    let user = context.store().user_by_number(&access, number(&id)?).await?;
     let user = user.filter(|user| user.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
     Ok((caller, user))
+}
+
+/// The number that an id in a path stands for.
+fn number(id: &str) -> Result<u64> {
+    // They count from 1: no other is anyone's.
+    u64::try_from(parse_number(id)?).map_err(|_| not_found(id))
 }
 
 fn not_found(id: &str) -> Error {

@@ -8,7 +8,7 @@ use shared::table::fold;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
-use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, not_found, numbered_user};
+use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, not_found, user_to_change};
 use crate::entity_tag::{IfMatch, tagged};
 use crate::openapi;
 use crate::{Context, Request, Response, json};
@@ -46,7 +46,7 @@ struct Input {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (caller, user) = numbered_user(context, &request).await?;
+    let (caller, user) = user_to_change(context, &request).await?;
     let fields = Fields::read(&body(&request)?).map_err(Error::Invalid)?;
     let if_match = IfMatch::read(&request);
     let folded = |email: &Option<String>| email.as_deref().map(fold);

@@ -32,5 +32,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         _ => None,
     };
     let user = user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
-    Ok(tagged(json(StatusCode::OK, &UserBody::from(entry(user.clone()))), &user))
+    Ok(tagged(json(StatusCode::OK, &UserBody::new(entry(user.clone()), &user.team_name)), &user))
 }

@@ -67,6 +67,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         limit: parameters.page_size,
         shows: Shows::Row,
     };
+    let workspace_name = caller.user.team_name.clone();
     let (rows, total) = match (caller.views_team(), parameters.ids) {
         (Some(access), None) => whole_team(context, &access, &page).await?,
         (Some(access), Some(ids)) => among(context.store().users_in_team(&access, &ids).await?, &page),
@@ -79,7 +80,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         prev: (parameters.page > 1).then_some(parameters.page - 1),
         page_size: parameters.page_size,
         total,
-        results: rows.into_iter().map(UserBody::from).collect(),
+        results: rows.into_iter().map(|row| UserBody::new(row, &workspace_name)).collect(),
     };
     Ok(json(StatusCode::OK, &answer))
 }

@@ -18,13 +18,12 @@ use crate::{Contract, Response, json};
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/users", places: Places::Bearer, render };
 
-/// What this contract shows of a user beside id and class: all of it stands in its indexes.
+/// What this contract shows of a user beside id, class and the team's name: all of it stands in its indexes.
 #[derive(Debug, Deserialize)]
 pub struct Row {
     number: u64,
     #[serde(default)]
     view_all: bool,
-    team_name: String,
     full_name: String,
     device_user_id: Option<String>,
     pub_key: Option<String>,
@@ -38,7 +37,6 @@ fn entry(user: User) -> Entry<Row> {
     let row = Row {
         number: user.number,
         view_all: user.view_all,
-        team_name: user.team_name,
         full_name,
         device_user_id: user.device_user_id,
         pub_key: user.pub_key,
@@ -89,13 +87,13 @@ pub struct UserBody {
     updated_at: Timestamp,
 }
 
-impl From<Entry<Row>> for UserBody {
-    fn from(Entry { id, class, row }: Entry<Row>) -> Self {
+impl UserBody {
+    fn new(Entry { id, class, row }: Entry<Row>, workspace_name: &str) -> Self {
         Self {
             id,
             legacy_id: row.number,
             legacy_view_all: row.view_all,
-            workspace_name: row.team_name,
+            workspace_name: workspace_name.to_owned(),
             name: row.full_name,
             device_user_id: row.device_user_id.filter(|_| class.device_type != DeviceType::Api),
             device_type: word(DEVICE_TYPES, class.device_type),

@@ -7,11 +7,14 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::spans::Cell;
-use super::{Freshness, From, Store, failed};
+use super::{Freshness, From, Holder, Store, failed};
 use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
 use crate::error::{Error, Result};
-use crate::models::{Class, DeviceType, Role, Status, User};
-use crate::table::{CLASS, Classes, Index, Item, Key, Order, Sequence, index, prefix, role_prefix, status_prefix, team_class};
+use crate::models::{Class, DeviceType, NumberedUser, Role, Status, User};
+use crate::table::{
+    CLASS, Classes, Index, Item, Key, Order, ROW, STAGES, Sequence, class_of, index, prefix, role_prefix, stage_prefix, status_prefix,
+    team_class,
+};
 
 /// Which users of a team to list. What is `None` does not matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl Sealed<Standing> {
     }
 }
 
-/// A user as the workspace's indexes hold them.
+/// A user as an index holds them.
 #[derive(Debug, Clone)]
 pub struct Entry<T> {
     /// The id.
@@ -115,19 +118,15 @@ pub struct Entry<T> {
 }
 
 impl<T: DeserializeOwned> Entry<T> {
-    fn read(item: Item) -> Result<Self> {
-        #[derive(serde::Deserialize)]
-        struct Stored<T> {
-            pk: String,
-            class: String,
-            row: T,
-        }
-        let stored: Stored<T> = super::decode(item)?;
-        let id = stored.pk.strip_prefix("USER#").and_then(|id| id.parse().ok());
-        let (Some(id), Some(class)) = (id, Class::from_code(&stored.class)) else {
+    fn read(mut item: Item, shows: Shows) -> Result<Self> {
+        let (Some(id), Some(class)) = (Key::user_id(&item), class_of(&item)) else {
             return Err(Error::internal("an index entry of no user"));
         };
-        Ok(Self { id, class, row: stored.row })
+        let rest = match (shows, item.remove(ROW)) {
+            (Shows::Row, Some(AttributeValue::M(row))) => row,
+            _ => item,
+        };
+        Ok(Self { id, class, row: super::decode(rest)? })
     }
 }
 
@@ -150,10 +149,8 @@ struct Source {
     classes: Classes,
 }
 
-/// What an entry of an index takes, roughly, in bytes, to compare ways of reading: the index by status shows what both kinds of lists do.
-fn entry_bytes(index: Index) -> u64 {
-    if index == index::STATUS { 480 } else { 340 }
-}
+/// What an entry of an index takes, roughly, in bytes, to compare ways of reading.
+const ENTRY_BYTES: u64 = 300;
 
 /// The ways in which a sequence can be read: each is some ranges that have the whole team together.
 fn ways(team: Uuid, sequence: Sequence, shows: Shows) -> Vec<Vec<Source>> {
@@ -168,12 +165,17 @@ fn ways(team: Uuid, sequence: Sequence, shows: Shows) -> Vec<Vec<Source>> {
         let of = |status: &Status| source(index::STATUS, status_prefix(*status), Classes::of(|class| class.status == *status));
         Status::ALL.iter().map(of).collect::<Vec<_>>()
     };
+    let of_stages = || {
+        let of =
+            |statuses: &&[Status]| source(index::STAGE, stage_prefix(statuses[0]), Classes::of(|class| statuses.contains(&class.status)));
+        STAGES.iter().map(of).collect::<Vec<_>>()
+    };
     let of_roles = || {
         let of = |role: &Role| source(index::ROLE, role_prefix(*role), Classes::of(|class| class.role == *role));
         Role::ALL.iter().map(of).collect::<Vec<_>>()
     };
     match (sequence, shows) {
-        (Sequence::Id, Shows::Summary) => vec![of_statuses()],
+        (Sequence::Id, Shows::Summary) => vec![of_stages()],
         (Sequence::Id, Shows::Row) => vec![of_statuses(), of_roles(), of_classes(index::CLASS_ID)],
         (Sequence::LastSeen, _) => vec![of_team(index::LAST_SEEN)],
         (Sequence::Title, _) => vec![of_team(index::TITLE)],
@@ -202,7 +204,7 @@ struct Plan {
 impl Plan {
     /// What it costs, in the read units of two eventual reads.
     fn cost(&self) -> u64 {
-        self.ranges.iter().map(|(source, entries)| (entries * entry_bytes(source.index)).div_ceil(4096).max(1)).sum()
+        self.ranges.iter().map(|(_, entries)| (entries * ENTRY_BYTES).div_ceil(4096).max(1)).sum()
     }
 }
 
@@ -278,6 +280,21 @@ fn entries_of(source: &Source, classes: Classes, cells: &[&Cell], mut wanted: u6
     entries
 }
 
+/// The query without entries of other classes.
+pub(super) fn of_classes(mut query: QueryFluentBuilder, classes: Classes) -> QueryFluentBuilder {
+    let mut names = Vec::new();
+    for code in Class::all().filter(|class| classes.contains(*class)).map(Class::code) {
+        names.push(format!(":{code}"));
+        query = query.expression_attribute_values(format!(":{code}"), AttributeValue::S(code));
+    }
+    query.filter_expression(format!("#class IN ({})", names.join(", "))).expression_attribute_names("#class", CLASS)
+}
+
+/// Index entries as users.
+fn read<T: DeserializeOwned>(items: impl IntoIterator<Item = Item>, shows: Shows) -> Result<Vec<Entry<T>>> {
+    items.into_iter().map(|item| Entry::read(item, shows)).collect()
+}
+
 impl Store {
     /// How many users a team has.
     pub async fn counts(&self, access: &TeamAccess) -> Result<Counts> {
@@ -344,17 +361,22 @@ impl Store {
         let Some(index) = index.filter(|_| page.is_start()) else {
             let standing = self.read_standing(access.team_id(), page).await?;
             let items = self.items(access, page, &standing).await?;
-            return Ok((items.into_iter().map(Entry::read).collect::<Result<_>>()?, standing.counts));
+            return Ok((read(items, page.shows)?, standing.counts));
         };
         let source = Source { index, partition: access.team_id().to_string(), prefix: String::new(), classes: Classes::ALL };
         let edge = if page.descending { Edge::Before(None) } else { Edge::From(String::new()) };
         let (entries, counts) = futures::try_join!(self.entries(&source, &edge, page.limit, Classes::ALL), self.counts(access))?;
-        Ok((entries.into_iter().map(|(_, item)| Entry::read(item)).collect::<Result<_>>()?, counts))
+        Ok((read(entries.into_iter().map(|(_, item)| item), page.shows)?, counts))
     }
 
     /// A page of a team's users as [`Shows::Summary`] has them.
-    pub async fn summaries<T: DeserializeOwned>(&self, access: &TeamAccess, page: &ListQuery, standing: &Standing) -> Result<Vec<T>> {
-        self.items(access, page, standing).await?.into_iter().map(super::decode).collect()
+    pub async fn summaries<T: DeserializeOwned>(
+        &self,
+        access: &TeamAccess,
+        page: &ListQuery,
+        standing: &Standing,
+    ) -> Result<Vec<Entry<T>>> {
+        read(self.items(access, page, standing).await?, page.shows)
     }
 
     async fn items(&self, access: &TeamAccess, page: &ListQuery, standing: &Standing) -> Result<Vec<Item>> {
@@ -398,8 +420,7 @@ impl Store {
         let ranges: Vec<_> = way.into_iter().map(|source| (source, limit as u64)).collect();
         let mut found = self.merged(&ranges, edge, Classes::ALL).await?;
         found.truncate(limit);
-        let class = |item: &Item| item.get(CLASS).and_then(|class| Class::from_code(class.as_s().ok()?));
-        let entries = found.into_iter().map(|(place, item)| class(&item).map(|class| (place, class)));
+        let entries = found.into_iter().map(|(place, item)| class_of(&item).map(|class| (place, class)));
         entries.collect::<Option<_>>().ok_or_else(|| Error::internal("an index entry of no class"))
     }
 
@@ -436,12 +457,7 @@ impl Store {
                 .limit(i32::try_from(left).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start);
             if !source.classes.is_within(classes) {
-                let mut names = Vec::new();
-                for class in Class::all().filter(|class| classes.and(source.classes).contains(*class)) {
-                    names.push(format!(":{}", class.code()));
-                    query = query.expression_attribute_values(format!(":{}", class.code()), AttributeValue::S(class.code()));
-                }
-                query = query.filter_expression(format!("#class IN ({})", names.join(", "))).expression_attribute_names("#class", CLASS);
+                query = of_classes(query, classes.and(source.classes));
             }
             let output = query.send().await.map_err(failed)?;
             left = left.saturating_sub(u64::try_from(output.scanned_count).unwrap_or(0));
@@ -474,21 +490,32 @@ impl Store {
             .expression_attribute_values(":bound", bound)
     }
 
-    /// The user of that number in a team. The index may not have a new one yet; the number's own item does.
+    /// The user of that number in a team.
     pub async fn user_by_number(&self, access: &TeamAccess, number: u64) -> Result<Option<User>> {
-        let team_id = access.team_id();
+        match self.holder_of_number(access, number).await? {
+            Some(holder) => self.user(holder.user_id, Freshness::Strong).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The user of that number in a team, as the index by number has it, which takes one step. The index may not have a new one yet; the
+    /// number's own item does.
+    pub async fn numbered_user(&self, access: &TeamAccess, number: u64) -> Result<Option<NumberedUser>> {
         let indexed = async {
             let number = AttributeValue::N(number.to_string());
-            let output = self.in_team(team_id, index::NUMBER, "#sort = :bound", number).limit(1).send().await.map_err(failed)?;
-            output.items.unwrap_or_default().pop().map(super::decode::<User>).transpose()
+            let query = self.in_team(access.team_id(), index::NUMBER, "#sort = :bound", number);
+            Ok(query.limit(1).send().await.map_err(failed)?.items.unwrap_or_default().pop())
         };
-        let key = Key::number(team_id, number);
-        let (indexed, holder) = futures::try_join!(indexed, self.get::<super::Holder>(&key, Freshness::Strong))?;
-        match (indexed, holder) {
-            (_, None) => Ok(None),
-            (Some(user), Some(holder)) if user.id == holder.user_id => Ok(Some(user)),
-            (_, Some(holder)) => self.get(&Key::user(holder.user_id), Freshness::Strong).await,
+        let (indexed, holder) = futures::try_join!(indexed, self.holder_of_number(access, number))?;
+        let Some(holder) = holder else { return Ok(None) };
+        match indexed.filter(|item| Key::of(item) == Some(Key::user(holder.user_id))) {
+            Some(item) => super::decode(item).map(Some),
+            None => Ok(self.user(holder.user_id, Freshness::Strong).await?.map(NumberedUser::from)),
         }
+    }
+
+    async fn holder_of_number(&self, access: &TeamAccess, number: u64) -> Result<Option<Holder>> {
+        self.get(&Key::number(access.team_id(), number), Freshness::Strong).await
     }
 
     /// The users of those ids that are in the team, in no order.

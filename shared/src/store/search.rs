@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
+use super::lists::of_classes;
 use super::{Freshness, From, Holder, Store, decode, failed};
 use crate::auth::{Caller, Operator, TeamAccess};
-use crate::error::Result;
-use crate::models::{ListedUser, Status, User};
-use crate::table::{EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
+use crate::error::{Error, Result};
+use crate::models::{ListedUser, NumberedUser, Status, User};
+use crate::table::{Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
 use crate::time::Timestamp;
 
 /// A page of users, and where the next one starts, if there is more.
@@ -100,7 +101,7 @@ impl Store {
                 .await
                 .map_err(failed)?;
             for item in output.items.unwrap_or_default() {
-                ids.push(decode::<Identified>(item)?.id);
+                ids.push(Key::user_id(&item).ok_or_else(|| Error::internal("an index entry of no user"))?);
             }
             start = output.last_evaluated_key;
             if start.is_none() {
@@ -111,8 +112,8 @@ impl Store {
     }
 
     /// A team's users who are not deleted, by number, from behind `after`.
-    pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<User>> {
-        let mut users: Vec<User> = Vec::new();
+    pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
+        let mut users: Vec<NumberedUser> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {
             let wanted = (limit - users.len()).saturating_add(1);
@@ -123,7 +124,7 @@ impl Store {
                 .await
                 .map_err(failed)?;
             let items = output.items.unwrap_or_default();
-            users.extend(items.into_iter().map(decode::<User>).collect::<Result<Vec<_>>>()?);
+            users.extend(items.into_iter().map(decode::<NumberedUser>).collect::<Result<Vec<_>>>()?);
             if users.len() > limit {
                 users.truncate(limit);
                 let next = users.last().map(|user| user.number.to_string());
@@ -189,7 +190,7 @@ impl Store {
                 .await
                 .map_err(failed)?;
             for item in output.items.unwrap_or_default() {
-                ids.push(decode::<Identified>(item)?.id);
+                ids.push(Key::user_id(&item).ok_or_else(|| Error::internal("an index entry of no user"))?);
             }
             start = output.last_evaluated_key;
             // Those who are deleted until their purge leave room for the others.
@@ -203,15 +204,7 @@ impl Store {
 
 /// The query without those who are deleted.
 fn not_deleted(query: QueryFluentBuilder) -> QueryFluentBuilder {
-    query
-        .filter_expression("#status <> :deleted")
-        .expression_attribute_names("#status", "status")
-        .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
-}
-
-#[derive(serde::Deserialize)]
-struct Identified {
-    id: Uuid,
+    of_classes(query, Classes::of(|class| class.status != Status::Deleted))
 }
 
 /// The first `limit` of what was found, and the place of the last of them if there is more.

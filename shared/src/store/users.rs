@@ -370,8 +370,8 @@ fn listed_item(user: &User) -> Result<Item> {
     serde_dynamo::to_item(ListedUser::from(user)).map_err(Error::internal)
 }
 
-/// What the workspace's lists show, beside the full name, the id and the class.
-const ROW_ATTRIBUTES: [&str; 7] = ["number", "view_all", "team_name", "device_user_id", "pub_key", "created_at", "updated_at"];
+/// What the workspace's lists show, beside the full name, the id, the class and the team's name.
+const ROW_ATTRIBUTES: [&str; 6] = ["number", "view_all", "device_user_id", "pub_key", "created_at", "updated_at"];
 
 /// A user as an item, with its place in every index.
 pub(super) fn user_item(user: &User) -> Result<Item> {
