@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use local::{demo, import};
+use local::{Location, database, demo, import};
 use reqwest::Method;
 use shared::Clock;
+use shared::store::Store;
 use tests::{Answer, Roster, send};
 
 use crate::report::{Section, quantile, table, thousands};
 use crate::server::Process;
 use crate::{chart, root, token};
 
+/// Up to here the database is in memory, and the places are counted as users come in. More are counted at the end, which is quicker.
+const MOST_IN_MEMORY: u32 = 100_000;
 /// Where in a list a page is: so many hundredths of the way to its last page.
 const PLACES: [(u64, &str); 5] = [(0, "first page"), (10, "a tenth in"), (50, "middle"), (75, "three quarters in"), (100, "last page")];
 
@@ -74,14 +77,24 @@ struct Measured {
 /// Measures the section.
 pub async fn measure(most: u32, binary: &Path) -> Section {
     let folder = tempfile::tempdir().expect("a folder");
-    let roster = Roster::start_with(|options| (options.demo, options.clock) = (false, Clock::system())).await;
+    let location = if most > MOST_IN_MEMORY { Location::File(folder.path().join("roster.db")) } else { Location::Memory };
+    let start = Roster::start_with(|options| (options.demo, options.location, options.clock) = (false, location, Clock::system()));
+    let mut roster = start.await;
     let (mut all, mut users) = (Vec::new(), 0);
     for size in [100, 1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size <= most) {
         let now = Clock::system().now();
         let file = tests::team::file(users..size, now).expect("a file of users");
         let begin = Instant::now();
+        let is_counted_after = size > MOST_IN_MEMORY;
+        if is_counted_after {
+            let client = database::quiet_client(&roster.server.data.database).await;
+            roster.server.data.store = Store::new(client, &roster.table);
+        }
         let report = import::file(&roster.server.data, file.path(), demo::TEAM, now, false).await.expect("an import");
         assert_eq!(report.imported, u64::from(size - users), "every user is new");
+        if is_counted_after {
+            roster.server.data.store.recount_places(demo::TEAM).await.expect("the places are counted");
+        }
         let seconds_to_import = begin.elapsed().as_secs_f64();
         users = size;
         println!("{} users, {seconds_to_import:.0} s to import", thousands(users.into()));

@@ -33,7 +33,7 @@ struct Arguments {
     /// How far the team grows
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     users: u32,
-    /// Let the team grow to 1,000,000 users, in memory
+    /// Let the team grow to 1,000,000 users, in a file of some 25 GB
     #[arg(long)]
     million: bool,
     /// Put this local server under load instead of the one built for the benchmark
