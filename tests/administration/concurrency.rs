@@ -1,14 +1,20 @@
 //! Changes that do not overwrite each other: entity tags with `If-Match`, and many requests at once without.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use functions::App;
+use functions::log::NoLog;
 use futures::future::join_all;
 use insta::assert_json_snapshot;
 use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::Clock;
 use shared::models::{Role, Status};
 use tests::checks::unchanged;
+use tests::direct::Call;
+use tests::faults::{Fault, Faults, Strike};
 use tests::{Answer, Roster, send};
 use uuid::Uuid;
 
@@ -439,4 +445,30 @@ async fn a_user_deleted_by_many_at_once_is_deleted_once() {
     assert_eq!(actions.iter().filter(|action| **action == "user.deleted").count(), 1);
     assert_eq!(roster.user(id).await.map(|user| user.status), Some(Status::Deleted));
     roster.check_table().await;
+}
+
+/// Who changes a user twice names the version that the first change answered with: the second finds it, though the indexes have not followed.
+#[tokio::test]
+async fn a_change_is_held_against_the_version_that_stands_whatever_the_indexes_show() {
+    for change in changes() {
+        let (roster, past) = (Roster::start().await, Roster::start().await);
+        let faults = Faults::default();
+        let client = faults.client(&roster, &past.server.data.database.endpoint);
+        let now = roster.now();
+        let config = local::config().expect("the defaults make a configuration");
+        let app = App::new(&config, client, None, Arc::new(NoLog), Clock::new(move || now)).await.expect("an application");
+        let app = Arc::new(app);
+        faults.plan_for(Some(Strike { fault: Fault::Stale, from: 0, lasts: true }));
+        let send = async |n, if_match: Option<&str>| {
+            let mut call = Call::new(change.method.clone(), &change.path).credential(&roster.token(change.caller)).json(&(change.body)(n));
+            if let Some(tag) = if_match {
+                call.headers.insert("if-match", tag.parse().expect("a header"));
+            }
+            call.send(&app).await.0
+        };
+        let first = send(1, None).await.expect(200);
+        let second = send(2, Some(&first.headers["etag"])).await.expect(200);
+        assert_ne!(first.headers["etag"], second.headers["etag"], "{}", change.path);
+        assert_eq!(send(3, Some(&first.headers["etag"])).await.status, 412, "{}", change.path);
+    }
 }
