@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, http_client_fn};
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::config::ConfigError;
@@ -25,13 +26,16 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// trusted, and AWS's own only if they are among them.
 ///
 /// # Errors
-/// Where `AWS_REGION` is not set, or no TLS can be had.
+/// Where the region or the credentials are not set, or no TLS can be had.
 pub fn config() -> Result<SdkConfig, ConfigError> {
-    let missing = || ConfigError { variable: "AWS_REGION", problem: "is not set".into() };
+    let needed = |name| variable(name).ok_or_else(|| ConfigError { variable: name, problem: "is not set".into() });
+    let (id, secret) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
+    // Those of a function last as long as its process.
+    let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
     let http_client = http_client().map_err(|error| ConfigError { variable: "SSL_CERT_FILE", problem: error.to_string() })?;
     Ok(SdkConfig::builder()
-        .region(Region::new(variable("AWS_REGION").ok_or_else(missing)?))
-        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .region(Region::new(needed("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .service_config(Endpoints)
         .http_client(http_client)
         .build())
