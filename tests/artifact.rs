@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use functions::schedule::purge_accounts;
@@ -18,6 +18,9 @@ use shared::table::Sequence;
 use shared::{Clock, Timestamp};
 use tests::Roster;
 use tests::runtime_api::{Answered, RuntimeApi, function};
+use tests::tls::TlsFront;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 /// The binary: the one that was built for this test, or any other, such as the release.
 fn artifact() -> PathBuf {
@@ -117,8 +120,13 @@ struct Running {
 
 impl Running {
     async fn start(handler: &str, database: &str, events: &[(PathBuf, Value)]) -> Self {
+        Self::start_with(handler, database, events, &[]).await
+    }
+
+    async fn start_with(handler: &str, database: &str, events: &[(PathBuf, Value)], variables: &[(&str, &str)]) -> Self {
         let api = RuntimeApi::start(events.iter().map(|(_, event)| event.to_string())).await;
-        let command = &mut function(&artifact(), Some(handler), database, &api.address);
+        let mut command = function(&artifact(), Some(handler), database, &api.address);
+        command.envs(variables.iter().copied());
         let mut process = command.stdout(Stdio::piped()).spawn().expect("bootstrap starts");
         let output = BufReader::new(process.stdout.take().expect("its output"));
         let output = std::thread::spawn(move || output.lines().map(|line| line.expect("text")).collect());
@@ -374,6 +382,64 @@ async fn the_artifact_counts_a_batch_of_the_stream_once() {
         }
     }
     artifact.end();
+}
+
+/// A proxy that opens tunnels, for who shows the credentials `user:secret`; the requests it got.
+async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = requests.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(client.read_u8().await.expect("a request"));
+            }
+            let request = String::from_utf8(request).expect("text");
+            let place = request.split(' ').nth(1).expect("a place").to_owned();
+            let admitted = request.to_lowercase().contains("proxy-authorization: basic dxnlcjpzzwnyzxq=\r\n");
+            seen.lock().expect("the requests").push(request);
+            tokio::spawn(async move {
+                if !admitted {
+                    return client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+                }
+                let mut server = TcpStream::connect(place).await?;
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await.map(|_| ())
+            });
+        }
+    });
+    (address, requests)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_artifact_goes_through_the_proxy_that_the_environment_names() {
+    let roster = Roster::start().await;
+    let front = TlsFront::start(roster.server.data.database.endpoint.trim_start_matches("http://").to_owned()).await;
+    let (address, tunnels) = proxy().await;
+    let named = format!("http://user:secret@{address}");
+    let events = requests().remove("workspace.get_user").expect("an event");
+    let place = front.url.trim_start_matches("https://").to_owned();
+    let status = async |roots: &TlsFront, variables: &[(&str, &str)]| {
+        let variables = [variables, &[("SSL_CERT_FILE", roots.roots().to_str().expect("a path"))]].concat();
+        let mut artifact = Running::start_with("workspace.get_user", &front.url, &events[..1], &variables).await;
+        let status = artifact.answer(&events[0].0).await["statusCode"].clone();
+        artifact.end();
+        status
+    };
+    assert_eq!(status(&front, &[("HTTPS_PROXY", &named)]).await, 200);
+    let requests = std::mem::take(&mut *tunnels.lock().expect("the requests"));
+    let tunnel = format!("CONNECT {place} HTTP/1.1\r\n");
+    assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with(&tunnel)), "{requests:?}");
+    assert_eq!(status(&front, &[("HTTPS_PROXY", named.as_str()), ("NO_PROXY", "localhost")]).await, 200);
+    assert_eq!(*tunnels.lock().expect("the requests"), Vec::<String>::new(), "what is excepted goes by no proxy");
+    // One that refuses is not gone around, and what is behind one is not trusted for it.
+    assert_eq!(status(&front, &[("HTTPS_PROXY", &format!("http://{address}"))]).await, 503);
+    let stranger = TlsFront::start("127.0.0.1:1".to_owned()).await;
+    for variables in [&[("HTTPS_PROXY", named.as_str())][..], &[]] {
+        assert_eq!(status(&stranger, variables).await, 503, "{variables:?}");
+    }
 }
 
 #[test]

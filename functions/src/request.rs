@@ -89,10 +89,10 @@ pub fn form_or_json(request: &Request) -> Result<Map<String, Value>> {
         "" => return json_object(request),
         _ => return Err(wrong("a form or an object")),
     }
-    let fields: Map<_, _> = form_urlencoded::parse(bytes)
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-        .collect();
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty()) {
+        fields.insert(name.into_owned(), Value::String(value.into_owned()));
+    }
     // U+FFFD stands where the bytes were no UTF-8.
     if fields.values().filter_map(Value::as_str).any(|value| value.contains('\u{fffd}')) {
         return Err(wrong("a form in UTF-8"));

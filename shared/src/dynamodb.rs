@@ -23,12 +23,14 @@ use aws_smithy_runtime_api::client::interceptors::context::Error as InterceptorE
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use crate::aws::CONNECT_TIMEOUT;
+
 /// A client with Roster's time limits, retries and meter, from any configuration.
 ///
 /// The SDK sets no read timeout of its own; these bound a request at 3 s. A retry starts from 25 ms, as DynamoDB answers in less.
 pub fn client(config: impl Into<Builder>) -> Client {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(500))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod config;
 pub mod dynamodb;
 pub mod error;
+pub mod http;
 pub mod models;
 pub mod secrets;
 pub mod store;

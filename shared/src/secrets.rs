@@ -11,6 +11,7 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use tokio::sync::Mutex;
 
+use crate::aws::CONNECT_TIMEOUT;
 use crate::config::{ConfigError, SecretSource, SecretSources, check_length};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
@@ -79,7 +80,7 @@ pub type Vault = aws_sdk_secretsmanager::Client;
 /// A client of Secrets Manager that does not wait for long: the SDK sets no read timeout of its own.
 pub fn vault(config: impl Into<aws_sdk_secretsmanager::config::Builder>) -> Vault {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(500))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();

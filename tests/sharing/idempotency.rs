@@ -186,7 +186,7 @@ async fn set_status(roster: &Roster, user: Uuid, status: Status) {
     let before = roster.user(user).await.expect("the user");
     let change = |user: &User| Ok(User { status, ..user.clone() });
     let act = Act::new(user, "user.updated", roster.now());
-    roster.server.data.store.change_user(before, change, &act, |_| Default::default()).await.expect("changed");
+    roster.server.data.store.change_user(before, change, &act, &|_| Default::default()).await.expect("changed");
 }
 
 #[test]
@@ -436,7 +436,7 @@ async fn nothing_is_replayed_to_a_caller_who_was_suspended_or_deleted_since() {
         set_status(&roster, case.caller, Status::Active).await;
         assert_replayed(&send(request(&roster, &case)).await, &first, case.route);
         let (user, act) = (roster.user(case.caller).await.expect("the user"), Act::new(NOBODY, "user.deleted", roster.now()));
-        roster.server.data.store.soft_delete(user, 30, |_| Ok(()), &act, |_| Default::default()).await.expect("deleted");
+        roster.server.data.store.soft_delete(user, 30, &|_| Ok(()), &act, &|_| Default::default()).await.expect("deleted");
         refused("account_deleted").await;
         check(&roster).await;
     }

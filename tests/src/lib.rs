@@ -9,7 +9,7 @@ pub mod probes;
 pub mod runtime_api;
 pub mod start;
 pub mod team;
-mod tls;
+pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -48,7 +48,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let fields = json_object(&request)?;
     let (first_name, last_name) = all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;
     let act = context.act(manager.id, "user.created");
-    context.store().create_managed_user(&manager, first_name, last_name, &act, user_answer).await
+    context.store().create_managed_user(&manager, first_name, last_name, &act, &user_answer).await
 }
 
 /// The last name must be sent, but may be null.

@@ -67,7 +67,7 @@ fn scopes(fields: &Map<String, Value>) -> Result<Vec<String>, Issue> {
     if scopes.is_empty() {
         return Err(issue(Fault::NotA("a list of one or more")));
     }
-    scopes.sort();
+    scopes.sort_unstable();
     scopes.dedup();
     Ok(scopes)
 }

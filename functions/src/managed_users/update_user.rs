@@ -62,5 +62,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, rename, &context.act(caller.user.id, "user.updated"), user_answer).await
+    context.store().change_user(user, rename, &context.act(caller.user.id, "user.updated"), &user_answer).await
 }

@@ -58,7 +58,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         let account = Account { user: user.clone(), team: team.clone(), quota_tier: quota_tier.clone(), quota_usage: Vec::new() };
         account_answer(StatusCode::CREATED, account)
     };
-    match context.store().sign_up(user.clone(), &team, &act, answer).await {
+    match context.store().sign_up(user.clone(), &team, &act, &answer).await {
         // The same person signed up in another request at the same time.
         Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, &token).await,
         Err(WriteError::Refused(Refusal::EmailTaken)) => invited(context, &token, &user).await,
@@ -92,7 +92,7 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
     let user = User { id: new.id, invited_as: Some(invited.id), version: invited.version + 1, updated_at: context.now, ..user };
     let account = context.store().account(invited.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });
-    match context.store().sign_up_invited(&invited, &user, &context.act(user.id, "user.signed_up"), answer).await {
+    match context.store().sign_up_invited(&invited, &user, &context.act(user.id, "user.signed_up"), &answer).await {
         Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, token).await,
         Err(WriteError::Refused(Refusal::Changed)) => match context.store().own_user(token).await? {
             Some(user) => existing(context, claims, user).await,
@@ -120,7 +120,7 @@ async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Resp
     }
     // Whoever was invited and signs up takes the account into use.
     let act = context.act(user.id, "user.signed_up");
-    context.store().change_user(user, |user| Ok(signed_up(user, claims, context.now)), &act, answer).await
+    context.store().change_user(user, |user| Ok(signed_up(user, claims, context.now)), &act, &answer).await
 }
 
 /// The user that a token tells of. Only its email is vouched for; name and picture are the user's own word, and left out where

@@ -37,5 +37,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         let body = Success { success: true, scheduled_hard_delete_at: user.delete_scheduled_at };
         json(StatusCode::ACCEPTED, &body)
     };
-    context.store().soft_delete(caller.user, context.app.grace_days, may, &act, answer).await
+    context.store().soft_delete(caller.user, context.app.grace_days, &may, &act, &answer).await
 }

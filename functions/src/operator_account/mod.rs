@@ -260,14 +260,14 @@ async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: impl Fn(&Caller, &User) -> Result<User>,
+    change: &(dyn Fn(&Caller, &User) -> Result<User> + Sync),
 ) -> Result<Response> {
     let token = context.verify(request).await?;
     let (caller, records) = operators_view(context, request, &token).await?;
     let act = Act { reason: reason(request)?, ..context.act(caller.user.id, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, answer).await
+    context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, &answer).await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.
@@ -320,7 +320,11 @@ fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value
         Some(value @ Value::Object(_)) if !is_storable(value, MOST_LEVELS) => Err(issue(Fault::NotA(
             "an object of at most 20 levels, whose names are not empty and whose numbers are 0 or between 1e-130 and 1e126",
         ))),
-        Some(Value::Object(values)) => Ok(Some(values.clone().into_iter().collect())),
+        Some(Value::Object(values)) => {
+            let mut metadata = BTreeMap::new();
+            metadata.extend(values.clone());
+            Ok(Some(metadata))
+        }
         Some(_) => Err(issue(Fault::NotA("an object"))),
     }
 }

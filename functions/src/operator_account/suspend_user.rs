@@ -28,7 +28,7 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.suspended", |caller, user| match user.status {
+    change_status(context, &request, "user.suspended", &|caller, user| match user.status {
         _ if user.id == caller.user.id => Err(Error::Conflict("You may not suspend yourself: ask another operator.".into())),
         Status::Invited | Status::Active => Ok(User { status: Status::Suspended, ..user.clone() }),
         Status::Suspended => Err(Error::Conflict("This account is suspended already.".into())),

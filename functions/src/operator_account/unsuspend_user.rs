@@ -30,7 +30,7 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.unsuspended", |_, user| match user.status {
+    change_status(context, &request, "user.unsuspended", &|_, user| match user.status {
         Status::Suspended => Ok(User { status: status_in_use(user), ..user.clone() }),
         _ => Err(Error::Conflict("This account is not suspended.".into())),
     })

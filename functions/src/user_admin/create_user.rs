@@ -83,7 +83,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         response.headers_mut().insert(header::LOCATION, HeaderValue::from(user.number));
         response
     };
-    Ok(context.store().create_user(&access, user, &context.act(caller.user.id, "user.created"), answer).await?)
+    Ok(context.store().create_user(&access, user, &context.act(caller.user.id, "user.created"), &answer).await?)
 }
 
 fn new_user(context: &Context, request: &Request, caller: &User) -> Result<User> {

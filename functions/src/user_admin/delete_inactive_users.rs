@@ -65,7 +65,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let may = |user: &User| if is_inactive(user, context.now) { Ok(()) } else { Err(active()) };
     // Who asks is there, whether that is noted yet or not.
     for user in users.into_iter().filter(|user| user.id != caller.user.id) {
-        match context.store().soft_delete(user, context.app.grace_days, may, &act, |_| Response::default()).await {
+        match context.store().soft_delete(user, context.app.grace_days, &may, &act, &|_| Response::default()).await {
             // Seen meanwhile, deleted by someone else, or the last administrator.
             Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => {}
             Err(error) => return Err(error),

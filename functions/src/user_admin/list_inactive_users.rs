@@ -81,7 +81,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let mut users = inactive(context, &caller.team_admin()?).await?;
     // Who asks is there, whether that is noted yet or not.
     users.retain(|user| user.id != caller.user.id);
-    users.sort_by_key(|user| user.number);
+    users.sort_unstable_by_key(|user| user.number);
     Ok(json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() }))
 }
 

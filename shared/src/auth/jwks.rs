@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use crate::error::{Cause, Error, Result};
+use crate::http;
 use crate::time::{Clock, Timestamp};
 
 /// Seconds for which fetched keys are good.
@@ -107,11 +107,11 @@ fn pick(keys: &[Arc<PublicKey>], kid: Option<&str>) -> Option<Arc<PublicKey>> {
     }
 }
 
-/// Fetches the key set with the HTTP client that the SDK brings.
+/// Fetches the key set.
 async fn fetch(url: &str) -> Result<Vec<Arc<PublicKey>>, Cause> {
-    let connector = connector();
+    let client = http::client(http::platform_roots(), None)?;
     let work = async {
-        let response = connector.call(HttpRequest::get(url)?).await?;
+        let response = client.call(HttpRequest::get(url)?).await?;
         if !response.status().is_success() {
             return Err(format!("{url} answered {}", response.status().as_u16()).into());
         }
@@ -122,14 +122,6 @@ async fn fetch(url: &str) -> Result<Vec<Arc<PublicKey>>, Cause> {
         Ok(keys.iter().filter_map(|key| public_key(&serde_json::from_value(key.clone()).ok()?)).map(Arc::new).collect())
     };
     tokio::time::timeout(TIMEOUT, work).await?
-}
-
-fn connector() -> SharedHttpConnector {
-    let connector = aws_smithy_http_client::Connector::builder()
-        .connector_settings(HttpConnectorSettings::default())
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build();
-    SharedHttpConnector::new(connector)
 }
 
 /// A key with its algorithm; none for keys that do not sign, or not by RS256, ES256 or EdDSA. Never a symmetric one.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::users::user_item;
+use super::users::{Answer, user_item};
 use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
 use crate::Response;
 use crate::auth::{Caller, Operator, Sealed, VerifiedToken};
@@ -98,13 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `UserExists` or `EmailTaken`.
-    pub async fn sign_up(
-        &self,
-        mut user: User,
-        team: &Team,
-        act: &Act,
-        answer: impl Fn(&User) -> Response,
-    ) -> Result<Response, WriteError> {
+    pub async fn sign_up(&self, mut user: User, team: &Team, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
         user.role = Role::Admin;
         user.number = 1;
         let mut transaction = self.transaction();
@@ -112,7 +106,7 @@ impl Store {
         let mut item = encode(&Key::team(team.id), team)?;
         item.insert("admins".to_owned(), AttributeValue::N("1".to_owned()));
         transaction.create(item, Refusal::TeamExists)?;
-        transaction.add(&Key::numbers(team.id), [("last_number", 1)])?;
+        transaction.add(&Key::numbers(team.id), &[("last_number", 1)])?;
         let answer = answer(&user);
         self.commit_answered(transaction, act, &answer).await?;
         Ok(answer)
@@ -131,13 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `UserExists`, or as `Changed` where the invited user was changed or deleted meanwhile.
-    pub async fn sign_up_invited(
-        &self,
-        invited: &User,
-        user: &User,
-        act: &Act,
-        answer: impl Fn(&User) -> Response,
-    ) -> Result<Response, WriteError> {
+    pub async fn sign_up_invited(&self, invited: &User, user: &User, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
         self.clear_partition(invited, act).await?;
         let mut transaction = self.transaction();
         transaction.create(user_item(user)?, Refusal::UserExists)?;
@@ -151,16 +139,16 @@ impl Store {
         let class = |user: &User| user.class().code();
         let (old, new) = (Key::count(invited.team_id, invited.id), Key::count(user.team_id, user.id));
         if old == new {
-            transaction.add(&new, [(class(invited).as_str(), -1), (class(user).as_str(), 1)])?;
+            transaction.add(&new, &[(class(invited).as_str(), -1), (class(user).as_str(), 1)])?;
         } else {
-            transaction.add(&old, [(class(invited).as_str(), -1)])?;
-            transaction.add(&new, [(class(user).as_str(), 1)])?;
+            transaction.add(&old, &[(class(invited).as_str(), -1)])?;
+            transaction.add(&new, &[(class(user).as_str(), 1)])?;
         }
         transaction.count_admins(Some(invited), Some(user), false)?;
         if let Some(invite) = user.invite_id {
             transaction.set_if(
                 &Key::invite(user.team_id, invite),
-                [("status", InviteStatus::Used.as_str().to_owned()), ("user_id", user.id.to_string()), ("updated_at", act.at.to_string())],
+                &[("status", InviteStatus::Used.as_str().to_owned()), ("user_id", user.id.to_string()), ("updated_at", act.at.to_string())],
                 ("status", InviteStatus::Pending.as_str()),
                 Refusal::Changed,
             )?;

@@ -160,9 +160,12 @@ impl Store {
 fn changes(before: Option<&User>, after: Option<&User>) -> Result<BTreeMap<String, FieldChange>> {
     let (before, after) = (fields(before)?, fields(after)?);
     let names = before.keys().chain(after.keys()).filter(|name| !UNTOLD.contains(&name.as_str()));
-    let differing = names.filter(|name| before.get(*name) != after.get(*name));
     let value = |fields: &Map<String, Value>, name| fields.get(name).cloned().unwrap_or_default();
-    Ok(differing.map(|name| (name.clone(), FieldChange { before: value(&before, name), after: value(&after, name) })).collect())
+    let mut changes = BTreeMap::new();
+    for name in names.filter(|name| before.get(*name) != after.get(*name)) {
+        changes.insert(name.clone(), FieldChange { before: value(&before, name), after: value(&after, name) });
+    }
+    Ok(changes)
 }
 
 fn fields(user: Option<&User>) -> Result<Map<String, Value>> {

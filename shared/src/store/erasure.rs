@@ -45,7 +45,7 @@ impl Store {
         }
         let marked = marked_due(user, act);
         let act = act.part("user.deleted");
-        Ok(self.update_user(user, marked, &act, |_| Ok(()), |_| Response::default()).await?.0)
+        Ok(self.update_user(user, marked, &act, &|_| Ok(()), &|_| Response::default()).await?.0)
     }
 
     /// Erases a user who is marked. What is theirs goes first and the user last, in one transaction with the unique values and the
@@ -83,15 +83,15 @@ impl Store {
                 transaction.delete(&count)?;
             }
             TeamAfter::Small { departures } => {
-                transaction.add(&count, [(user.class().code().as_str(), -1)])?;
+                transaction.add(&count, &[(user.class().code().as_str(), -1)])?;
                 // Two who leave at one time must not each take the other for one who stays.
                 let team = Key::team(user.team_id);
                 match departures {
-                    0 => transaction.add_if(&team, [("departures", 1)], "attribute_not_exists(departures)", [], Refusal::Changed)?,
-                    n => transaction.add_if(&team, [("departures", 1)], "departures = :n", [(":n", n)], Refusal::Changed)?,
+                    0 => transaction.add_if(&team, &[("departures", 1)], "attribute_not_exists(departures)", &[], Refusal::Changed)?,
+                    n => transaction.add_if(&team, &[("departures", 1)], "departures = :n", &[(":n", n)], Refusal::Changed)?,
                 }
             }
-            TeamAfter::Stays => transaction.add(&count, [(user.class().code().as_str(), -1)])?,
+            TeamAfter::Stays => transaction.add(&count, &[(user.class().code().as_str(), -1)])?,
         }
         self.record(&mut transaction, user.id, act, Some(user), None)?;
         self.commit(transaction).await
@@ -141,7 +141,7 @@ impl Store {
         }
         let mut transaction = self.transaction();
         transaction.delete_if(key, "status", record.sandbox.status.as_str())?;
-        transaction.add(&Key::sandbox_count(user.team_id), [("sandboxes", -1)])?;
+        transaction.add(&Key::sandbox_count(user.team_id), &[("sandboxes", -1)])?;
         match self.commit(transaction).await {
             // It was deleted or destroyed meanwhile.
             Err(WriteError::Refused(Refusal::Changed)) => Ok(false),

@@ -28,7 +28,7 @@ impl Store {
         team_name: &str,
         email: String,
         act: &Act,
-        answer: impl Fn(&Invite) -> Response,
+        answer: impl Fn(&Invite) -> Response + Sync,
     ) -> Result<Response, WriteError> {
         let team_id = access.team_id();
         let number = self.next_number(team_id).await?;
@@ -50,7 +50,7 @@ impl Store {
         };
         let also =
             |transaction: &mut Transaction| transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible);
-        self.create_user_with(&user, act, also, |_| answer(&invite)).await
+        self.create_user_with(&user, act, &also, &|_| answer(&invite)).await
     }
 
     /// Takes a pending invite back, and erases the user it made, whatever became of them.
@@ -62,7 +62,7 @@ impl Store {
         access: &TeamAccess,
         mut invite: Invite,
         act: &Act,
-        answer: impl Fn(&Invite) -> Response,
+        answer: impl Fn(&Invite) -> Response + Sync,
     ) -> Result<Response> {
         let conflict = || Error::Conflict("Only a pending invite can be revoked: this one is used or revoked already.".into());
         let key = Key::invite(invite.team_id, invite.id);
@@ -74,14 +74,14 @@ impl Store {
             let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
             let revoke = |transaction: &mut Transaction| {
                 let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string())];
-                transaction.set_if(&key, texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
+                transaction.set_if(&key, &texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
             };
             let made = |user: &User| user.invite_id == Some(invite.id);
             let outcome = match self.user(invite.user_id, Freshness::Strong).await?.filter(made) {
                 // The user goes, the invite stays.
                 Some(user) => {
                     let marked = User { invite_id: None, ..marked_due(&user, act) };
-                    let marked = self.update_user(&user, marked, act, revoke, |_| answer(&revoked)).await;
+                    let marked = self.update_user(&user, marked, act, &revoke, &|_| answer(&revoked)).await;
                     marked.map(|(user, answer)| (Some(user), answer))
                 }
                 None => {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::spans::Cell;
-use super::{Freshness, From, Holder, Store, failed};
+use super::{Freshness, From, Holder, Store, failed, sort_by_place};
 use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{Class, DeviceType, NumberedUser, Role, Status, User};
@@ -428,7 +428,7 @@ impl Store {
     async fn merged(&self, ranges: &[(Source, u64)], edge: &Edge, classes: Classes) -> Result<Vec<(String, Item)>> {
         let reads = ranges.iter().map(|(source, limit)| self.entries(source, edge, *limit, classes));
         let mut found: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
-        found.sort_by(|one, other| one.0.cmp(&other.0));
+        sort_by_place(&mut found);
         if matches!(edge, Edge::Before(_)) {
             found.reverse();
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::users::Answer;
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
 use crate::auth::{Caller, Sealed, VerifiedToken};
@@ -51,7 +52,7 @@ impl Store {
         first_name: String,
         last_name: Option<String>,
         act: &Act,
-        answer: impl FnOnce(&User) -> Response,
+        answer: Answer<'_>,
     ) -> Result<Response> {
         let number = self.next_number(manager.team_id).await?;
         let user = User {
@@ -62,7 +63,7 @@ impl Store {
             quota_tier_id: manager.quota_tier_id.clone(),
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), act.at)
         };
-        Ok(self.create_user_with(&user, act, |transaction| transaction.require_user(manager.id), answer).await?)
+        Ok(self.create_user_with(&user, act, &|transaction| transaction.require_user(manager.id), answer).await?)
     }
 
     /// The shares that the caller gave, in order of the grantees' ids.

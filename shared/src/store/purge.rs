@@ -75,7 +75,7 @@ impl Store {
         loop {
             let mut due = self.due_after(&tried, now).await?;
             // Of partitions that may have more, only what no unread entry comes before.
-            due.sort();
+            due.sort_unstable();
             if oldest.is_none() {
                 *oldest = due.first().map(|due| due.at);
             }

@@ -80,9 +80,9 @@ impl Store {
         let mut transaction = self.transaction();
         transaction.add_if(
             &Key::sandbox_count(team),
-            [("sandboxes", 1)],
+            &[("sandboxes", 1)],
             "attribute_not_exists(sandboxes) OR sandboxes < :most",
-            [(":most", number(tier.max_concurrent_sandboxes))],
+            &[(":most", number(tier.max_concurrent_sandboxes))],
             Refusal::TooManySandboxes,
         )?;
         // The day must have room for what this one may use; where that is not known, any room at all.
@@ -92,7 +92,7 @@ impl Store {
         );
         transaction.use_day(
             &Key::usage(team, &date),
-            [("sandbox_creates", "1".to_owned()), ("committed_mb_ms", reserved.to_string())],
+            &[("sandbox_creates", "1".to_owned()), ("committed_mb_ms", reserved.to_string())],
             Some((&condition, &[(":most", number(tier.daily_sandbox_creates)), (":room", number(room))])),
             &UsageKey { team, date: &date, at: act.at },
         )?;
@@ -177,17 +177,17 @@ impl Store {
             let new = SandboxRecord { sandbox, ran_ms, running_since: None, reserved_mb_ms: 0, version: old.version + 1 };
             let mut transaction = self.transaction();
             self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
-            transaction.add(&Key::sandbox_count(owner.team_id), [("sandboxes", -1)])?;
+            transaction.add(&Key::sandbox_count(owner.team_id), &[("sandboxes", -1)])?;
             let gb_hours = (used as f64 / MB_MS_PER_GB_HOUR).to_string();
             let given_back = |rest: i128| rest.to_string();
             let (made_on, today) = (old.sandbox.created_at.date(), act.at.date());
             let day = |date| UsageKey { team: owner.team_id, date, at: act.at };
             let today_too = if made_on == today { i128::from(old.reserved_mb_ms) } else { 0 };
             let amounts = [("gb_hours", gb_hours), ("committed_mb_ms", given_back(i128::from(used) - today_too))];
-            transaction.use_day(&Key::usage(owner.team_id, &today), amounts, None, &day(&today))?;
+            transaction.use_day(&Key::usage(owner.team_id, &today), &amounts, None, &day(&today))?;
             if made_on != today && old.reserved_mb_ms > 0 {
                 let amounts = [("committed_mb_ms", given_back(-i128::from(old.reserved_mb_ms)))];
-                transaction.use_day(&Key::usage(owner.team_id, &made_on), amounts, None, &day(&made_on))?;
+                transaction.use_day(&Key::usage(owner.team_id, &made_on), &amounts, None, &day(&made_on))?;
             }
             match self.commit(transaction).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {}

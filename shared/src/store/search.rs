@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use uuid::Uuid;
 
 use super::lists::of_classes;
-use super::{Freshness, From, Holder, Store, decode, failed};
+use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place};
 use crate::auth::{Caller, Operator, TeamAccess};
 use crate::error::{Error, Result};
 use crate::models::{ListedUser, NumberedUser, Status, User};
@@ -25,7 +25,8 @@ impl Store {
     pub async fn everyone(&self, _: &Operator, after: Option<&str>, limit: usize) -> Result<Page<ListedUser>> {
         let bound = ("<", after.unwrap_or("\u{10ffff}").to_owned());
         let mut found = self.wide(EVERYONE, bound, From::End, limit + 1).await?;
-        found.sort_by(|one, other| other.0.cmp(&one.0));
+        sort_by_place(&mut found);
+        found.reverse();
         page(found, limit)
     }
 
@@ -43,7 +44,7 @@ impl Store {
             let horizon = full.filter_map(|entries| entries.last().map(|(place, _)| place.clone())).min();
             let mut entries: Vec<_> = read.into_iter().flatten().collect();
             entries.retain(|(place, _)| horizon.as_ref().is_none_or(|horizon| place <= horizon));
-            entries.sort_by(|one, other| one.0.cmp(&other.0));
+            sort_by_place(&mut entries);
             for (place, item) in entries {
                 // Who is found by several is listed by the first.
                 let user: ListedUser = decode(item.clone())?;
@@ -84,7 +85,7 @@ impl Store {
             let begins = |value: &String| fold(value.trim_start()).starts_with(&text);
             user.team_id == team && user.status != Status::Deleted && values.into_iter().flatten().any(begins)
         });
-        users.sort_by_key(|user| user.number);
+        users.sort_unstable_by_key(|user| user.number);
         users.truncate(MOST_FOUND);
         Ok(users)
     }
@@ -141,7 +142,7 @@ impl Store {
     /// The users of those numbers in a team, in no order.
     pub async fn users_of_numbers(&self, access: &TeamAccess, numbers: &[u64]) -> Result<Vec<User>> {
         let mut keys: Vec<_> = numbers.iter().map(|number| Key::number(access.team_id(), *number)).collect();
-        keys.sort();
+        keys.sort_unstable();
         keys.dedup();
         let holders: Vec<Holder> = self.get_many(&keys, Freshness::Strong).await?;
         let ids: Vec<_> = holders.into_iter().map(|holder| holder.user_id).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use uuid::Uuid;
 
@@ -100,24 +100,33 @@ impl Transaction {
         self.refusals.push(refusal);
     }
 
-    /// Writes an item that must not exist.
-    pub(crate) fn create(&mut self, item: Item, refusal: Refusal) -> Result<(), Error> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(Error::internal)?;
+    fn push_put(&mut self, put: PutBuilder, item: Item, refusal: Refusal) -> Result<(), Error> {
+        let put = put.table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().put(put).build(), refusal);
         Ok(())
+    }
+
+    fn push_update(&mut self, update: UpdateBuilder, key: &Key, refusal: Refusal) -> Result<(), Error> {
+        let update = update.table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().update(update).build(), refusal);
+        Ok(())
+    }
+
+    fn push_delete(&mut self, delete: DeleteBuilder, key: &Key, refusal: Refusal) -> Result<(), Error> {
+        let delete = delete.table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+        self.push(TransactWriteItem::builder().delete(delete).build(), refusal);
+        Ok(())
+    }
+
+    /// Writes an item that must not exist.
+    pub(crate) fn create(&mut self, item: Item, refusal: Refusal) -> Result<(), Error> {
+        self.push_put(Put::builder().condition_expression("attribute_not_exists(pk)"), item, refusal)
     }
 
     /// Turns an item from `before` into `after`, if the attribute `expected` names still has that value. Attributes that are the
     /// same in both are left as they are by then: being seen changes some of a user's without counting as a version.
     pub(crate) fn update(&mut self, key: &Key, expected: (&str, AttributeValue), before: &Item, after: &Item) -> Result<(), Error> {
         let mut update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
             .expression_attribute_values(":expected", expected.1);
@@ -140,14 +149,12 @@ impl Transaction {
         if !remove.is_empty() {
             expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
         }
-        let update = update.update_expression(expression).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().update(update).build(), Refusal::Changed);
-        Ok(())
+        self.push_update(update.update_expression(expression), key, Refusal::Changed)
     }
 
     /// Replaces an item by another, if these attributes are as they were read.
     pub(crate) fn replace(&mut self, old: &Item, new: Item, watched: &[&str]) -> Result<(), Error> {
-        let mut put = Put::builder().table_name(&self.table).set_item(Some(new));
+        let mut put = Put::builder();
         let mut conditions = vec!["attribute_exists(pk)".to_owned()];
         for (place, attribute) in watched.iter().enumerate() {
             let Some(value) = old.get(*attribute) else { continue };
@@ -156,72 +163,48 @@ impl Transaction {
                 .expression_attribute_names(format!("#w{place}"), *attribute)
                 .expression_attribute_values(format!(":w{place}"), value.clone());
         }
-        let put = put.condition_expression(conditions.join(" AND ")).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().put(put).build(), Refusal::Changed);
-        Ok(())
+        self.push_put(put.condition_expression(conditions.join(" AND ")), new, Refusal::Changed)
     }
 
     /// Writes an item where that attribute is this text, or, with `None`, where there is no item.
     pub(crate) fn put_if(&mut self, item: Item, attribute: &str, text: Option<String>, refusal: Refusal) -> Result<(), Error> {
         let Some(text) = text else { return self.create(item, refusal) };
         let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
             .condition_expression("#attribute = :text")
             .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":text", AttributeValue::S(text))
-            .build()
-            .map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().put(put).build(), refusal);
-        Ok(())
+            .expression_attribute_values(":text", AttributeValue::S(text));
+        self.push_put(put, item, refusal)
     }
 
     /// Writes an item, unless that attribute has the same value already.
     pub(crate) fn put_unless_same(&mut self, item: Item, attribute: &str, refusal: Refusal) -> Result<(), Error> {
         let value = item.get(attribute).cloned().ok_or_else(|| Error::internal(format!("an item without {attribute}")))?;
         let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
             .condition_expression("attribute_not_exists(#attribute) OR #attribute <> :value")
             .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":value", value)
-            .build()
-            .map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().put(put).build(), refusal);
-        Ok(())
+            .expression_attribute_values(":value", value);
+        self.push_put(put, item, refusal)
     }
 
     /// Sets texts of an item, if another attribute has that text.
-    pub(crate) fn set_if<'a>(
-        &mut self,
-        key: &Key,
-        texts: impl IntoIterator<Item = (&'a str, String)>,
-        expected: (&str, &str),
-        refusal: Refusal,
-    ) -> Result<(), Error> {
+    pub(crate) fn set_if(&mut self, key: &Key, texts: &[(&str, String)], expected: (&str, &str), refusal: Refusal) -> Result<(), Error> {
         let mut update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
             .expression_attribute_values(":expected", AttributeValue::S(expected.1.to_owned()));
         let mut set = Vec::new();
-        for (place, (attribute, text)) in texts.into_iter().enumerate() {
+        for (place, (attribute, text)) in texts.iter().enumerate() {
             set.push(format!("#s{place} = :s{place}"));
             update = update
-                .expression_attribute_names(format!("#s{place}"), attribute)
-                .expression_attribute_values(format!(":s{place}"), AttributeValue::S(text));
+                .expression_attribute_names(format!("#s{place}"), *attribute)
+                .expression_attribute_values(format!(":s{place}"), AttributeValue::S(text.clone()));
         }
-        let update = update.update_expression(format!("SET {}", set.join(", "))).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().update(update).build(), refusal);
-        Ok(())
+        self.push_update(update.update_expression(format!("SET {}", set.join(", "))), key, refusal)
     }
 
     /// Writes an item, whatever was there.
     pub(crate) fn put(&mut self, item: Item) -> Result<(), Error> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().put(put).build(), Refusal::Impossible);
-        Ok(())
+        self.push_put(Put::builder(), item, Refusal::Impossible)
     }
 
     /// Refuses the transaction as `Gone` unless that user exists and is not deleted. Who adds to a user's partition asks this, so that
@@ -244,106 +227,85 @@ impl Transaction {
         let count = |is: fn(&User) -> bool| i64::from(after.is_some_and(is)) - i64::from(before.is_some_and(is));
         let (admins, service_admins) = (count(User::governs), count(User::is_service_admin));
         let Some(user) = after.or(before).filter(|_| admins != 0 || service_admins != 0) else { return Ok(()) };
-        let (key, amounts) = (Key::team(user.team_id), [("admins", admins), ("service_admins", service_admins)]);
+        let (key, amounts) = (Key::team(user.team_id), &[("admins", admins), ("service_admins", service_admins)]);
         if keeps_admin && admins < 0 {
-            self.add_if(&key, amounts, "admins > :one", [(":one", 1)], Refusal::LastAdmin)
+            self.add_if(&key, amounts, "admins > :one", &[(":one", 1)], Refusal::LastAdmin)
         } else {
-            self.add_if(&key, amounts, "attribute_exists(pk)", [], Refusal::LastAdmin)
+            self.add_if(&key, amounts, "attribute_exists(pk)", &[], Refusal::LastAdmin)
         }
     }
 
     /// Deletes an item, if it exists.
     pub(crate) fn delete(&mut self, key: &Key) -> Result<(), Error> {
-        let delete = Delete::builder().table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Impossible);
-        Ok(())
+        self.push_delete(Delete::builder(), key, Refusal::Impossible)
     }
 
     /// Deletes an item that is still at `version`.
     pub(crate) fn delete_version(&mut self, key: &Key, version: u64) -> Result<(), Error> {
         let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
             .condition_expression("version = :version")
-            .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
-            .build()
-            .map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Changed);
-        Ok(())
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        self.push_delete(delete, key, Refusal::Changed)
     }
 
     /// Deletes an item whose attribute has that text.
     pub(crate) fn delete_if(&mut self, key: &Key, attribute: &str, text: &str) -> Result<(), Error> {
         let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
             .condition_expression("#attribute = :text")
             .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()))
-            .build()
-            .map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().delete(delete).build(), Refusal::Changed);
-        Ok(())
+            .expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
+        self.push_delete(delete, key, Refusal::Changed)
     }
 
     /// Adds to numbers of an item, which is made if it does not exist.
-    pub(crate) fn add<'a>(&mut self, key: &Key, amounts: impl IntoIterator<Item = (&'a str, i64)>) -> Result<(), Error> {
+    pub(crate) fn add(&mut self, key: &Key, amounts: &[(&str, i64)]) -> Result<(), Error> {
         self.add_to(key, amounts, Update::builder(), Refusal::Impossible)
     }
 
     /// The same under a condition, with the numbers in it.
-    pub(crate) fn add_if<'a>(
+    pub(crate) fn add_if(
         &mut self,
         key: &Key,
-        amounts: impl IntoIterator<Item = (&'a str, i64)>,
+        amounts: &[(&str, i64)],
         condition: &str,
-        numbers: impl IntoIterator<Item = (&'a str, i64)>,
+        numbers: &[(&str, i64)],
         refusal: Refusal,
     ) -> Result<(), Error> {
         let mut update = Update::builder().condition_expression(condition);
         for (name, number) in numbers {
-            update = update.expression_attribute_values(name, AttributeValue::N(number.to_string()));
+            update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
         }
         self.add_to(key, amounts, update, refusal)
     }
 
-    fn add_to<'a>(
-        &mut self,
-        key: &Key,
-        amounts: impl IntoIterator<Item = (&'a str, i64)>,
-        update: UpdateBuilder,
-        refusal: Refusal,
-    ) -> Result<(), Error> {
-        let mut update = update.table_name(&self.table).set_key(Some(key.item()));
+    fn add_to(&mut self, key: &Key, amounts: &[(&str, i64)], mut update: UpdateBuilder, refusal: Refusal) -> Result<(), Error> {
         let mut terms = Vec::new();
-        for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
+        for (place, (attribute, amount)) in amounts.iter().enumerate() {
             terms.push(format!("#a{place} :a{place}"));
             update = update
-                .expression_attribute_names(format!("#a{place}"), attribute)
+                .expression_attribute_names(format!("#a{place}"), *attribute)
                 .expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount.to_string()));
         }
         if terms.is_empty() {
             return Ok(());
         }
-        let update = update.update_expression(format!("ADD {}", terms.join(", "))).build().map_err(Error::internal)?;
-        self.push(TransactWriteItem::builder().update(update).build(), refusal);
-        Ok(())
+        self.push_update(update.update_expression(format!("ADD {}", terms.join(", "))), key, refusal)
     }
 
     /// Adds to the figures of a team's usage day, which is made if it does not exist; with a condition, and the numbers in it, only where
     /// that holds.
-    pub(super) fn use_day<const N: usize>(
+    pub(super) fn use_day(
         &mut self,
         key: &Key,
-        amounts: [(&str, String); N],
+        amounts: &[(&str, String)],
         condition: Option<(&str, &[(&str, i64)])>,
         day: &UsageKey<'_>,
     ) -> Result<(), Error> {
-        let mut update = Update::builder().table_name(&self.table).set_key(Some(key.item()));
+        let mut update = Update::builder();
         let mut terms = Vec::new();
-        for (place, (attribute, amount)) in amounts.into_iter().enumerate() {
+        for (place, (attribute, amount)) in amounts.iter().enumerate() {
             terms.push(format!("{attribute} :a{place}"));
-            update = update.expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount));
+            update = update.expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount.clone()));
         }
         // The others must be there as well for the day to be read.
         let missing = ["sandbox_creates", "gb_hours"].into_iter().filter(|name| !terms.iter().any(|term| term.starts_with(*name)));
@@ -361,8 +323,7 @@ impl Transaction {
                 update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
             }
         }
-        self.push(TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build(), Refusal::DayUsedUp);
-        Ok(())
+        self.push_update(update, key, Refusal::DayUsedUp)
     }
 
     /// Puts a write before all others: its refusal counts first.

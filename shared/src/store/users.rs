@@ -19,6 +19,15 @@ pub const SEEN_EVERY: i64 = 600;
 /// How often a change that others get in the way of is tried.
 pub(super) const CHANGE_ATTEMPTS: u32 = 8;
 
+/// What else is to be written with a change. A reference, and so are the others: a change would otherwise be compiled anew for each caller.
+pub(crate) type Also<'a> = &'a (dyn Fn(&mut Transaction) -> Result<()> + Sync);
+
+/// The answer that shows a user.
+pub type Answer<'a> = &'a (dyn Fn(&User) -> Response + Sync);
+
+/// Whether a user may be changed.
+pub type May<'a> = &'a (dyn Fn(&User) -> Result<()> + Sync);
+
 impl Store {
     /// The user of that id, whoever asks: for authentication, and for checks that follow at once.
     pub(crate) async fn user(&self, id: Uuid, freshness: Freshness) -> Result<Option<User>> {
@@ -36,7 +45,7 @@ impl Store {
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
         self.list_names(transaction, None, Some(user))?;
-        transaction.add(&Key::count(user.team_id, user.id), [(user.class().code().as_str(), 1)])?;
+        transaction.add(&Key::count(user.team_id, user.id), &[(user.class().code().as_str(), 1)])?;
         self.list_managed(transaction, user)?;
         self.record(transaction, user.id, act, None, Some(user))
     }
@@ -49,8 +58,8 @@ impl Store {
         &self,
         user: &User,
         act: &Act,
-        also: impl FnOnce(&mut Transaction) -> Result<()>,
-        answer: impl FnOnce(&User) -> Response,
+        also: Also<'_>,
+        answer: Answer<'_>,
     ) -> Result<Response, WriteError> {
         let mut transaction = self.transaction();
         self.add_user(&mut transaction, user, act)?;
@@ -65,15 +74,9 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `EmailTaken` or `UsernameTaken`.
-    pub async fn create_user(
-        &self,
-        access: &TeamAccess,
-        user: User,
-        act: &Act,
-        answer: impl FnOnce(&User) -> Response,
-    ) -> Result<Response, WriteError> {
+    pub async fn create_user(&self, access: &TeamAccess, user: User, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
         let user = User { team_id: access.team_id(), number: self.next_number(access.team_id()).await?, ..user };
-        self.create_user_with(&user, act, |_| Ok(()), answer).await
+        self.create_user_with(&user, act, &|_| Ok(()), answer).await
     }
 
     /// Turns a user as it was read into what it has become, and writes what else goes with it.
@@ -85,8 +88,8 @@ impl Store {
         before: &User,
         mut after: User,
         act: &Act,
-        also: impl Fn(&mut Transaction) -> Result<()>,
-        answer: impl Fn(&User) -> Response,
+        also: Also<'_>,
+        answer: Answer<'_>,
     ) -> Result<(User, Response), WriteError> {
         after.version = before.version + 1;
         after.updated_at = act.at;
@@ -102,7 +105,7 @@ impl Store {
         self.list_names(&mut transaction, Some(before), Some(&after))?;
         if before.class() != after.class() {
             let (from, to) = (before.class().code(), after.class().code());
-            transaction.add(&Key::count(after.team_id, after.id), [(from.as_str(), -1), (to.as_str(), 1)])?;
+            transaction.add(&Key::count(after.team_id, after.id), &[(from.as_str(), -1), (to.as_str(), 1)])?;
         }
         transaction.count_admins(Some(before), Some(&after), act.keeps_admin)?;
         if ManagedUser::from(before) != ManagedUser::from(&after) {
@@ -123,26 +126,26 @@ impl Store {
     pub async fn change_user(
         &self,
         user: User,
-        change: impl Fn(&User) -> Result<User>,
+        change: impl Fn(&User) -> Result<User> + Sync,
         act: &Act,
-        answer: impl Fn(&User) -> Response,
+        answer: Answer<'_>,
     ) -> Result<Response> {
-        let change = |user: &User| change(user).map(|changed| Some(changed).filter(|changed| changed != user));
-        self.change_with(user, change, act, |_| Ok(()), answer).await
+        let change = |user: &User| change(user).map(|changed| unless_same(user, changed));
+        self.change_with(user, &change, act, &|_| Ok(()), answer).await
     }
 
     /// The same, with what else is to be written in the same transaction. Nothing is written where `change` gives nothing.
     pub(crate) async fn change_with(
         &self,
         mut user: User,
-        change: impl Fn(&User) -> Result<Option<User>>,
+        change: &(dyn Fn(&User) -> Result<Option<User>> + Sync),
         act: &Act,
-        also: impl Fn(&mut Transaction) -> Result<()>,
-        answer: impl Fn(&User) -> Response,
+        also: Also<'_>,
+        answer: Answer<'_>,
     ) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             let Some(changed) = change(&user)? else { return Ok(answer(&user)) };
-            match self.update_user(&user, changed, act, &also, &answer).await {
+            match self.update_user(&user, changed, act, also, answer).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     // Many who change a user at once would else get in each other's way again.
                     back_off(attempt + 1).await;
@@ -166,7 +169,7 @@ impl Store {
     pub async fn set_operator(&self, id: Uuid, is_operator: bool, act: &Act) -> Result<()> {
         let user = self.user(id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
         let change = |user: &User| Ok(User { is_operator, ..user.clone() });
-        self.change_user(user, change, act, |_| Response::default()).await.map(|_| ())
+        self.change_user(user, change, act, &|_| Response::default()).await.map(|_| ())
     }
 
     /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says whether the user as they are by then
@@ -176,9 +179,9 @@ impl Store {
         user: User,
         team: &Team,
         quota_tier_id: &str,
-        may: impl Fn(&User) -> Result<()>,
+        may: May<'_>,
         act: &Act,
-        answer: impl Fn(&User) -> Response,
+        answer: Answer<'_>,
     ) -> Result<Response> {
         let own_team = Some(team).filter(|team| team.owner_user_id == user.id);
         let team_differs = own_team.is_some_and(|team| team.quota_tier_id != quota_tier_id);
@@ -198,19 +201,12 @@ impl Store {
             }
             None => Ok(()),
         };
-        self.change_with(user, change, act, also, answer).await
+        self.change_with(user, &change, act, &also, answer).await
     }
 
     /// Soft-deletes a user: refused from now on, their API keys revoked, and erased `grace_days` from now. `may` says whether the
     /// user as they are by then may be deleted.
-    pub async fn soft_delete(
-        &self,
-        mut user: User,
-        grace_days: u32,
-        may: impl Fn(&User) -> Result<()>,
-        act: &Act,
-        answer: impl Fn(&User) -> Response,
-    ) -> Result<Response> {
+    pub async fn soft_delete(&self, mut user: User, grace_days: u32, may: May<'_>, act: &Act, answer: Answer<'_>) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             may(&user)?;
             let mut keys = self.working_keys(user.id).await?;
@@ -238,7 +234,7 @@ impl Store {
                 ..user.clone()
             };
             let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &with_the_user, act.at);
-            match self.update_user(&user, deleted, act, also, &answer).await {
+            match self.update_user(&user, deleted, act, &also, answer).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     back_off(attempt + 1).await;
                     user = self.again(user.id).await?;
@@ -309,7 +305,8 @@ impl Store {
             count(Key::team(user.team_id), "service_admins", i64::from(user.is_service_admin()));
         }
         for (key, amounts) in counts {
-            transaction.add(&key, amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)))?;
+            let amounts: Vec<_> = amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)).collect();
+            transaction.add(&key, &amounts)?;
         }
         self.commit(transaction).await
     }
@@ -366,6 +363,11 @@ impl Store {
     }
 }
 
+/// What a user becomes, unless they are that already.
+fn unless_same(before: &User, after: User) -> Option<User> {
+    (after != *before).then_some(after)
+}
+
 fn listed_item(user: &User) -> Result<Item> {
     serde_dynamo::to_item(ListedUser::from(user)).map_err(Error::internal)
 }
@@ -398,7 +400,7 @@ impl Store {
     pub async fn existing(&self, ids: &[Uuid], emails: &[String]) -> Result<Existing> {
         let mut keys: Vec<Key> = ids.iter().map(|id| Key::user(*id)).chain(emails.iter().map(|email| Key::email(email))).collect();
         // DynamoDB takes no key twice.
-        keys.sort();
+        keys.sort_unstable();
         keys.dedup();
         let found: Vec<Found> = self.get_many(&keys, Freshness::Strong).await?;
         let mut existing = Existing::default();
