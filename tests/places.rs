@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use functions::stream::count_places;
 use futures::future::join_all;
+use local::database;
 use local::demo::{ADMIN, PLATFORM_OPERATOR, TEAM};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::dynamodb::Meter;
 use shared::models::{DeviceType, Role, Seen, Status, User};
-use shared::table::{Order, Sequence, compare};
+use shared::store::Store;
+use shared::table::{Key, Order, Sequence, compare};
 use tests::Roster;
 use uuid::Uuid;
 
@@ -139,6 +142,31 @@ async fn check_lists(roster: &Roster, dice: &Dice, thorough: bool) {
     }
 }
 
+/// The cells of a sequence of the team, as where they begin and how many users they have.
+async fn cells(roster: &Roster, sequence: Sequence) -> Vec<(String, i64)> {
+    let counted = roster.server.data.store.counted(TEAM, sequence).await.expect("counts");
+    counted.into_iter().map(|(from, counts)| (from, counts.values().sum())).collect()
+}
+
+/// Holds the cells against their sizes in a team of up to some thousand users, which are what a page costs: none has more than 40 users,
+/// and two neighbours in one item together more than 24.
+async fn check_cells(roster: &Roster) {
+    for sequence in Sequence::ALL {
+        let query = roster.server.data.client.query().table_name(&roster.table).key_condition_expression("pk = :pk");
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(Key::span(TEAM, sequence, "").pk));
+        let spans = query.send().await.expect("the items").items.unwrap_or_default();
+        let cells = cells(roster, sequence).await;
+        for (place, (from, users)) in cells.iter().enumerate() {
+            assert!(*users <= 40, "{users} users from {from} on, by {sequence:?}");
+            let begins_an_item = spans.iter().any(|span| span["sk"].as_s() == Ok(&Key::span(TEAM, sequence, from).sk));
+            if let Some(before) = place.checked_sub(1).filter(|_| !begins_an_item) {
+                let together = users + cells[before].1;
+                assert!(together > 24, "{together} users in two cells up to that from {from} on, by {sequence:?}");
+            }
+        }
+    }
+}
+
 /// One change of a user at random, as an administrator makes it.
 async fn change(roster: &Roster, dice: &Dice) {
     let users = everyone(roster).await;
@@ -174,6 +202,7 @@ async fn every_page_is_the_one_of_a_sort_whatever_happens_to_users() {
             change(&roster, &dice).await;
         }
         roster.check_table().await;
+        check_cells(&roster).await;
         check_lists(&roster, &dice, false).await;
     }
 }
@@ -224,11 +253,16 @@ async fn shards_of_the_stream_do_not_get_in_each_others_way() {
     let mut shards: BTreeMap<u8, Vec<Value>> = BTreeMap::new();
     for record in batch["Records"].as_array().expect("records") {
         let id = record["dynamodb"]["NewImage"]["id"]["S"].as_str().expect("an id");
-        shards.entry(id.as_bytes()[0] % 4).or_default().push(record.clone());
+        // A digit in which the ids differ.
+        shards.entry(id.as_bytes()[17] % 4).or_default().push(record.clone());
     }
+    assert_eq!(shards.len(), 4);
+    // Calls take a moment, so that each shard writes what the others have read.
+    let client = database::client(&roster.server.data.database, std::time::Duration::from_millis(2)).await;
+    let store = Store::new(client, &roster.table);
     let runs = shards.into_iter().map(|(shard, records)| {
         let event = json!({"Records": records, "shardId": format!("shard {shard}"), "state": {}});
-        count_places::run(&roster.server.data.store, serde_json::from_value(event).expect("a batch"), roster.now())
+        count_places::run(&store, serde_json::from_value(event).expect("a batch"), roster.now())
     });
     for outcome in join_all(runs).await {
         outcome.expect("the places are counted");
@@ -262,7 +296,15 @@ async fn the_counts_are_made_anew_from_the_indexes() {
     team_of(&roster, 300, &dice).await;
     // As in a table that was restored: the users are there, and what counts them is of another moment.
     let _lost = roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("changes");
+    // Until then a page behind all that is counted is an answer, if a short one, with the right total.
+    let page = roster.get("/users?page=10&sortBy=name", ADMIN).await.expect(200).json();
+    assert_eq!(page["total"], everyone(&roster).await.len());
     assert_eq!(roster.server.data.store.recount_all_places().await.expect("counted"), 3);
+    for sequence in Sequence::ALL {
+        let cells = cells(&roster, sequence).await;
+        let (last, others) = cells.split_last().expect("cells");
+        assert!(others.len() > 10 && others.iter().all(|cell| cell.1 == 24) && last.1 <= 24, "by {sequence:?}: {cells:?}");
+    }
     roster.check_table().await;
     check_lists(&roster, &dice, false).await;
     change(&roster, &dice).await;

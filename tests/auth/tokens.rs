@@ -134,11 +134,13 @@ async fn claims_decide() {
         ("end as a text", json!({"exp": (now + 3600).to_string()}), Outcome::Refused),
         ("end as a float", json!({"exp": now as f64 + 3600.5}), Outcome::In),
         ("expired 29 s ago: within the leeway", json!({"exp": now - 29}), Outcome::In),
+        ("expired 30 s ago: the leeway is over", json!({"exp": now - 30}), Outcome::Refused),
         ("expired 31 s ago", json!({"exp": now - 31}), Outcome::Refused),
         ("expired 30.5 s ago, as a float", json!({"exp": now as f64 - 30.5}), Outcome::Refused),
         ("expired long ago", json!({"exp": 0}), Outcome::Refused),
         ("a negative end", json!({"exp": -1}), Outcome::Refused),
         ("valid in 29 s: within the leeway", json!({"nbf": now + 29}), Outcome::In),
+        ("valid in 30 s: just within the leeway", json!({"nbf": now + 30}), Outcome::In),
         ("valid in 31 s", json!({"nbf": now + 31}), Outcome::Refused),
         ("valid in 30.5 s, as a float", json!({"nbf": now as f64 + 30.5}), Outcome::Refused),
         ("valid since", json!({"nbf": now}), Outcome::In),
@@ -198,6 +200,20 @@ async fn a_token_of_a_megabyte_is_refused_at_once() {
             assert_outcome(endpoint, Outcome::Refused, &answer, case);
             assert!(answer.text.len() < 1000, "{case}: {}", answer.text.len());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_have_8192_bytes() {
+    let roster = Roster::start().await;
+    let padded = |padding: usize| {
+        let mut claims = roster.claims(CALLER);
+        claims["padding"] = "x".repeat(padding).into();
+        sign(&claims)
+    };
+    for (length, outcome) in [(8192, Outcome::In), (8193, Outcome::Refused)] {
+        let token = (5000..6144).map(padded).find(|token| token.len() == length).expect("a padding");
+        try_everywhere(&roster, &format!("{length} bytes"), &format!("Bearer {token}"), outcome, |_| true).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use functions::HANDLERS;
 use functions::log::{Log, PurgeLine, RequestLine};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::{Location, database, demo};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
@@ -277,6 +278,34 @@ async fn requests_with_api_keys_are_logged_by_their_owners() {
         assert_agrees(line, &answer, line.handler, &Method::GET, path);
         assert_eq!(line.caller_id, Some(demo::ADMIN), "{path}: {answer:?}");
         private.assert_not_in(line, &BTreeSet::from([text.clone()]), path);
+    }
+}
+
+#[tokio::test]
+async fn why_a_token_was_refused_is_logged_and_not_answered() {
+    let (roster, lines) = start().await;
+    let with = |name: &str, value: Value| {
+        let mut claims = roster.claims(demo::VIEWER);
+        claims[name] = value;
+        claims
+    };
+    let (secret, now) = ("local-development-secret-do-not-deploy", roster.now().as_second());
+    let own_kid = Header { kid: Some("roster-1".to_owned()), ..Header::new(Algorithm::HS512) };
+    let hs256 = Header::new(Algorithm::HS256);
+    for (cause, header, secret, claims) in [
+        ("wrong signature", &hs256, "another-secret-of-more-than-32-bytes", with("role", "x".into())),
+        ("wrong issuer", &hs256, secret, with("iss", "http://localhost/auth/v2".into())),
+        ("wrong audience", &hs256, secret, with("aud", "anon".into())),
+        ("wrong algorithm", &own_kid, secret, with("role", "x".into())),
+        ("a claim is missing", &hs256, secret, with("iss", Value::Null)),
+        ("malformed", &hs256, secret, with("sub", "nobody".into())),
+        ("expired", &hs256, secret, with("exp", (now - 60).into())),
+        ("not valid yet", &hs256, secret, with("nbf", (now + 60).into())),
+    ] {
+        let token = encode(header, &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token");
+        let answer = send(roster.request(Method::GET, "/users/me").bearer_auth(token)).await.expect(401);
+        assert!(!answer.text.contains(cause), "{}", answer.text);
+        assert_eq!(lines.take().into_iter().map(|line| line.cause).collect::<Vec<_>>(), [Some(cause.to_owned())]);
     }
 }
 

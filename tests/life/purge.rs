@@ -225,6 +225,28 @@ async fn ten_thousand_due_accounts_are_purged_and_no_other() {
 }
 
 #[tokio::test]
+async fn more_than_are_looked_for_at_a_time_are_all_found_however_the_index_spreads_them() {
+    let roster = Roster::empty().await;
+    let teams = 24;
+    accounts(&roster, teams, 1, |_| -1).await;
+    // Two partitions of the index hold more than are read of each at a time, a third one the last few.
+    let crowds: [(u32, u32, i64); 3] = [(0, 110, -500), (1, 110, -1000), (2, 5, -10)];
+    let places = crowds.into_iter().flat_map(|(partition, count, first)| (0..count).map(move |n| (partition, n, first + i64::from(n))));
+    let users: Vec<User> = places
+        .map(|(partition, n, due)| {
+            let id = Uuid::from_u128(1 << 64 | u128::from(n << 2 | partition));
+            let user = User::new(id, u64::from(1000 * partition + n) + 2, (team_id(n % teams), "Team"), roster.now());
+            User { status: Status::Deleted, delete_scheduled_at: Some(roster.now().plus_seconds(due)), ..user }
+        })
+        .collect();
+    for users in users.chunks(11) {
+        roster.server.data.store.load_users(users).await.expect("users");
+    }
+    assert_eq!(purge(&roster).await, report(users.len() as u64 + u64::from(teams), 0, 0, Some(1000)));
+    assert_nothing_is_left(&roster).await;
+}
+
+#[tokio::test]
 async fn it_leaves_who_was_restored_or_has_time_left() {
     let roster = Roster::start().await;
     let before = roster.items().await;

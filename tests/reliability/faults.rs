@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use functions::HANDLERS;
 use futures::StreamExt;
@@ -205,4 +205,21 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
         tried.iter().sum::<usize>(),
         2 * tried.len(),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_keeps_colliding_is_tried_eight_times_ever_further_apart() {
+    let world = World::get().await;
+    let operation = world.operations.iter().find(|operation| operation.name == "operator_account.suspend_user").expect("a suspension");
+    let undisturbed = Undisturbed::of(world, operation).await.expect("it works");
+    let transacts = |call: &Call| call.operation == "TransactWriteItems";
+    let from = undisturbed.calls.iter().position(transacts).expect("a transaction");
+    let rig = Rig::start(world, operation).await;
+    rig.faults.plan_for(Some(Strike { fault: Fault::Conflict, from, lasts: true }));
+    let start = Instant::now();
+    assert_eq!(rig.run(operation).await.status, 503);
+    let waited = start.elapsed();
+    assert_eq!(rig.faults.struck().iter().filter(|call| transacts(call)).count(), 8);
+    // A half of 25 ms, of twice that, and so on, up to 800 ms.
+    assert!(waited >= Duration::from_millis(12 + 25 + 50 + 100 + 200 + 400 + 400), "{waited:?}");
 }

@@ -254,3 +254,16 @@ impl TokenVerifier {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_output_of_claims_has_the_id_alone() {
+        let sub = "00000000-0000-4000-8000-000000000001";
+        let claims = serde_json::json!({"sub": sub, "exp": 1.5, "email": "ada@example.com", "user_metadata": {"name": "Ada"}});
+        let claims: Claims = serde_json::from_value(claims).unwrap();
+        assert_eq!(format!("{claims:?}"), format!("Claims {{ sub: {sub}, .. }}"));
+    }
+}

@@ -159,3 +159,15 @@ fn cause(error: &Error) -> String {
         error => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_what_was_behind_a_failure() {
+        assert_eq!(cause(&Error::Unavailable("the table is throttled".into())), "the table is throttled");
+        assert_eq!(cause(&Error::internal("an item is no user")), "an item is no user");
+        assert_eq!(cause(&Error::KeyReused), Error::KeyReused.to_string());
+    }
+}

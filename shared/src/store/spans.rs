@@ -503,3 +503,63 @@ fn item(team: Uuid, sequence: Sequence, span: &Span, version: u64) -> Result<Ite
     item.insert(CELLS.to_owned(), AttributeValue::B(Blob::new(encoded(span)?)));
     Ok(item)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn some_class() -> Class {
+        Class::all().next().expect("a class")
+    }
+
+    fn cell_of(from: &str, users: usize) -> Cell {
+        let mut cell = Cell { from: from.to_owned(), ..Cell::default() };
+        for n in 0..users {
+            cell.add(&format!("{from}{n}"), some_class(), 1);
+        }
+        cell
+    }
+
+    #[test]
+    fn cells_are_equal_where_the_same_users_are_in_them() {
+        let of = |moves: &[(&str, Class, i32)]| {
+            let mut cell = Cell::default();
+            for (place, class, amount) in moves {
+                cell.add(place, *class, *amount);
+            }
+            cell
+        };
+        let [one, other, ..] = Class::all().collect::<Vec<_>>()[..] else { panic!("classes") };
+        assert_eq!(of(&[("a", one, 1), ("b", other, 1)]), of(&[("c", one, 1), ("b", other, 1), ("c", one, -1), ("a", one, 1)]));
+        // As many of each class, but others.
+        assert_ne!(of(&[("a", one, 1), ("b", other, 1)]), of(&[("b", one, 1), ("a", other, 1)]));
+        assert_ne!(of(&[("a", one, 1)]), of(&[("b", one, 1)]));
+        let marks: BTreeSet<u64> = (0..10_000).map(|n| mark(&n.to_string(), one)).collect();
+        assert_eq!(marks.len(), 10_000);
+    }
+
+    #[test]
+    fn cells_grow_with_the_root_of_the_team() {
+        let sizes = [0, 100, 10_000, 250_000, 1_000_000, 100_000_000].map(cell_size);
+        assert_eq!(sizes, [32, 32, 45, 225, 450, 450]);
+    }
+
+    #[test]
+    fn neighbours_are_joined_up_to_a_size_and_no_further() {
+        let mut cells = vec![cell_of("a", 3), cell_of("b", 7), cell_of("c", 1), cell_of("d", 0), cell_of("e", 9), cell_of("f", 11)];
+        join(&mut cells, 10);
+        let joined: Vec<_> = cells.iter().map(|cell| (cell.from.as_str(), cell.total())).collect();
+        assert_eq!(joined, [("a", 10), ("c", 10), ("f", 11)]);
+    }
+
+    #[test]
+    fn a_cell_begins_with_the_shortest_text_that_divides_two_places() {
+        for (one, next, start) in
+            [("", "ada", "a"), ("ada", "adb", "adb"), ("ada", "adaline", "adal"), ("ad", "č", "č"), ("a", "aéb", "aé"), ("a", "bob", "b")]
+        {
+            assert_eq!(between(one, next), start);
+        }
+    }
+}

@@ -393,8 +393,27 @@ impl Store {
 /// Waits before the n-th attempt: not at all before the first, then 25 ms doubling up to 800 ms, each with jitter.
 pub(crate) async fn back_off(attempt: u32) {
     if attempt > 0 {
-        let most = 25_u64 << (attempt - 1).min(5);
-        let jitter = u64::from(Uuid::new_v4().as_fields().0) % most;
-        tokio::time::sleep(Duration::from_millis(most / 2 + jitter / 2)).await;
+        tokio::time::sleep(pause(attempt, Uuid::new_v4().as_fields().0)).await;
+    }
+}
+
+/// The wait before the n-th attempt, between a half and the whole of the most that it may be.
+fn pause(attempt: u32, chance: u32) -> Duration {
+    let most = 25_u64 << (attempt - 1).min(5);
+    let jitter = u64::from(chance) % most;
+    Duration::from_millis(most / 2 + jitter / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_differ() {
+        for (attempt, least, most) in [(1, 12, 24), (2, 25, 49), (3, 50, 99), (5, 200, 399), (6, 400, 799), (7, 400, 799), (100, 400, 799)]
+        {
+            let pauses: Vec<_> = (0..10_000).map(|chance| pause(attempt, chance).as_millis()).collect();
+            assert_eq!((pauses.iter().min(), pauses.iter().max()), (Some(&least), Some(&most)), "attempt {attempt}");
+        }
     }
 }
