@@ -69,6 +69,18 @@ async fn who_was_invited_joins_the_team_under_the_tokens_id() {
     assert_eq!(told, [json!(["user.signed_up", NEW])]);
 }
 
+/// A team's users are counted in sixteen items, by the last digit of their ids.
+#[tokio::test]
+async fn who_joins_is_counted_once_in_the_item_of_the_invited_user_and_in_another() {
+    for other in [0, 1] {
+        let roster = Roster::start().await;
+        let invited = invite(&roster, &json!({"email": EMAIL, "rootRole": 2})).await;
+        let digit = (invited.id.as_u128() & 0xf) ^ other;
+        join(&roster, Uuid::from_u128(NEW.as_u128() & !0xf | digit)).await.expect(201);
+        roster.check_table().await;
+    }
+}
+
 #[tokio::test]
 async fn an_email_that_is_not_verified_lets_nobody_in() {
     let roster = Roster::start().await;

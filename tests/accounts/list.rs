@@ -1,5 +1,7 @@
 //! GET `/v1/admin/users`: platform operators list and find users of all teams.
 
+use std::collections::BTreeSet;
+
 use insta::assert_json_snapshot;
 use local::demo;
 use reqwest::Method;
@@ -223,6 +225,23 @@ async fn the_pages_of_a_search_hold_everyone_found_once() {
         }
     }
     assert!(found(&roster, "z").await.len() > 50);
+}
+
+#[tokio::test]
+async fn the_last_ones_are_listed_wherever_the_index_has_them() {
+    let roster = Roster::start().await;
+    // Older than all others, and in one partition of the index.
+    let last: Vec<Uuid> = (0..5).map(|n| Uuid::from_u128(1 << 64 | n << 2)).collect();
+    let made_at = roster.now().plus_seconds(-3650 * 86_400);
+    let users: Vec<User> = last.iter().zip(10_000..).map(|(id, n)| User::new(*id, n, (demo::TEAM, "Acme Robotics"), made_at)).collect();
+    roster.server.data.store.load_users(&users).await.expect("users");
+    roster.settled().await;
+    let everyone: BTreeSet<Uuid> = everyone(&roster).await.into_iter().map(|user| user.id).collect();
+    for limit in 1..5 {
+        let (_, walked) = walk(&roster, &format!("limit={limit}")).await;
+        assert_eq!(walked.len(), everyone.len(), "by {limit}");
+        assert_eq!(walked.into_iter().collect::<BTreeSet<_>>(), everyone, "by {limit}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Sandboxes: their fields, their lives, and what a team may use of them.
 
+use futures::future::join_all;
 use insta::assert_json_snapshot;
 use local::demo;
 use reqwest::{Method, RequestBuilder};
@@ -298,6 +299,21 @@ async fn the_metadata_alone_is_replaced_under_the_same_status() {
     let answer = roster.call(Method::PATCH, &one(&id), NEW, &body).await.expect(200).json();
     assert_eq!((&answer["metadata"], &answer["started_at"]), (&json!({"b": 2}), &running["started_at"]));
     assert_eq!(unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&body)).await.expect(200).json(), answer);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn twenty_pauses_at_once_are_one_change() {
+    // Calls take a moment, so that all read the sandbox before any writes it.
+    let roster = Roster::start_with(|options| options.latency = std::time::Duration::from_millis(5)).await;
+    alone_in_tier(&roster, &wide()).await;
+    let id = made(&roster, NEW, &json!({"template": "base"})).await;
+    set_status(&roster, NEW, &id, "running").await.expect(200);
+    let before = log(&roster, NEW).await.len();
+    for answer in join_all((0..20).map(|_| set_status(&roster, NEW, &id, "paused"))).await {
+        assert_eq!(answer.expect(200).json()["status"], "paused");
+    }
+    assert_eq!(log(&roster, NEW).await.len(), before + 1);
     roster.check_table().await;
 }
 

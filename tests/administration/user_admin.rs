@@ -626,8 +626,33 @@ mod deleting {
     }
 }
 
+/// A few numbers are taken at a time, for each team.
+#[tokio::test]
+async fn users_who_are_made_by_turns_in_two_teams_take_the_numbers_one_by_one() {
+    let roster = Roster::start().await;
+    let mut numbers: [Vec<u64>; 2] = Default::default();
+    for n in 0..4 {
+        for (team, admin) in [demo::ADMIN, demo::OTHER_ADMIN].into_iter().enumerate() {
+            let body = json!({"email": format!("turn{n}.{team}@example.com"), "rootRole": 3});
+            let answer = roster.call(Method::POST, USER_ADMIN, admin, &body).await.expect(201).json();
+            numbers[team].push(answer["id"].as_u64().expect("a number"));
+        }
+    }
+    assert!(numbers.iter().all(|numbers| numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)), "{numbers:?}");
+}
+
 mod searching {
     use super::*;
+
+    #[tokio::test]
+    async fn finds_nobody_by_the_username_of_who_was_deleted() {
+        let roster = Roster::start().await;
+        let found = async || roster.get(&format!("{USER_ADMIN}/search?q=zephyr"), demo::VIEWER).await.expect(200).json();
+        let number = create(&roster, json!({"username": "Zephyrine", "rootRole": 3})).await;
+        assert_eq!(found().await.as_array().map(Vec::len), Some(1));
+        roster.delete(&numbered(number), demo::ADMIN).await.expect(200);
+        assert_eq!(found().await, json!([]));
+    }
 
     #[tokio::test]
     async fn is_for_any_member_and_tells_who_it_is_and_no_more() {

@@ -153,6 +153,19 @@ async fn a_tier_of_the_tables_own_is_listed_and_can_be_given() {
 }
 
 #[tokio::test]
+async fn tiers_are_read_anew_once_a_minute() {
+    let roster = Roster::start().await;
+    let count = async || roster.get(TIERS, demo::PLATFORM_OPERATOR).await.expect(200).json().as_array().map(Vec::len);
+    assert_eq!(count().await, Some(3));
+    let tier = QuotaTier { id: "edu".into(), ..QuotaTier::built_in()[0].clone() };
+    roster.server.data.store.put(&Key::tier("edu"), &tier).await.expect("a tier");
+    for (pause, tiers) in [(0, 3), (59, 3), (1, 4)] {
+        roster.advance(pause);
+        assert_eq!(count().await, Some(tiers), "{pause} s later");
+    }
+}
+
+#[tokio::test]
 async fn the_quota_of_a_teams_owner_is_that_of_the_team() {
     let roster = Roster::start().await;
     let before = roster.user(demo::OTHER_ADMIN).await.expect("a demo user");

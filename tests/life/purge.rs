@@ -131,7 +131,10 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
     items.push(item(&Key::default_api_key(user.id), &json!({"key_id": Uuid::new_v5(&user.id, &[0])})));
     items.push(item(&Key::receipt(user.id, "0"), &json!({"fingerprint": "", "expires": now.as_second() + 86_400, "answer": ""})));
     for place in 0..3 {
-        let change = FieldChange { before: Value::Null, after: user.name.clone().into() };
+        let name = user.name.clone().into();
+        // The last one takes the name away.
+        let change =
+            if place < 2 { FieldChange { before: Value::Null, after: name } } else { FieldChange { before: name, after: Value::Null } };
         let entry = AuditEntry {
             id: Uuid::new_v5(&user.id, &[100 + place]),
             at: now,
@@ -247,6 +250,15 @@ async fn more_than_are_looked_for_at_a_time_are_all_found_however_the_index_spre
 }
 
 #[tokio::test]
+async fn those_who_leave_a_large_team_are_counted_no_more() {
+    let roster = Roster::empty().await;
+    accounts(&roster, 80, 80, |n| if n < 8 { -1 } else { 1 }).await;
+    assert_eq!(purge(&roster).await, report(8, 0, 0, Some(1)));
+    assert_eq!(users(&roster).await.len(), 72);
+    roster.check_table().await;
+}
+
+#[tokio::test]
 async fn it_leaves_who_was_restored_or_has_time_left() {
     let roster = Roster::start().await;
     let before = roster.items().await;
@@ -304,6 +316,9 @@ async fn it_stops_ten_seconds_before_its_time_is_up_and_goes_on_the_next_time() 
     let store = &roster.server.data.store;
     let none = store.purge(roster.now(), Instant::now() + Duration::from_secs(10)).await.expect("a purge");
     assert_eq!(none, Report { finished: false, ..report(0, 0, 0, Some(119)) });
+    // Two seconds before it drops even its search.
+    let dropped = store.purge(roster.now(), Instant::now() + Duration::from_secs(1)).await.expect("a purge");
+    assert_eq!(dropped, Report { finished: false, ..report(0, 0, 0, None) });
     let some = store.purge(roster.now(), Instant::now() + Duration::from_millis(10_100)).await.expect("a purge");
     assert!(!some.finished && some.purged < 120, "{some:?}");
     let rest = purge(&roster).await;

@@ -60,6 +60,9 @@ def edit(source, mutant):
         # What tests a pattern can be no part of another expression.
         if whole.type not in kinds:
             raise Unfit("in a chain of patterns")
+        # As it would be read in the source: `a && b && c` becomes `a || (b && c)`, and not `(a || b) && c`.
+        while whole.type == "binary_expression" and whole.parent.type == "binary_expression":
+            whole = whole.parent
         mutated = source.text(whole.start_byte, start) + replacement + source.text(end, whole.end_byte)
         return whole.start_byte, whole.end_byte, "either", mutated
     if genre == "MatchArmGuard":
