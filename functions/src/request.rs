@@ -89,6 +89,7 @@ pub fn form_or_json(request: &Request) -> Result<Map<String, Value>> {
         "" => return json_object(request),
         _ => return Err(wrong("a form or an object")),
     }
+    // Collecting would sort first, by code of its own for each kind of map.
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty()) {
         fields.insert(name.into_owned(), Value::String(value.into_owned()));

@@ -196,9 +196,10 @@ fn section(all: &[Measured]) -> Section {
         })
     });
     let pages = table(&columns, pages);
-    let mut rows: Vec<Vec<String>> = (0..large_pages().len())
-        .map(|list| {
-            let name = large_pages()[list].0;
+    let mut rows: Vec<Vec<String>> = large_pages()
+        .into_iter()
+        .enumerate()
+        .map(|(list, (name, _))| {
             of_each(format!("{name}: own time, read units"), &|measured| {
                 let (time, read_units) = measured.large[list];
                 format!("{time:.2} ms, {read_units}")

@@ -321,6 +321,7 @@ fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value
             "an object of at most 20 levels, whose names are not empty and whose numbers are 0 or between 1e-130 and 1e126",
         ))),
         Some(Value::Object(values)) => {
+            // Collecting would sort first, by code of its own for each kind of map.
             let mut metadata = BTreeMap::new();
             metadata.extend(values.clone());
             Ok(Some(metadata))

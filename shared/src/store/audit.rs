@@ -161,6 +161,7 @@ fn changes(before: Option<&User>, after: Option<&User>) -> Result<BTreeMap<Strin
     let (before, after) = (fields(before)?, fields(after)?);
     let names = before.keys().chain(after.keys()).filter(|name| !UNTOLD.contains(&name.as_str()));
     let value = |fields: &Map<String, Value>, name| fields.get(name).cloned().unwrap_or_default();
+    // Collecting would sort first, by code of its own for each kind of map.
     let mut changes = BTreeMap::new();
     for name in names.filter(|name| before.get(*name) != after.get(*name)) {
         changes.insert(name.clone(), FieldChange { before: value(&before, name), after: value(&after, name) });

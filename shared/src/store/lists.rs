@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::spans::Cell;
-use super::{Freshness, From, Holder, Store, failed, sort_by_place};
+use super::{Freshness, From, Holder, Store, failed, sort_by_place, user_of};
 use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{Class, DeviceType, NumberedUser, Role, Status, User};
@@ -119,9 +119,7 @@ pub struct Entry<T> {
 
 impl<T: DeserializeOwned> Entry<T> {
     fn read(mut item: Item, shows: Shows) -> Result<Self> {
-        let (Some(id), Some(class)) = (Key::user_id(&item), class_of(&item)) else {
-            return Err(Error::internal("an index entry of no user"));
-        };
+        let (id, class) = (user_of(&item)?, entry_class(&item)?);
         let rest = match (shows, item.remove(ROW)) {
             (Shows::Row, Some(AttributeValue::M(row))) => row,
             _ => item,
@@ -290,6 +288,10 @@ pub(super) fn of_classes(mut query: QueryFluentBuilder, classes: Classes) -> Que
     query.filter_expression(format!("#class IN ({})", names.join(", "))).expression_attribute_names("#class", CLASS)
 }
 
+fn entry_class(item: &Item) -> Result<Class> {
+    class_of(item).ok_or_else(|| Error::internal("an index entry of no class"))
+}
+
 /// Index entries as users.
 fn read<T: DeserializeOwned>(items: impl IntoIterator<Item = Item>, shows: Shows) -> Result<Vec<Entry<T>>> {
     items.into_iter().map(|item| Entry::read(item, shows)).collect()
@@ -420,8 +422,7 @@ impl Store {
         let ranges: Vec<_> = way.into_iter().map(|source| (source, limit as u64)).collect();
         let mut found = self.merged(&ranges, edge, Classes::ALL).await?;
         found.truncate(limit);
-        let entries = found.into_iter().map(|(place, item)| class_of(&item).map(|class| (place, class)));
-        entries.collect::<Option<_>>().ok_or_else(|| Error::internal("an index entry of no class"))
+        found.into_iter().map(|(place, item)| entry_class(&item).map(|class| (place, class))).collect()
     }
 
     /// So many entries of each range from an edge on, of those classes, in the order of their places.

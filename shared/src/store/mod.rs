@@ -248,6 +248,11 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
     serde_dynamo::from_item(item).map_err(|_| Error::internal(format!("an item is no {}", std::any::type_name::<T>())))
 }
 
+/// The id of the user whose index entry an item is.
+fn user_of(item: &Item) -> Result<Uuid> {
+    Key::user_id(item).ok_or_else(|| Error::internal("an index entry of no user"))
+}
+
 /// Sorts entries of an index by where they stand in it.
 fn sort_by_place(entries: &mut [(String, Item)]) {
     entries.sort_by(|one, other| one.0.cmp(&other.0));

@@ -7,9 +7,9 @@ use futures::future::try_join_all;
 use uuid::Uuid;
 
 use super::lists::of_classes;
-use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place};
+use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place, user_of};
 use crate::auth::{Caller, Operator, TeamAccess};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::{ListedUser, NumberedUser, Status, User};
 use crate::table::{Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
 use crate::time::Timestamp;
@@ -102,7 +102,7 @@ impl Store {
                 .await
                 .map_err(failed)?;
             for item in output.items.unwrap_or_default() {
-                ids.push(Key::user_id(&item).ok_or_else(|| Error::internal("an index entry of no user"))?);
+                ids.push(user_of(&item)?);
             }
             start = output.last_evaluated_key;
             if start.is_none() {
@@ -191,7 +191,7 @@ impl Store {
                 .await
                 .map_err(failed)?;
             for item in output.items.unwrap_or_default() {
-                ids.push(Key::user_id(&item).ok_or_else(|| Error::internal("an index entry of no user"))?);
+                ids.push(user_of(&item)?);
             }
             start = output.last_evaluated_key;
             // Those who are deleted until their purge leave room for the others.
