@@ -149,7 +149,7 @@ async fn cells(roster: &Roster, sequence: Sequence) -> Vec<(String, i64)> {
 }
 
 /// Holds the cells against their sizes in a team of up to some thousand users, which are what a page costs: none has more than 40 users,
-/// and two neighbours in one item together more than 24.
+/// and two neighbours in one item together more than 32.
 async fn check_cells(roster: &Roster) {
     for sequence in Sequence::ALL {
         let query = roster.server.data.client.query().table_name(&roster.table).key_condition_expression("pk = :pk");
@@ -161,7 +161,7 @@ async fn check_cells(roster: &Roster) {
             let begins_an_item = spans.iter().any(|span| span["sk"].as_s() == Ok(&Key::span(TEAM, sequence, from).sk));
             if let Some(before) = place.checked_sub(1).filter(|_| !begins_an_item) {
                 let together = users + cells[before].1;
-                assert!(together > 24, "{together} users in two cells up to that from {from} on, by {sequence:?}");
+                assert!(together > 32, "{together} users in two cells up to that from {from} on, by {sequence:?}");
             }
         }
     }

@@ -91,6 +91,21 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Instants as whole seconds since the Unix epoch.
+pub(crate) mod seconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    pub fn serialize<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(timestamp.as_second())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Ok(Timestamp::from_millisecond(i64::deserialize(deserializer)?.saturating_mul(1000)))
+    }
+}
+
 /// Tells the time: the system's, or in tests whatever they say.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);

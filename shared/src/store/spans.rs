@@ -30,7 +30,7 @@ const CELLS: &str = "cells";
 /// The attribute that changes with every write of a span.
 const VERSION: &str = "version";
 /// The bytes of cells above which a span is divided, so that the item takes one write unit.
-const MOST_BYTES: usize = 700;
+const MOST_BYTES: usize = 800;
 /// The most spans that one becomes at once: a transaction takes 100 items.
 const MOST_SPANS: usize = 90;
 /// The shards whose progress a span remembers: a table has few at one time.
@@ -43,15 +43,14 @@ const LOOK: usize = 2000;
 const ATTEMPTS: u32 = 8;
 
 /// Neighbours in a sequence, and how many there are of each class.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cell {
     /// Where it begins: nobody of it stands before, nobody of the cell before stands behind.
     pub(super) from: String,
     /// How many, by the class's number.
     counts: BTreeMap<u8, i32>,
     /// The sum of what [`mark`] gives for each: two cells with the same users have the same.
-    #[serde(with = "postcard::fixint::le")]
-    sum: u64,
+    sum: u32,
 }
 
 impl Cell {
@@ -99,8 +98,8 @@ impl Cell {
 }
 
 /// A number that stands for one user's place and class.
-fn mark(place: &str, class: Class) -> u64 {
-    hash(&format!("{}{place}", class.code()))
+fn mark(place: &str, class: Class) -> u32 {
+    hash(&format!("{}{place}", class.code())) as u32
 }
 
 /// The first 64 bits of a text's SHA-256.
@@ -111,9 +110,50 @@ fn hash(text: &str) -> u64 {
 /// Neighbouring cells: one item.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
+    #[serde(with = "front_coded")]
     cells: Vec<Cell>,
     /// How far it has got with each shard of the stream, the latest first: the shard's hash, and the last sequence number.
     applied: Vec<(u64, String)>,
+}
+
+/// Cells as a span stores them: where one begins is written as what differs from the one before, since every list reads them all.
+mod front_coded {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Cell;
+
+    #[derive(Serialize, Deserialize)]
+    struct Coded {
+        /// How many bytes of the one before it begins with.
+        shared: usize,
+        rest: String,
+        counts: BTreeMap<u8, i32>,
+        #[serde(with = "postcard::fixint::le")]
+        sum: u32,
+    }
+
+    pub fn serialize<S: Serializer>(cells: &[Cell], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut before = "";
+        serializer.collect_seq(cells.iter().map(|cell| {
+            let same = before.chars().zip(cell.from.chars()).take_while(|(one, other)| one == other);
+            let shared = same.map(|(c, _)| c.len_utf8()).sum();
+            before = &cell.from;
+            Coded { shared, rest: cell.from[shared..].to_owned(), counts: cell.counts.clone(), sum: cell.sum }
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cell>, D::Error> {
+        let mut cells: Vec<Cell> = Vec::new();
+        for Coded { shared, rest, counts, sum } in Vec::<Coded>::deserialize(deserializer)? {
+            let before = cells.last().map_or("", |cell| cell.from.as_str()).get(..shared);
+            let before = before.ok_or_else(|| D::Error::custom("a cell that begins like none before it"))?;
+            cells.push(Cell { from: before.to_owned() + &rest, counts, sum });
+        }
+        Ok(cells)
+    }
 }
 
 /// Where the stream's image of a user puts them.
@@ -221,7 +261,7 @@ impl Store {
         let shard = hash(shard);
         let sizes = &sizes;
         let applied = moves.into_iter().map(|((team, sequence), moves)| {
-            let batch = Batch { store: self, team, sequence, shard, size: sizes.get(&team).copied().unwrap_or(32), caught_up, now };
+            let batch = Batch { store: self, team, sequence, shard, size: sizes[&team], caught_up, now };
             async move { batch.apply(moves).await }
         });
         futures::stream::iter(applied.collect::<Vec<_>>()).buffer_unordered(6).try_collect::<()>().await
@@ -309,7 +349,7 @@ impl Batch<'_> {
         span.applied.insert(0, (self.shard, last.to_owned()));
         span.applied.truncate(MOST_SHARDS);
         self.cut(&mut span).await?;
-        join(&mut span.cells, self.size * 3 / 4);
+        join(&mut span.cells, self.size);
         self.write(span, version).await
     }
 
@@ -345,16 +385,12 @@ impl Batch<'_> {
     /// Writes a span, as several where it is too large for one.
     async fn write(&self, span: Span, version: Option<String>) -> Result<(), WriteError> {
         let next = version.as_ref().and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1;
-        let bytes = encoded(&span)?.len();
-        let parts = bytes.div_ceil(MOST_BYTES).clamp(1, MOST_SPANS.min(span.cells.len()));
-        if parts == 1 {
+        if encoded(&span)?.len() <= MOST_BYTES {
             return self.put(self.item(&span, next)?, version).await;
         }
-        // Half full, so that they may grow.
-        let cells = span.cells.len().div_ceil((parts * 2).min(MOST_SPANS));
         let mut transaction = self.store.transaction();
-        for (part, cells) in span.cells.chunks(cells).enumerate() {
-            let item = self.item(&Span { cells: cells.to_vec(), applied: span.applied.clone() }, next)?;
+        for (part, span) in divided(&span, MOST_SPANS)?.iter().enumerate() {
+            let item = self.item(span, next)?;
             // One that expired may still be there: it is empty.
             let is_first = part == 0;
             transaction.put_if(item, VERSION, version.clone().filter(|_| is_first), Refusal::Changed)?;
@@ -387,6 +423,13 @@ impl Batch<'_> {
             Err(error) => Err(WriteError::Failed(failed(error))),
         }
     }
+}
+
+/// The same cells in at most so many spans, each some three quarters full, so that it may grow.
+fn divided(span: &Span, most: usize) -> Result<Vec<Span>> {
+    let parts = encoded(span)?.len().div_ceil(MOST_BYTES * 3 / 4).min(most);
+    let cells = span.cells.chunks(span.cells.len().div_ceil(parts).max(1));
+    Ok(cells.map(|cells| Span { cells: cells.to_vec(), applied: span.applied.clone() }).collect())
 }
 
 /// Joins neighbours that have no more than `most` users together. The first one keeps its beginning, which is the span's.
@@ -443,8 +486,8 @@ impl Store {
             let old =
                 self.query_items(&Key::span(team, sequence, ""), prefix::FROM, From::Start, usize::MAX, Freshness::Strong, None).await?;
             let cells = self.survey(team, sequence, "", usize::MAX, size * 3 / 4).await?;
-            let new = cells.chunks(10).map(|cells| item(team, sequence, &Span { cells: cells.to_vec(), applied: Vec::new() }, 1));
-            let new: Vec<Item> = new.collect::<Result<_>>()?;
+            let new = divided(&Span { cells, applied: Vec::new() }, usize::MAX)?;
+            let new: Vec<Item> = new.iter().map(|span| item(team, sequence, span, 1)).collect::<Result<_>>()?;
             let kept: Vec<Key> = new.iter().filter_map(Key::of).collect();
             let gone = old.iter().filter_map(Key::of).filter(|key| !kept.contains(key)).collect();
             self.write_batch(new, gone).await?;
@@ -536,7 +579,7 @@ mod tests {
         // As many of each class, but others.
         assert_ne!(of(&[("a", one, 1), ("b", other, 1)]), of(&[("b", one, 1), ("a", other, 1)]));
         assert_ne!(of(&[("a", one, 1)]), of(&[("b", one, 1)]));
-        let marks: BTreeSet<u64> = (0..10_000).map(|n| mark(&n.to_string(), one)).collect();
+        let marks: BTreeSet<u32> = (0..10_000).map(|n| mark(&n.to_string(), one)).collect();
         assert_eq!(marks.len(), 10_000);
     }
 
@@ -552,6 +595,38 @@ mod tests {
         join(&mut cells, 10);
         let joined: Vec<_> = cells.iter().map(|cell| (cell.from.as_str(), cell.total())).collect();
         assert_eq!(joined, [("a", 10), ("c", 10), ("f", 11)]);
+    }
+
+    #[test]
+    fn a_span_reads_back_and_writes_no_beginning_twice() {
+        let cells = ["", "2026-05-02T09:30", "2026-05-02T09:31", "aé", "aè", "č", "č1", "č"].map(|from| cell_of(from, 3));
+        let span = Span { cells: cells.to_vec(), applied: vec![(7, "000001".to_owned())] };
+        let item = item(Uuid::nil(), Sequence::Title, &span, 1).expect("an item");
+        assert_eq!(decode(&item).expect("a span"), span);
+        let bytes = encoded(&span).expect("bytes");
+        let times = |text: &[u8]| bytes.windows(text.len()).filter(|window| *window == text).count();
+        assert_eq!((times(b"2026-05-02T09:3"), times("č".as_bytes())), (1, 1));
+    }
+
+    #[test]
+    fn cells_that_begin_like_none_before_them_are_refused() {
+        let mut bytes = encoded(&Span { cells: vec![cell_of("a", 1)], applied: Vec::new() }).expect("bytes");
+        // The first cell shares a byte with the one before it.
+        bytes[1] = 1;
+        assert!(postcard::from_bytes::<Span>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_span_is_divided_into_parts_with_room_and_into_no_more_than_may_be() {
+        let span = Span { cells: (0..200).map(|n| cell_of(&format!("{n:03}"), 40)).collect(), applied: Vec::new() };
+        for (most, parts) in [(usize::MAX, 4), (2, 2)] {
+            let spans = divided(&span, most).expect("spans");
+            assert_eq!(spans.len(), parts);
+            let cells: Vec<_> = spans.iter().flat_map(|span| span.cells.clone()).collect();
+            assert_eq!(cells, span.cells);
+            let longest = spans.iter().map(|span| encoded(span).expect("bytes").len()).max().expect("one");
+            assert!(longest <= MOST_BYTES * 3 / 4 + 20 || most == 2, "{longest}");
+        }
     }
 
     #[test]

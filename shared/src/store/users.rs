@@ -280,7 +280,7 @@ impl Store {
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":seen", seen_item)
             .expression_attribute_values(":sort", AttributeValue::S(sort_key))
-            .expression_attribute_values(":cutoff", AttributeValue::S(seen.at.plus_seconds(-SEEN_EVERY).to_string()))
+            .expression_attribute_values(":cutoff", AttributeValue::N(seen.at.plus_seconds(-SEEN_EVERY).as_second().to_string()))
             .send()
             .await;
         if_met(outcome)

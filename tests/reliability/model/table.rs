@@ -27,7 +27,7 @@ pub fn expected(model: &Model, ids: &Ids) -> Content {
             "quota_tier_id": user.tier, "email_verified_at": user.email_verified_at.map(time),
             "soft_deleted_at": user.soft_deleted_at.map(time), "delete_scheduled_at": user.due.map(time),
             "deleted_by": user.deleted_by.map(|id| ids.user(id)), "deleted_from": user.deleted_from,
-            "first_seen": user.first_seen.map(time), "last_seen": user.last_seen.map(time), "created_at": time(user.created_at),
+            "first_seen": user.first_seen, "last_seen": user.last_seen, "created_at": time(user.created_at),
             "updated_at": time(user.updated_at), "version": user.version,
         });
         content.insert(format!("user {}", ids.user(*id)), record);
