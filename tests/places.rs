@@ -16,6 +16,7 @@ use shared::models::{DeviceType, Role, Seen, Status, User};
 use shared::store::{Act, Store};
 use shared::table::{Key, Order, Sequence, compare};
 use tests::Roster;
+use tests::faults::{Fault, Faults, Strike};
 use uuid::Uuid;
 
 /// Numbers that look random and are the same each time.
@@ -292,6 +293,58 @@ async fn shards_of_the_stream_do_not_get_in_each_others_way() {
     }
     roster.check_table().await;
     check_lists(&roster, &dice, false).await;
+}
+
+/// A batch of the changes that making so many users of the demo's team brings, and a store that counts them with its calls noted.
+async fn uncounted(roster: &Roster, users: u64) -> (Value, Faults, Store) {
+    roster.server.data.stream.as_ref().expect("the database is embedded").settle().await.expect("counted");
+    team_of(roster, users, &Dice(AtomicU64::new(7))).await;
+    let batch = roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("changes");
+    let faults = Faults::default();
+    let store = Store::new(faults.client(roster, &roster.server.data.database.endpoint), &roster.table);
+    (batch, faults, store)
+}
+
+/// How many times spans were written.
+fn puts(faults: &Faults) -> usize {
+    faults.calls().iter().filter(|call| call.operation == "PutItem").count()
+}
+
+#[tokio::test]
+async fn a_span_that_always_changes_is_given_up_and_counted_when_the_batch_comes_again() {
+    let roster = Roster::start().await;
+    let (batch, faults, store) = uncounted(&roster, 10).await;
+    let run = || count_places::run(&store, serde_json::from_value(batch.clone()).expect("a batch"), roster.now());
+    // A version that no condition is met by.
+    let version = async |version: AttributeValue| {
+        let client = &roster.server.data.client;
+        let first = client.query().table_name(&roster.table).key_condition_expression("pk = :pk").limit(1);
+        let first = first.expression_attribute_values(":pk", AttributeValue::S(Key::span(TEAM, Sequence::Name, "").pk));
+        let mut item = first.send().await.expect("a span").items.unwrap_or_default().pop().expect("a span");
+        let old = item.insert("version".to_owned(), version).expect("a version");
+        client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a span");
+        old
+    };
+    let kept = version(AttributeValue::Bool(true)).await;
+    run().await.expect_err("it cannot be written");
+    // Nine times that one, and the other five orders.
+    assert_eq!(puts(&faults), 9 + Sequence::ALL.len() - 1);
+    version(kept).await;
+    run().await.expect("the places are counted");
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_not_tried_again_as_a_collision_is() {
+    let roster = Roster::start().await;
+    let (batch, faults, store) = uncounted(&roster, 10).await;
+    let run = || count_places::run(&store, serde_json::from_value(batch.clone()).expect("a batch"), roster.now());
+    faults.plan_for(Some(Strike { fault: Fault::Conflict, from: 0, lasts: true }));
+    run().await.expect_err("nothing can be written");
+    assert!((1..=Sequence::ALL.len()).contains(&puts(&faults)), "{:?}", faults.calls());
+    faults.plan_for(None);
+    run().await.expect("the places are counted");
+    roster.check_table().await;
 }
 
 #[tokio::test]

@@ -148,9 +148,10 @@ async fn costs() -> BTreeMap<String, Cost> {
     roster.advance(3600);
     note("workspace.get_user, oneself, noting that one was seen", roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into());
     let team = team_of(1000).await;
-    let directory = format!("/api/v1/admin_user?account_id={}&sorting=title&pagination[offset]=500", demo::TEAM);
+    let directory = |page: &str| format!("/api/v1/admin_user?account_id={}&{page}", demo::TEAM);
     for (request, path) in [
-        ("directory.list_admin_users, in the middle of 1,000 users", directory.as_str()),
+        ("directory.list_admin_users, in the middle of 1,000 users", directory("sorting=title&pagination[offset]=500").as_str()),
+        ("directory.list_admin_users, the last of 1,000 users by status", &directory("sorting=status&pagination[offset]=990")),
         ("workspace.list_users, in the middle of 1,000 users", "/users?sortBy=name&pageSize=10&page=51"),
         ("workspace.list_users, in the middle of one role in 1,000 users", "/users?sortBy=name&role=OPERATOR&pageSize=10&page=15"),
     ] {

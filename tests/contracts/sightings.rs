@@ -149,3 +149,48 @@ async fn a_long_user_agent_is_cut_and_none_is_empty() {
     let agent = |id: Uuid| users.iter().find(|user| user.id == id)?.last_seen.as_ref().map(|seen| seen.user_agent.clone());
     assert_eq!((agent(demo::VIEWER), agent(demo::OPERATOR)), (Some("x".repeat(256)), Some(String::new())));
 }
+
+/// What follows asks the store itself: a request that fails to note its caller answers all the same.
+mod noting {
+    use shared::Error;
+    use shared::store::Store;
+    use tests::faults::{Fault, Faults, Strike};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_second_of_two_at_once_finds_it_done() {
+        let roster = Roster::start().await;
+        roster.advance(3600);
+        let store = &roster.server.data.store;
+        let before = user(&roster, demo::VIEWER).await;
+        let seen = |seconds: i64| Seen { at: roster.now().plus_seconds(seconds), remote_ip: None, user_agent: format!("{seconds}") };
+        store.note_seen(&before, &seen(0)).await.expect("the first");
+        let noted = user(&roster, demo::VIEWER).await;
+        assert_eq!(noted.last_seen, Some(seen(0)));
+        for seconds in [1, 599, 600] {
+            store.note_seen(&before, &seen(seconds)).await.expect("nothing to do");
+            assert_eq!(user(&roster, demo::VIEWER).await, noted, "{seconds}");
+        }
+        store.note_seen(&before, &seen(601)).await.expect("another");
+        assert_eq!(user(&roster, demo::VIEWER).await.last_seen, Some(seen(601)));
+        // Who was erased meanwhile does not come back.
+        let nobody = User { id: Uuid::from_u128(404), ..before };
+        store.note_seen(&nobody, &seen(0)).await.expect("nothing to do");
+        assert!(roster.user(nobody.id).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told() {
+        let roster = Roster::start().await;
+        roster.advance(3600);
+        let faults = Faults::default();
+        let store = Store::new(faults.client(&roster, &roster.server.data.database.endpoint), &roster.table);
+        let before = user(&roster, demo::VIEWER).await;
+        faults.plan_for(Some(Strike { fault: Fault::Broken, from: 0, lasts: true }));
+        let seen = Seen { at: roster.now(), remote_ip: None, user_agent: String::new() };
+        let failure = store.note_seen(&before, &seen).await.expect_err("the database is broken");
+        assert!(matches!(failure, Error::Unavailable(_)), "{failure:?}");
+        assert_eq!(user(&roster, demo::VIEWER).await, before);
+    }
+}

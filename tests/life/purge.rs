@@ -16,9 +16,10 @@ use shared::models::{
     ApiKey, ApiKeyRecord, AuditEntry, FieldChange, KeyScope, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
     UsageRecord, User,
 };
-use shared::store::{Act, Report};
-use shared::table::{Item, Key};
+use shared::store::{Act, Report, Store};
+use shared::table::{DUE, Item, Key, WIDE_PARTITIONS};
 use tests::Roster;
+use tests::faults::Faults;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -255,7 +256,39 @@ async fn those_who_leave_a_large_team_are_counted_no_more() {
     accounts(&roster, 80, 80, |n| if n < 8 { -1 } else { 1 }).await;
     assert_eq!(purge(&roster).await, report(8, 0, 0, Some(1)));
     assert_eq!(users(&roster).await.len(), 72);
+    // Nor does the team's item make them wait for each other, which counts who leaves a small one.
+    let key = Key::team(team_id(0));
+    let items = roster.items().await;
+    let team = items.iter().find(|item| item["pk"] == key.pk && item["sk"] == key.sk).expect("the team");
+    assert_eq!(team.get("departures"), None);
     roster.check_table().await;
+}
+
+#[tokio::test]
+async fn those_who_are_due_are_looked_for_together() {
+    let roster = Roster::empty().await;
+    accounts(&roster, 40, 40, |n| -i64::from(n)).await;
+    let faults = Faults::default();
+    let store = Store::new(faults.client(&roster, &roster.server.data.database.endpoint), &roster.table);
+    let done = store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
+    assert_eq!(done, report(40, 0, 0, Some(39)));
+    // In each of the index's partitions once for those who are there, and once for nobody else.
+    let searches = faults.calls().iter().filter(|call| call.is_of_index).count();
+    assert_eq!(searches, 2 * WIDE_PARTITIONS.len());
+}
+
+#[tokio::test]
+async fn it_leaves_who_is_due_only_by_an_index_of_the_past() {
+    let roster = Roster::empty().await;
+    // Restored and deleted anew: the record has time left, the index does not know yet.
+    accounts(&roster, 2, 2, |_| 86_400).await;
+    let key = Key::user(id(0));
+    let past = format!("{}\u{1f}{}", roster.now().plus_seconds(-60), id(0));
+    let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(key.item()));
+    let update = update.update_expression("SET #due = :past").expression_attribute_names("#due", DUE.sort);
+    update.expression_attribute_values(":past", AttributeValue::S(past)).send().await.expect("an update");
+    assert_eq!(purge(&roster).await, report(0, 1, 0, Some(60)));
+    assert_eq!(users(&roster).await.len(), 2);
 }
 
 #[tokio::test]

@@ -533,7 +533,26 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::just_before;
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_from_the_side_on_which_less_is_passed_over() {
+        let class = Class::all().next().expect("a class");
+        let cells = ["", "b", "c"].map(|from| {
+            let mut cell = Cell::whole([(class, 40)].into_iter());
+            cell.from = from.to_owned();
+            cell
+        });
+        let ways = ways(Uuid::nil(), Sequence::Title, Shows::Summary);
+        for (offset, limit, skip, is_turned) in [(45, 30, 5, false), (75, 30, 15, true), (75, 45, 0, true), (0, 120, 0, false)] {
+            let part = Part { classes: Classes::ALL, offset, limit };
+            for descending in [false, true] {
+                let plan = plan(&cells, &part, &ways, descending);
+                let read: Vec<_> = plan.ranges.iter().map(|(_, entries)| *entries).collect();
+                assert_eq!((plan.skip, plan.is_turned, read), (skip, is_turned, vec![skip + limit]), "{offset} {limit} {descending}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_before_a_place_is_before_its_end() {

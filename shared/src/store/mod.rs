@@ -297,3 +297,21 @@ where
     };
     if passing { Error::Unavailable(error.into()) } else { Error::internal(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_never_made_is_a_fault_of_ours_and_one_without_an_answer_is_not() {
+        let fault = failed(SdkError::<GetItemError>::construction_failure("no region"));
+        assert!(matches!(fault, Error::Internal(_)), "{fault:?}");
+        for passing in [SdkError::<GetItemError>::timeout_error("late"), SdkError::dispatch_failure(ConnectorError::io("cut".into()))] {
+            let passing = failed(passing);
+            assert!(matches!(passing, Error::Unavailable(_)), "{passing:?}");
+        }
+    }
+}
