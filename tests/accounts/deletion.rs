@@ -3,7 +3,7 @@
 use insta::assert_json_snapshot;
 use local::demo;
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::models::{Sandbox, SandboxStatus, Status, User};
 use shared::table::Key;
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, bad_credentials, changes, key, refusals, unchanged};
@@ -593,6 +593,38 @@ async fn who_was_invited_may_decline_and_think_again() {
     sign_up(&roster, INVITED, &json!({"email": before.email})).await.expect(200);
     assert_eq!(user(&roster, INVITED).await.status, Status::Active);
     roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_delete_left_working_does_not_come_back_with_its_owner() {
+    for restorer in [demo::VIEWER, demo::PLATFORM_OPERATOR] {
+        let roster = Roster::start().await;
+        let text = new_key(&roster, demo::VIEWER).await;
+        let keys = async || {
+            let items = roster.items().await.into_iter();
+            let is_the_key =
+                |item: &Map<String, Value>| item.get("user_id") == Some(&json!(demo::VIEWER)) || item["pk"] == Key::user(demo::VIEWER).pk;
+            items.filter(|item| item.contains_key("is_active") && is_the_key(item)).collect::<Vec<_>>()
+        };
+        let made: Vec<_> = keys().await.into_iter().filter(|key| key["is_active"] == true).collect();
+        delete_own(&roster, demo::VIEWER).await.expect(202);
+        assert!(keys().await.iter().all(|key| key["is_active"] == false));
+        // As after a process that made the key beside the delete, and ended before it saw that.
+        for key in made {
+            let item = serde_dynamo::to_item(key).expect("an item");
+            roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a key");
+        }
+        assert_eq!(status_by(&roster, &text).await, 403, "of who is deleted");
+        match restorer {
+            demo::VIEWER => restore_own(&roster, restorer).await,
+            _ => roster.call(Method::POST, &format!("{}/restore", of(demo::VIEWER)), restorer, &json!({})).await,
+        }
+        .expect(200);
+        assert_eq!(status_by(&roster, &text).await, 401, "of who is restored");
+        assert!(keys().await.iter().all(|key| key["is_active"] == false));
+        roster.check_table().await;
+        delete_own(&roster, demo::VIEWER).await.expect(202);
+    }
 }
 
 #[tokio::test]

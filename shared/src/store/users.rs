@@ -19,6 +19,9 @@ pub const SEEN_EVERY: i64 = 600;
 /// How often a change that others get in the way of is tried.
 pub(super) const CHANGE_ATTEMPTS: u32 = 8;
 
+/// The most keys that are revoked together: a transaction takes 100 writes, and a key is two.
+const MOST_KEYS: usize = 40;
+
 /// What else is to be written with a change. A reference, and so are the others: a change would otherwise be compiled anew for each caller.
 pub(crate) type Also<'a> = &'a (dyn Fn(&mut Transaction) -> Result<()> + Sync);
 
@@ -210,13 +213,12 @@ impl Store {
         for attempt in 0..CHANGE_ATTEMPTS {
             may(&user)?;
             let mut keys = self.working_keys(user.id).await?;
-            // A transaction takes 100 writes; a key is two.
-            let with_the_user = keys.split_off(keys.len().saturating_sub(40));
+            let with_the_user = keys.split_off(keys.len().saturating_sub(MOST_KEYS));
             // These end before it is known whether the user may go: the last administrator keeps theirs.
             if !keys.is_empty() && act.keeps_admin && user.governs() && self.administrators(user.team_id).await? <= 1 {
                 return Err(WriteError::Refused(Refusal::LastAdmin).into());
             }
-            for keys in keys.chunks(40) {
+            for keys in keys.chunks(MOST_KEYS) {
                 let mut transaction = self.transaction();
                 self.revoke_all(&mut transaction, user.id, keys, act.at)?;
                 match self.commit(transaction).await {
@@ -243,13 +245,38 @@ impl Store {
                     let (user, answer) = outcome?;
                     // A key that was made while the others were read: none is made any more.
                     let late = self.working_keys(user.id).await?;
-                    for keys in late.chunks(40) {
+                    for keys in late.chunks(MOST_KEYS) {
                         let mut transaction = self.transaction();
                         self.revoke_all(&mut transaction, user.id, keys, act.at)?;
                         self.commit(transaction).await?;
                     }
                     return Ok(answer);
                 }
+            }
+        }
+        Err(Error::Unavailable("the user kept changing".into()))
+    }
+
+    /// Takes a soft delete back by a change, as [`Self::change_user`] does. A key that works all the same, as it was made beside the delete by
+    /// a process that ended before it saw that, is revoked: it shall not come back with its owner.
+    pub async fn restore_user(
+        &self,
+        mut user: User,
+        change: impl Fn(&User) -> Result<User> + Sync,
+        act: &Act,
+        answer: Answer<'_>,
+    ) -> Result<Response> {
+        for attempt in 0..CHANGE_ATTEMPTS {
+            let restored = change(&user)?;
+            let mut keys = self.working_keys(user.id).await?;
+            keys.truncate(MOST_KEYS);
+            let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &keys, act.at);
+            match self.update_user(&user, restored, act, &also, answer).await {
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    back_off(attempt + 1).await;
+                    user = self.again(user.id).await?;
+                }
+                outcome => return Ok(outcome?.1),
             }
         }
         Err(Error::Unavailable("the user kept changing".into()))
