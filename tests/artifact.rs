@@ -434,6 +434,15 @@ async fn the_artifact_goes_through_the_proxy_that_the_environment_names() {
     assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with(&tunnel)), "{requests:?}");
     assert_eq!(status(&front, &[("HTTPS_PROXY", named.as_str()), ("NO_PROXY", "localhost")]).await, 200);
     assert_eq!(*tunnels.lock().expect("the requests"), Vec::<String>::new(), "what is excepted goes by no proxy");
+    // One that speaks TLS itself, behind a name and a certificate of its own.
+    let secret = TlsFront::start(address.clone()).await;
+    let both = [&front, &secret].map(|front| std::fs::read_to_string(front.roots()).expect("certificates")).concat();
+    std::fs::write(secret.roots(), both).expect("the file is written");
+    let named_by_tls = secret.url.replace("https://", "https://user:secret@");
+    assert_eq!(status(&secret, &[("HTTPS_PROXY", &named_by_tls)]).await, 200);
+    let requests = std::mem::take(&mut *tunnels.lock().expect("the requests"));
+    assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with(&tunnel)), "{requests:?}");
+    assert_eq!(status(&front, &[("HTTPS_PROXY", &named_by_tls)]).await, 503, "its certificate is not trusted");
     // One that refuses is not gone around, and what is behind one is not trusted for it.
     assert_eq!(status(&front, &[("HTTPS_PROXY", &format!("http://{address}"))]).await, 503);
     let stranger = TlsFront::start("127.0.0.1:1".to_owned()).await;
