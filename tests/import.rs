@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use local::demo;
 use local::import::{self, Report};
+use reqwest::Method;
 use serde_json::json;
-use shared::models::{Role, Status};
+use shared::models::{Role, Status, User};
+use shared::store::{Refusal, WriteError};
 use tempfile::TempDir;
 use tests::Roster;
 use uuid::Uuid;
@@ -60,6 +62,49 @@ async fn good_lines_are_kept_and_bad_ones_counted() {
     let before = roster.items().await;
     assert_eq!(run(&roster, &path).await, report(0, 4, 9), "the second time everyone is there");
     assert_eq!(roster.items().await, before);
+}
+
+#[tokio::test]
+async fn who_would_take_what_is_anothers_is_refused_for_that() {
+    let roster = Roster::start().await;
+    let team = (demo::TEAM, "Acme Robotics");
+    let user = |n: u128, number: u64| User::new(Uuid::from_u128(n), number, team, roster.now());
+    let held = User { scim_id: Some("scim-1".into()), username: Some("bot".into()), email: Some("a@example.com".into()), ..user(1, 101) };
+    let store = &roster.server.data.store;
+    store.load_users(std::slice::from_ref(&held)).await.expect("a user");
+    let before = roster.items().await;
+    for (taker, expected) in [
+        (User { scim_id: held.scim_id.clone(), ..user(2, 102) }, Refusal::ScimIdTaken),
+        (User { username: Some("BOT".into()), ..user(2, 102) }, Refusal::UsernameTaken),
+        (User { email: Some("A@example.com".into()), ..user(2, 102) }, Refusal::EmailTaken),
+        (user(2, 101), Refusal::NumberTaken),
+        (user(1, 102), Refusal::UserExists),
+    ] {
+        let outcome = store.load_users(&[taker]).await;
+        assert!(matches!(&outcome, Err(WriteError::Refused(refusal)) if *refusal == expected), "{outcome:?}, not {expected:?}");
+    }
+    assert_eq!(roster.items().await, before);
+    // In another team the same are free.
+    let other = User { team_id: demo::OTHER_TEAM, email: None, id: Uuid::from_u128(3), ..held };
+    store.load_users(&[other]).await.expect("a user");
+}
+
+#[tokio::test]
+async fn a_machine_that_administers_beside_one_person_may_go() {
+    let roster = Roster::start().await;
+    let folder = TempDir::new().expect("a folder");
+    let line = json!({"username": "bot-7", "account_type": "service", "role": "admin", "team_id": demo::OTHER_TEAM});
+    assert_eq!(run(&roster, &write(&folder, "users.jsonl", line.to_string())).await, report(1, 0, 0));
+    let listed = roster.get("/api/admin/user-admin", demo::OTHER_ADMIN).await.expect(200).json();
+    let users = listed["users"].as_array().expect("users");
+    let number = &users.iter().find(|user| user["username"] == "bot-7").expect("the machine")["id"];
+    let path = format!("/api/admin/user-admin/{number}");
+    for role in [3, 1] {
+        roster.call(Method::PUT, &path, demo::OTHER_ADMIN, &json!({"rootRole": role})).await.expect(200);
+        roster.check_table().await;
+    }
+    roster.delete(&path, demo::OTHER_ADMIN).await.expect(200);
+    roster.check_table().await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use local::demo;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::models::{QuotaTier, SandboxStatus, UsageRecord};
+use shared::table::Key;
 use tests::checks::{key, refusals, unchanged};
 use tests::{Answer, Roster, send};
 use uuid::Uuid;
@@ -246,6 +247,9 @@ async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
     expected["updated_at"] = json!(roster.now());
     expected["destroyed_at"] = json!(roster.now());
     assert_eq!(destroy(&roster, NEW, &id).await.expect(200).json(), expected);
+    // Made, changed five times and destroyed: who read it in between writes nothing.
+    let item = roster.items().await.into_iter().find(|item| item["pk"] == Key::user(NEW).pk && item["id"] == *id).expect("the sandbox");
+    assert_eq!(item["version"], 7);
     // Three times ten minutes of 2 GB.
     assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, 2048 * 1_800_000)]);
     assert_eq!(detail(&roster, NEW).await["quota_usage"][0]["gb_hours"], json!(1.0));
