@@ -11,6 +11,7 @@ use local::database;
 use local::demo::{ADMIN, PLATFORM_OPERATOR, TEAM};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::Timestamp;
 use shared::dynamodb::Meter;
 use shared::models::{DeviceType, Role, Seen, Status, User};
 use shared::store::{Act, Store};
@@ -293,6 +294,65 @@ async fn shards_of_the_stream_do_not_get_in_each_others_way() {
     }
     roster.check_table().await;
     check_lists(&roster, &dice, false).await;
+}
+
+/// Makes users of the demo's team, and counts them as one batch.
+async fn make(roster: &Roster, users: impl Iterator<Item = User>) {
+    let data = &roster.server.data;
+    for users in users.collect::<Vec<_>>().chunks(10) {
+        data.store.load_users(users).await.expect("users are made");
+    }
+    let batch = data.stream.as_ref().and_then(|stream| stream.take()).expect("changes");
+    count_places::run(&data.store, serde_json::from_value(batch).expect("a batch"), roster.now()).await.expect("the places are counted");
+}
+
+/// The n-th of users whose ids and names follow on each other, behind those of all others.
+fn neighbour(n: u32, now: Timestamp) -> User {
+    let id = Uuid::from_u128((u128::MAX << 16) + u128::from(n));
+    User { name: Some(format!("\u{1d6ba}{n:04}")), ..User::new(id, 2_000_000 + u64::from(n), (TEAM, "Acme Robotics"), now) }
+}
+
+#[tokio::test]
+async fn a_cell_is_cut_into_equal_ones_when_it_is_a_quarter_too_large() {
+    let roster = Roster::start().await;
+    roster.server.data.stream.as_ref().expect("the database is embedded").settle().await.expect("counted");
+    let sizes = async || cells(&roster, Sequence::Name).await.into_iter().map(|(_, users)| users).collect::<Vec<_>>();
+    let mut made = 0;
+    let mut expected = sizes().await;
+    for cut in 0..2 {
+        while expected.last() != Some(&40) {
+            make(&roster, [neighbour(made, roster.now())].into_iter()).await;
+            made += 1;
+            *expected.last_mut().expect("a cell") += 1;
+            assert_eq!(sizes().await, expected, "{made}");
+        }
+        // The forty-first user makes two of it, and eleven more at once make three.
+        let (more, parts) = [(1, &[21, 20][..]), (11, &[17, 17, 17])][cut];
+        make(&roster, (made..made + more).map(|n| neighbour(n, roster.now()))).await;
+        made += more;
+        expected.pop();
+        expected.extend(parts);
+        assert_eq!(sizes().await, expected, "{made}");
+    }
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_user_at_whom_a_cell_begins_is_counted_in_it() {
+    let roster = Roster::start().await;
+    roster.server.data.stream.as_ref().expect("the database is embedded").settle().await.expect("counted");
+    make(&roster, (0..90).map(|n| neighbour(n, roster.now()))).await;
+    let mut at_its_beginning = 0;
+    for n in 0..90 {
+        let (user, from) = (neighbour(n, roster.now()), cells(&roster, Sequence::Id).await);
+        at_its_beginning += usize::from(from.iter().any(|(from, _)| *from == user.id.to_string()));
+        let path = format!("/api/admin/user-admin/{}", user.number);
+        roster.call(Method::PUT, &path, ADMIN, &json!({"rootRole": 2})).await.expect(200);
+        roster.settled().await;
+    }
+    assert!(at_its_beginning > 1, "{at_its_beginning}");
+    roster.check_table().await;
+    check_lists(&roster, &Dice(AtomicU64::new(8)), false).await;
 }
 
 /// A batch of the changes that making so many users of the demo's team brings, and a store that counts them with its calls noted.
