@@ -334,6 +334,46 @@ async fn a_cell_is_cut_into_equal_ones_when_it_is_a_quarter_too_large() {
         expected.extend(parts);
         assert_eq!(sizes().await, expected, "{made}");
     }
+    // Nor do those who stand behind it matter: the first of the three has 24 more, all beside its first user.
+    let beside = |n: u32| User { name: Some(format!("\u{1d6ba}0000 {n:02}")), ..neighbour(1000 + n, roster.now()) };
+    make(&roster, (0..24).map(beside)).await;
+    let first = expected.len() - 3;
+    expected.splice(first..=first, [21, 20]);
+    assert_eq!(sizes().await, expected);
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_cell_is_not_cut_by_an_index_that_shows_others_in_it() {
+    let roster = Roster::start().await;
+    let data = &roster.server.data;
+    let stream = data.stream.as_ref().expect("the database is embedded");
+    stream.settle().await.expect("counted");
+    let sizes = async || cells(&roster, Sequence::Name).await.into_iter().map(|(_, users)| users).collect::<Vec<_>>();
+    make(&roster, (0..60).map(|n| neighbour(n, roster.now()))).await;
+    // The last cell but one is filled until one more user would have it cut.
+    let before: Vec<u32> = sizes().await.into_iter().map(|users| users.try_into().expect("a number")).collect();
+    let cell = before.len() - 2;
+    let second = 60 - before[cell] - before[cell + 1] + 1;
+    let beside = |n: u32| User { name: Some(format!("\u{1d6ba}{second:04} {n:02}")), ..neighbour(1000 + n, roster.now()) };
+    let lacks = 40 - before[cell];
+    make(&roster, (0..lacks).map(beside)).await;
+    assert_eq!(sizes().await[cell], 40);
+    // One more comes, and one leaves for the end: the index has both before the first is counted. As many stand there as are counted, all of
+    // one kind; but the last of them is of the next cell.
+    data.store.load_users(&[beside(lacks)]).await.expect("a user");
+    let leaver = roster.user(neighbour(second + 3, roster.now()).id).await.expect("a user");
+    let act = Act::new(ADMIN, "user.updated", roster.now());
+    let change = |user: &User| Ok(User { name: Some("\u{1d6ba}9999".into()), ..user.clone() });
+    data.store.change_user(leaver, change, &act, &|_| Default::default()).await.expect("a change");
+    let batch = stream.take().expect("changes");
+    let records = batch["Records"].as_array().expect("records");
+    assert_eq!(records.len(), 2);
+    for (record, size) in records.iter().zip([41, 40]) {
+        let event = json!({"Records": [record], "shardId": batch["shardId"], "state": {}});
+        count_places::run(&data.store, serde_json::from_value(event).expect("a batch"), roster.now()).await.expect("counted");
+        assert_eq!(sizes().await[cell], size);
+    }
     roster.check_table().await;
 }
 

@@ -174,6 +174,8 @@ mod noting {
         }
         store.note_seen(&before, &seen(601)).await.expect("another");
         assert_eq!(user(&roster, demo::VIEWER).await.last_seen, Some(seen(601)));
+        roster.settled().await;
+        roster.check_table().await;
         // Who was erased meanwhile does not come back.
         let nobody = User { id: Uuid::from_u128(404), ..before };
         store.note_seen(&nobody, &seen(0)).await.expect("nothing to do");
