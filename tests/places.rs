@@ -15,7 +15,7 @@ use shared::Timestamp;
 use shared::dynamodb::Meter;
 use shared::models::{DeviceType, Role, Seen, Status, User};
 use shared::store::{Act, Store};
-use shared::table::{Key, Order, Sequence, compare};
+use shared::table::{Item, Key, Order, Sequence, compare};
 use tests::Roster;
 use tests::faults::{Fault, Faults, Strike};
 use uuid::Uuid;
@@ -150,13 +150,18 @@ async fn cells(roster: &Roster, sequence: Sequence) -> Vec<(String, i64)> {
     counted.into_iter().map(|(from, counts)| (from, counts.values().sum())).collect()
 }
 
+/// The items that hold them.
+async fn spans(roster: &Roster, sequence: Sequence) -> Vec<Item> {
+    let query = roster.server.data.client.query().table_name(&roster.table).key_condition_expression("pk = :pk");
+    let query = query.expression_attribute_values(":pk", AttributeValue::S(Key::span(TEAM, sequence, "").pk));
+    query.send().await.expect("the items").items.unwrap_or_default()
+}
+
 /// Holds the cells against their sizes in a team of up to some thousand users, which are what a page costs: none has more than 40 users,
 /// and two neighbours in one item together more than 32.
 async fn check_cells(roster: &Roster) {
     for sequence in Sequence::ALL {
-        let query = roster.server.data.client.query().table_name(&roster.table).key_condition_expression("pk = :pk");
-        let query = query.expression_attribute_values(":pk", AttributeValue::S(Key::span(TEAM, sequence, "").pk));
-        let spans = query.send().await.expect("the items").items.unwrap_or_default();
+        let spans = spans(roster, sequence).await;
         let cells = cells(roster, sequence).await;
         for (place, (from, users)) in cells.iter().enumerate() {
             assert!(*users <= 40, "{users} users from {from} on, by {sequence:?}");
@@ -291,8 +296,8 @@ async fn shards_of_the_stream_do_not_get_in_each_others_way() {
         for outcome in join_all(runs).await {
             outcome.expect("the places are counted");
         }
+        roster.check_table().await;
     }
-    roster.check_table().await;
     check_lists(&roster, &dice, false).await;
 }
 
@@ -528,5 +533,9 @@ async fn a_change_costs_no_more_than_its_budget_with_the_counting() {
         println!("{what:15} {request} write units, and {counting} for the counting: {} of {budget}", request + counting);
         assert!(request + counting <= budget, "{what}: {request} + {counting}");
     }
+    // A unit for the span of each order, since none is too large for one.
+    assert_eq!(made.1, Sequence::ALL.len() as f64);
+    let spans = spans(&roster, Sequence::Title).await;
+    assert!(spans.len() > 1 && spans.iter().all(|span| span["cells"].as_b().is_ok_and(|cells| cells.as_ref().len() <= 800)));
     roster.check_table().await;
 }
