@@ -1,12 +1,23 @@
 //! Invites into an account: made, listed, taken back, and taken up by signing up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use functions::App;
+use functions::log::NoLog;
 use insta::assert_json_snapshot;
 use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::dynamodb::Client;
 use shared::models::{Role, Status};
 use tests::checks::{NOBODY, key, unchanged};
+use tests::direct::Call;
 use tests::{Answer, Roster, send, sign};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{DIRECTORY, USER_ADMIN, history, listed, request, sign_up, team, unchanged_but_numbers};
@@ -259,6 +270,65 @@ async fn an_invite_that_is_taken_back_stays_and_its_user_goes() {
     let account = sign_up(&roster, GUEST, EMAIL).await.expect(201).json();
     assert_ne!(account["team"]["id"], json!(demo::TEAM));
     assert_eq!(invites(&roster).await.iter().map(|invite| invite["status"].clone()).collect::<Vec<_>>(), ["revoked", "revoked"]);
+    roster.check_table().await;
+}
+
+/// Holds the first query after a transaction, until it is let go.
+#[derive(Debug, Clone)]
+struct Gate {
+    inner: SharedHttpConnector,
+    transactions: Arc<AtomicUsize>,
+    reached: Arc<Notify>,
+    opened: Arc<Notify>,
+}
+
+impl HttpConnector for Gate {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let gate = self.clone();
+        HttpConnectorFuture::new(async move {
+            if target.ends_with("TransactWriteItems") {
+                gate.transactions.fetch_add(1, Ordering::SeqCst);
+            } else if target.ends_with("Query") && gate.transactions.swap(0, Ordering::SeqCst) == 1 {
+                gate.reached.notify_one();
+                gate.opened.notified().await;
+            }
+            gate.inner.call(request).await
+        })
+    }
+}
+
+/// The invite is taken back by then and its user marked, whose tier an operator may still change: that must not keep the user.
+#[tokio::test]
+async fn whose_invite_is_taken_back_goes_though_an_operator_changes_them_meanwhile() {
+    let roster = Roster::start().await;
+    let id = invite(&roster, EMAIL).await;
+    let made = team(&roster, demo::TEAM).await.into_iter().find(|user| user.invite_id == Some(id)).expect("a user").id;
+    let (transactions, reached, opened) = (Arc::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let own = &roster.server.data.client;
+    let http = own.config().http_client().expect("the database is here");
+    let (to_reach, to_open) = (reached.clone(), opened.clone());
+    let http = http_client_fn(move |settings, components| {
+        let inner = http.http_connector(settings, components);
+        let gate = Gate { inner, transactions: Arc::clone(&transactions), reached: to_reach.clone(), opened: to_open.clone() };
+        SharedHttpConnector::new(gate)
+    });
+    let config = own.config().to_builder().http_client(http).timeout_config(TimeoutConfig::disabled()).build();
+    let mut settings = local::config().expect("the defaults make a configuration");
+    settings.table_name.clone_from(&roster.table);
+    let clock = roster.server.app.clock.clone();
+    let app = Arc::new(App::new(&settings, Client::from_conf(config), None, Arc::new(NoLog), clock).await.expect("an application"));
+    let call = Call::new(Method::POST, revoke_path(id)).credential(&roster.token(demo::ADMIN)).json(&json!({}));
+    let meddle = async {
+        reached.notified().await;
+        let path = format!("/v1/admin/users/{made}/quota");
+        let answer = roster.call(Method::PATCH, &path, demo::PLATFORM_OPERATOR, &json!({"quota_tier_id": "pro"})).await;
+        opened.notify_one();
+        answer.expect(200);
+    };
+    let ((answer, _), ()) = futures::join!(call.send(&app), meddle);
+    answer.expect(200);
+    assert!(roster.user(made).await.is_none());
     roster.check_table().await;
 }
 
