@@ -412,7 +412,7 @@ async fn uncounted(roster: &Roster, users: u64) -> (Value, Faults, Store) {
     team_of(roster, users, &Dice(AtomicU64::new(7))).await;
     let batch = roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("changes");
     let faults = Faults::default();
-    let store = Store::new(faults.client(roster, &roster.server.data.database.endpoint), &roster.table);
+    let store = faults.store(roster);
     (batch, faults, store)
 }
 
@@ -428,12 +428,9 @@ async fn a_span_that_always_changes_is_given_up_and_counted_when_the_batch_comes
     let run = || count_places::run(&store, serde_json::from_value(batch.clone()).expect("a batch"), roster.now());
     // A version that no condition is met by.
     let version = async |version: AttributeValue| {
-        let client = &roster.server.data.client;
-        let first = client.query().table_name(&roster.table).key_condition_expression("pk = :pk").limit(1);
-        let first = first.expression_attribute_values(":pk", AttributeValue::S(Key::span(TEAM, Sequence::Name, "").pk));
-        let mut item = first.send().await.expect("a span").items.unwrap_or_default().pop().expect("a span");
+        let mut item = spans(&roster, Sequence::Name).await.swap_remove(0);
         let old = item.insert("version".to_owned(), version).expect("a version");
-        client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a span");
+        roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a span");
         old
     };
     let kept = version(AttributeValue::Bool(true)).await;

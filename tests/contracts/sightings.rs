@@ -153,7 +153,6 @@ async fn a_long_user_agent_is_cut_and_none_is_empty() {
 /// What follows asks the store itself: a request that fails to note its caller answers all the same.
 mod noting {
     use shared::Error;
-    use shared::store::Store;
     use tests::faults::{Fault, Faults, Strike};
 
     use super::*;
@@ -187,7 +186,7 @@ mod noting {
         let roster = Roster::start().await;
         roster.advance(3600);
         let faults = Faults::default();
-        let store = Store::new(faults.client(&roster, &roster.server.data.database.endpoint), &roster.table);
+        let store = faults.store(&roster);
         let before = user(&roster, demo::VIEWER).await;
         faults.plan_for(Some(Strike { fault: Fault::Broken, from: 0, lasts: true }));
         let seen = Seen { at: roster.now(), remote_ip: None, user_agent: String::new() };

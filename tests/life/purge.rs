@@ -16,7 +16,7 @@ use shared::models::{
     ApiKey, ApiKeyRecord, AuditEntry, FieldChange, KeyScope, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
     UsageRecord, User,
 };
-use shared::store::{Act, Report, Store};
+use shared::store::{Act, Report};
 use shared::table::{DUE, Item, Key, WIDE_PARTITIONS};
 use tests::Roster;
 use tests::faults::Faults;
@@ -269,7 +269,7 @@ async fn those_who_are_due_are_looked_for_together() {
     let roster = Roster::empty().await;
     accounts(&roster, 40, 40, |n| -i64::from(n)).await;
     let faults = Faults::default();
-    let store = Store::new(faults.client(&roster, &roster.server.data.database.endpoint), &roster.table);
+    let store = faults.store(&roster);
     let done = store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
     assert_eq!(done, report(40, 0, 0, Some(39)));
     // In each of the index's partitions once for those who are there, and once for nobody else.

@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use shared::dynamodb::Client;
+use shared::store::Store;
 use tokio::sync::watch;
 
 use crate::Roster;
@@ -227,6 +228,11 @@ impl Faults {
             .sleep_impl(Patience(self.clone()))
             .http_client(self.between(inner, stale.to_owned()));
         shared::dynamodb::client(config)
+    }
+
+    /// A store of a server's table by such a client, whose indexes have followed.
+    pub fn store(&self, roster: &Roster) -> Store {
+        Store::new(self.client(roster, &roster.server.data.database.endpoint), &roster.table)
     }
 
     fn between(&self, inner: SharedHttpClient, stale: String) -> SharedHttpClient {

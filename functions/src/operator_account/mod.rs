@@ -267,12 +267,7 @@ async fn change_status(
     let act = Act { reason: reason(request)?, ..context.act(caller.user.id, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    let (store, user, change) = (context.store(), records.user.clone(), |user: &User| change(&caller, user));
-    match user.status {
-        // Of what these change, only a restore changes who is deleted.
-        Status::Deleted => store.restore_user(user, change, &act, &answer).await,
-        _ => store.change_user(user, change, &act, &answer).await,
-    }
+    context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, &answer).await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.

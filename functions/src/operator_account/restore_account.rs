@@ -46,7 +46,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let account = context.store().account(user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(user.id, "user.restored");
-    context.store().restore_user(user, change, &act, &answer).await
+    context.store().change_user(user, change, &act, &answer).await
 }
 
 /// Refuses who does not let themselves in again.

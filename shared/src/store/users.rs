@@ -148,7 +148,15 @@ impl Store {
     ) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             let Some(changed) = change(&user)? else { return Ok(answer(&user)) };
-            match self.update_user(&user, changed, act, also, answer).await {
+            // A key that was made beside a soft delete, by a process that ended before it saw that, shall not come back with its owner.
+            let is_restored = user.status == Status::Deleted && changed.status != Status::Deleted;
+            let mut keys = if is_restored { self.working_keys(user.id).await? } else { Vec::new() };
+            keys.truncate(MOST_KEYS);
+            let also = |transaction: &mut Transaction| {
+                self.revoke_all(transaction, user.id, &keys, act.at)?;
+                also(transaction)
+            };
+            match self.update_user(&user, changed, act, &also, answer).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     // Many who change a user at once would else get in each other's way again.
                     back_off(attempt + 1).await;
@@ -252,31 +260,6 @@ impl Store {
                     }
                     return Ok(answer);
                 }
-            }
-        }
-        Err(Error::Unavailable("the user kept changing".into()))
-    }
-
-    /// Takes a soft delete back by a change, as [`Self::change_user`] does. A key that works all the same, as it was made beside the delete by
-    /// a process that ended before it saw that, is revoked: it shall not come back with its owner.
-    pub async fn restore_user(
-        &self,
-        mut user: User,
-        change: impl Fn(&User) -> Result<User> + Sync,
-        act: &Act,
-        answer: Answer<'_>,
-    ) -> Result<Response> {
-        for attempt in 0..CHANGE_ATTEMPTS {
-            let restored = change(&user)?;
-            let mut keys = self.working_keys(user.id).await?;
-            keys.truncate(MOST_KEYS);
-            let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &keys, act.at);
-            match self.update_user(&user, restored, act, &also, answer).await {
-                Err(WriteError::Refused(Refusal::Changed)) => {
-                    back_off(attempt + 1).await;
-                    user = self.again(user.id).await?;
-                }
-                outcome => return Ok(outcome?.1),
             }
         }
         Err(Error::Unavailable("the user kept changing".into()))
