@@ -129,9 +129,9 @@ fn text(value: &Value) -> String {
 }
 
 fn resource(value: &Value, indexes: &BTreeSet<&str>) -> Resource {
-    let index = |path: &str| path.strip_prefix("${Table.Arn}/index/").filter(|index| indexes.contains(index)).map(str::to_owned);
+    let index = |path: &str| path.strip_prefix("${TableArn.Value}/index/").filter(|index| indexes.contains(index)).map(str::to_owned);
     match tagged(value) {
-        Some(("GetAtt", "Table.Arn")) => Resource::Table,
+        Some(("GetAtt", "TableArn.Value")) => Resource::Table,
         Some(("Sub", path)) => Resource::Index(index(path).unwrap_or_else(|| panic!("there is no index {path}"))),
         _ => panic!("{value:?} is neither the table nor one of its indexes"),
     }
