@@ -110,6 +110,7 @@ impl Handler {
             duration_ms: 0.0,
             dynamodb_calls: 0,
             dynamodb_steps: 0,
+            dynamodb_throttles: 0,
             dynamodb_ms: 0.0,
             read_units: 0.0,
             write_units: 0.0,

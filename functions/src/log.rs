@@ -24,6 +24,8 @@ pub struct RequestLine {
     pub dynamodb_calls: u32,
     /// Waits for DynamoDB.
     pub dynamodb_steps: u32,
+    /// Calls that DynamoDB throttled.
+    pub dynamodb_throttles: u32,
     /// Time with a call of DynamoDB under way, in milliseconds.
     pub dynamodb_ms: f64,
     /// Read units.
@@ -48,9 +50,30 @@ pub struct RequestLine {
 pub struct PurgeLine {
     /// When it ended.
     pub at: Timestamp,
+    /// The handler's name.
+    pub handler: &'static str,
+    /// Calls that DynamoDB throttled.
+    pub dynamodb_throttles: u32,
     /// What it did.
     #[serde(flatten)]
     pub report: shared::store::Report,
+}
+
+/// A batch of the table's stream that was counted, as it is logged.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BatchLine {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The handler's name.
+    pub handler: &'static str,
+    /// The records of the batch.
+    pub records: usize,
+    /// Calls that DynamoDB throttled.
+    pub dynamodb_throttles: u32,
+    /// Read units.
+    pub read_units: f64,
+    /// Write units.
+    pub write_units: f64,
 }
 
 /// Where lines go: to the log in the cloud, to whoever listens elsewhere.
@@ -59,6 +82,8 @@ pub trait Log: Send + Sync {
     fn request(&self, line: &RequestLine);
     /// Takes the line of a purge.
     fn purge(&self, line: &PurgeLine);
+    /// Takes the line of a batch of the stream.
+    fn batch(&self, line: &BatchLine);
 }
 
 /// Takes lines and drops them.
@@ -67,19 +92,30 @@ pub struct NoLog;
 impl Log for NoLog {
     fn request(&self, _: &RequestLine) {}
     fn purge(&self, _: &PurgeLine) {}
+    fn batch(&self, _: &BatchLine) {}
 }
 
-/// Writes lines to the standard output, which Lambda takes to CloudWatch.
+/// Writes lines in CloudWatch's embedded metric format.
 pub struct CloudLog {
-    /// The stage, by which metrics are told apart.
-    pub stage: String,
+    stage: String,
+    write: Box<dyn Fn(String) + Send + Sync>,
 }
 
 impl CloudLog {
+    /// A log of a stage, by which metrics are told apart; `write` takes each line.
+    pub fn new(stage: String, write: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self { stage, write: Box::new(write) }
+    }
+
+    /// A log that writes to the standard output, which Lambda takes to CloudWatch.
+    pub fn to_stdout(stage: String) -> Self {
+        Self::new(stage, |line| println!("{line}"))
+    }
+
     /// A line with its metrics, each a name, a unit and a value. They are few, as CloudWatch bills by the metric: what handlers do apart
     /// is asked of the log.
     fn write(&self, line: &impl Serialize, at: Timestamp, metrics: &[(&str, &str, f64)]) {
-        println!("{}", self.embed(line, at, metrics));
+        (self.write)(self.embed(line, at, metrics).to_string());
     }
 
     fn embed(&self, line: &impl Serialize, at: Timestamp, metrics: &[(&str, &str, f64)]) -> Value {
@@ -95,6 +131,11 @@ impl CloudLog {
         }
         line
     }
+}
+
+/// The metric of throttled calls, where there are any: an unused metric costs nothing.
+fn throttles(count: u32) -> Option<(&'static str, &'static str, f64)> {
+    (count > 0).then(|| ("Throttles", "Count", count.into()))
 }
 
 /// What a request is counted as in business: a sign-up, or a refusal for a quota.
@@ -116,16 +157,27 @@ impl Log for CloudLog {
             ("ServerErrors", "Count", f64::from(u8::from(line.status >= 500))),
         ];
         metrics.extend(business(line));
+        metrics.extend(throttles(line.dynamodb_throttles));
         self.write(line, line.at, &metrics);
     }
 
     fn purge(&self, line: &PurgeLine) {
         let report = &line.report;
-        let metrics = [
+        let mut metrics = vec![
             ("Purged", "Count", report.purged as f64),
             ("PurgeFailures", "Count", report.failed as f64),
             ("OldestDueAge", "Seconds", report.oldest_due_age_seconds.unwrap_or(0) as f64),
         ];
+        metrics.extend(throttles(line.dynamodb_throttles));
+        self.write(line, line.at, &metrics);
+    }
+
+    fn batch(&self, line: &BatchLine) {
+        let mut metrics = vec![
+            ("ReadUnits", "Count", line.read_units),
+            ("WriteUnits", "Count", line.write_units),
+        ];
+        metrics.extend(throttles(line.dynamodb_throttles));
         self.write(line, line.at, &metrics);
     }
 }
@@ -136,6 +188,7 @@ impl RequestLine {
         Self {
             dynamodb_calls: cost.calls,
             dynamodb_steps: cost.steps,
+            dynamodb_throttles: cost.throttles,
             dynamodb_ms: milliseconds(cost.waited),
             read_units: cost.read_units,
             write_units: cost.write_units,
@@ -148,26 +201,4 @@ impl RequestLine {
 /// Milliseconds with three digits behind the point.
 pub fn milliseconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_in_the_embedded_metric_format() {
-        let at = Timestamp::from_millisecond(1_777_714_200_000);
-        let report = shared::store::Report { purged: 3, skipped: 0, failed: 1, oldest_due_age_seconds: Some(90), finished: true };
-        let line = CloudLog { stage: "dev".into() }.embed(&PurgeLine { at, report }, at, &[("Purged", "Count", 3.0)]);
-        assert_eq!(
-            line,
-            json!({
-                "at": "2026-05-02T09:30:00.000Z", "purged": 3, "skipped": 0, "failed": 1, "oldest_due_age_seconds": 90, "finished": true,
-                "stage": "dev", "Purged": 3.0,
-                "_aws": {"Timestamp": 1_777_714_200_000_i64, "CloudWatchMetrics": [
-                    {"Namespace": "Roster", "Dimensions": [["stage"]], "Metrics": [{"Name": "Purged", "Unit": "Count"}]}
-                ]},
-            })
-        );
-    }
 }

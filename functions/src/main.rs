@@ -34,7 +34,7 @@ async fn start() -> Result<(), Error> {
     let client = shared::dynamodb::client(&aws);
     let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
     let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
-    let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog { stage }), Clock::system()).await?);
+    let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog::to_stdout(stage)), Clock::system()).await?);
     // Opens the connection beside the first poll, which mostly brings a request at once: what that does before it reads, and the handshake, go on
     // together. Where the process is frozen meanwhile, the connection fails later on, and the first request opens another.
     let reached = app.clone();
@@ -59,7 +59,7 @@ async fn perform(work: Work, app: &Arc<App>, event: LambdaEvent<Box<RawValue>>) 
             to_raw_value(&gateway::response(response))
         }
         Work::Purge => to_raw_value(&purge_accounts::run(app, time_left(&event.context)).await?),
-        Work::Count => to_raw_value(&count_places::run(&app.store, serde_json::from_str(payload)?, app.clock.now()).await?),
+        Work::Count => to_raw_value(&count_places::run_logged(app, serde_json::from_str(payload)?).await?),
     };
     Ok(answer?)
 }

@@ -10,12 +10,12 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
-use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
-use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata};
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemError, BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemError, BatchWriteItemInput, BatchWriteItemOutput};
+use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
-use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
+use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
@@ -57,6 +57,8 @@ pub struct Cost {
     pub read_units: f64,
     /// Write capacity units.
     pub write_units: f64,
+    /// Calls that DynamoDB throttled, the table's and its indexes' alike.
+    pub throttles: u32,
     /// Time with a call under way.
     pub waited: Duration,
     /// The call that failed last, such as `TransactWriteItems`; one whose condition was not met did not fail.
@@ -103,7 +105,7 @@ struct Metering;
 
 /// For each operation that we use: asks for its capacity, and reads it.
 macro_rules! operations {
-    ($($input:ident, $output:ident: $kind:ident;)+) => {
+    ($($input:ident, $output:ident, $error:ident: $kind:ident;)+) => {
         /// Says also what operation it is.
         fn ask(context: &mut BeforeSerializationInterceptorContextMut<'_>) -> &'static str {
             $(if let Some(input) = context.input_mut().downcast_mut::<$input>() {
@@ -120,17 +122,25 @@ macro_rules! operations {
             })+
             (0.0, 0.0)
         }
+
+        /// Returns the code of a service error.
+        fn code(error: &InterceptorError) -> Option<&str> {
+            $(if let Some(error) = error.downcast_ref::<$error>() {
+                return error.code();
+            })+
+            None
+        }
     };
 }
 
 operations! {
-    GetItemInput, GetItemOutput: read;
-    BatchGetItemInput, BatchGetItemOutput: read;
-    QueryInput, QueryOutput: read;
-    PutItemInput, PutItemOutput: write;
-    UpdateItemInput, UpdateItemOutput: write;
-    BatchWriteItemInput, BatchWriteItemOutput: write;
-    TransactWriteItemsInput, TransactWriteItemsOutput: write;
+    GetItemInput, GetItemOutput, GetItemError: read;
+    BatchGetItemInput, BatchGetItemOutput, BatchGetItemError: read;
+    QueryInput, QueryOutput, QueryError: read;
+    PutItemInput, PutItemOutput, PutItemError: write;
+    UpdateItemInput, UpdateItemOutput, UpdateItemError: write;
+    BatchWriteItemInput, BatchWriteItemOutput, BatchWriteItemError: write;
+    TransactWriteItemsInput, TransactWriteItemsOutput, TransactWriteItemsError: write;
 }
 
 /// The name of the operation that is under way.
@@ -185,6 +195,25 @@ fn is_failure(error: &OrchestratorError<InterceptorError>) -> bool {
     !error.as_operation_error().is_some_and(condition)
 }
 
+/// The codes by which DynamoDB throttles a call, or a part of a transaction.
+const THROTTLES: [&str; 5] = [
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingError",
+    "ThrottlingException",
+];
+
+/// Returns whether DynamoDB throttled a call.
+fn is_throttle(error: &OrchestratorError<InterceptorError>) -> bool {
+    let Some(error) = error.as_operation_error() else { return false };
+    if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() {
+        let mut codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+        return codes.any(|code| THROTTLES.contains(&code));
+    }
+    code(error).is_some_and(|code| THROTTLES.contains(&code))
+}
+
 fn read(capacity: &ConsumedCapacity) -> (f64, f64) {
     (capacity.capacity_units.unwrap_or_default(), 0.0)
 }
@@ -236,6 +265,18 @@ impl Intercept for Metering {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         Meter::current(|reading| reading.cost.calls += 1);
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if matches!(context.output_or_error(), Some(Err(error)) if is_throttle(error)) {
+            Meter::current(|reading| reading.cost.throttles += 1);
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use functions::HANDLERS;
-use functions::log::{Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::{Location, database, demo};
 use reqwest::{Method, RequestBuilder};
@@ -40,6 +40,10 @@ impl Log for Lines {
 
     fn purge(&self, _: &PurgeLine) {
         panic!("no request purges");
+    }
+
+    fn batch(&self, _: &BatchLine) {
+        panic!("no request counts a batch");
     }
 }
 

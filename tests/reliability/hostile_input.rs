@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_types::base64;
-use functions::log::{Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{demo, import};
 use reqwest::Method;
@@ -396,6 +396,7 @@ impl Log for Written {
     }
 
     fn purge(&self, _: &PurgeLine) {}
+    fn batch(&self, _: &BatchLine) {}
 }
 
 #[tokio::test]

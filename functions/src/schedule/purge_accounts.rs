@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::Result;
+use shared::dynamodb::Meter;
 use shared::store::Report;
 use tokio::time::Instant;
 
@@ -18,7 +19,8 @@ pub const NAME: &str = "schedule.purge_accounts";
 /// Where the due accounts cannot be listed: the schedule tries again.
 pub async fn run(app: &App, time_left: Duration) -> Result<Report> {
     let now = app.clock.now();
-    let report = app.store.purge(now, Instant::now() + time_left).await?;
-    app.log.purge(&PurgeLine { at: now, report });
+    let (report, cost) = Meter::measure(app.store.purge(now, Instant::now() + time_left)).await;
+    let report = report?;
+    app.log.purge(&PurgeLine { at: now, handler: NAME, dynamodb_throttles: cost.throttles, report });
     Ok(report)
 }

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::dynamodb::Meter;
 use shared::store::Store;
 use shared::store::spans::{Change, Placed};
 use shared::{Error, Result, Timestamp};
+
+use crate::App;
+use crate::log::BatchLine;
 
 /// The name by which template.yaml's `Handler:` calls it.
 pub const NAME: &str = "stream.count_places";
@@ -39,6 +43,24 @@ struct Images {
 #[derive(Debug, Default, Serialize)]
 pub struct Done {
     state: Map<String, Value>,
+}
+
+/// Counts what a batch changed, and logs what that took.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_logged(app: &App, batch: Batch) -> Result<Done> {
+    let (at, records) = (app.clock.now(), batch.records.len());
+    let (done, cost) = Meter::measure(run(&app.store, batch, at)).await;
+    app.log.batch(&BatchLine {
+        at,
+        handler: NAME,
+        records,
+        dynamodb_throttles: cost.throttles,
+        read_units: cost.read_units,
+        write_units: cost.write_units,
+    });
+    done
 }
 
 /// Counts what a batch changed.
