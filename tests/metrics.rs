@@ -13,7 +13,7 @@ use local::demo;
 use serde_json::{Value, json};
 use shared::Clock;
 use tests::faults::{Fault, Faults, Strike};
-use tests::{Roster, send};
+use tests::{Roster, send, sign};
 use uuid::Uuid;
 
 /// A metric: its namespace, name and sorted dimension names.
@@ -40,9 +40,8 @@ impl Written {
         let mut metrics = BTreeSet::new();
         for line in &self.0 {
             for group in array(&line["_aws"]["CloudWatchMetrics"]) {
-                for (metric, dimensions) in array(&group["Metrics"])
-                    .iter()
-                    .flat_map(|metric| array(&group["Dimensions"]).iter().map(move |them| (metric, them)))
+                for (metric, dimensions) in
+                    array(&group["Metrics"]).iter().flat_map(|metric| array(&group["Dimensions"]).iter().map(move |them| (metric, them)))
                 {
                     // CloudWatch takes a metric's value and its dimensions from the line's top level.
                     let name = text(&metric["Name"]);
@@ -88,7 +87,9 @@ async fn everything_written() -> Written {
     let sandbox = json!({"template": "base"});
 
     let by = |id: Uuid| roster.token(id);
-    send(http.post(url("/v1/account")).bearer_auth(by(Uuid::new_v4()))).await.expect(201);
+    let mut claims = roster.claims(Uuid::new_v4());
+    claims["email"] = "new@example.com".into();
+    send(http.post(url("/v1/account")).bearer_auth(sign(&claims))).await.expect(201);
     // The demo team of this user has used up its day.
     let refused = send(http.post(url("/v1/sandboxes")).bearer_auth(by(demo::id(0xb4))).json(&sandbox)).await;
     refused.expect(429);
@@ -121,8 +122,7 @@ async fn everything_written() -> Written {
 
 /// The template's resources of a type: name and properties.
 fn resources(kind: &str) -> Vec<(String, serde_yaml_ng::Value)> {
-    let template: serde_yaml_ng::Value =
-        serde_yaml_ng::from_str(include_str!("../template.yaml")).expect("the template is YAML");
+    let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(include_str!("../template.yaml")).expect("the template is YAML");
     let all = template["Resources"].as_mapping().expect("resources").clone();
     let of_kind = all.into_iter().filter(|(_, resource)| resource["Type"] == *kind);
     of_kind.map(|(name, it)| (name.as_str().expect("a name").to_owned(), it["Properties"].clone())).collect()
@@ -160,10 +160,8 @@ fn widgets() -> Vec<Value> {
 
 /// The fields that a query of CloudWatch Logs Insights reads.
 fn fields_of(query: &str) -> BTreeSet<String> {
-    const WORDS: [&str; 14] = [
-        "as", "asc", "by", "count", "desc", "fields", "filter", "ispresent", "limit", "p99", "pct", "requests",
-        "sort", "stats",
-    ];
+    const WORDS: [&str; 14] =
+        ["as", "asc", "by", "count", "desc", "fields", "filter", "ispresent", "limit", "p99", "pct", "requests", "sort", "stats"];
     let commands = query.split('|').skip(1).collect::<Vec<_>>().join("|");
     let words = commands.split(|letter: char| !(letter.is_alphanumeric() || "_@".contains(letter)));
     let fields = words.filter(|word| !word.is_empty() && !WORDS.contains(word) && !word.starts_with('@'));

@@ -173,10 +173,7 @@ impl Log for CloudLog {
     }
 
     fn batch(&self, line: &BatchLine) {
-        let mut metrics = vec![
-            ("ReadUnits", "Count", line.read_units),
-            ("WriteUnits", "Count", line.write_units),
-        ];
+        let mut metrics = vec![("ReadUnits", "Count", line.read_units), ("WriteUnits", "Count", line.write_units)];
         metrics.extend(throttles(line.dynamodb_throttles));
         self.write(line, line.at, &metrics);
     }
