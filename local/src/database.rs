@@ -5,24 +5,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    TableStatus,
+    TableDescription, TableStatus,
 };
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::display::DisplayErrorContext;
 use dynoxide::Database;
 use serde::{Deserialize, Serialize};
 use shared::dynamodb::Client;
 use tokio::net::TcpListener;
 
 use crate::stream::Changes;
-use crate::{Failure, template};
+use crate::{Failure, cloud, template};
 
 /// Where the data is.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub enum Location {
     File(PathBuf),
     /// Behind an address: DynamoDB Local, another emulator, or the cloud.
     Endpoint(String),
+    /// In the cloud, at the endpoint of the region that the SDK is set to.
+    Cloud,
 }
 
 /// An opened database.
@@ -45,12 +49,28 @@ pub struct Opened {
     pub guard: Option<Guard>,
     /// What clients change in an embedded one.
     pub changes: Option<Arc<Changes>>,
+    /// How one that is not embedded is reached.
+    pub aws: Option<SdkConfig>,
+}
+
+impl Opened {
+    /// Returns true if the endpoint is on this machine, which is so of an embedded one.
+    pub fn is_on_this_machine(&self) -> bool {
+        cloud::is_loopback(&self.endpoint)
+    }
+
+    /// The endpoint and its region, for messages.
+    fn place(&self) -> String {
+        let region = self.aws.as_ref().and_then(SdkConfig::region).map(|region| format!(" (region {region})"));
+        format!("{}{}", self.endpoint, region.unwrap_or_default())
+    }
 }
 
 /// Opens the database.
 pub async fn open(location: &Location) -> Result<Opened, Failure> {
     match location {
-        Location::Endpoint(endpoint) => Ok(Opened { endpoint: endpoint.clone(), guard: None, changes: None }),
+        Location::Endpoint(endpoint) => Ok(elsewhere(cloud::at(endpoint).await?)),
+        Location::Cloud => Ok(elsewhere(cloud::in_region().await?)),
         Location::Memory => embed(Database::memory()?).await,
         Location::CopyOf(path) => {
             let database = Database::memory()?;
@@ -64,6 +84,10 @@ pub async fn open(location: &Location) -> Result<Opened, Failure> {
             embed(Database::new(text(path)?)?).await
         }
     }
+}
+
+fn elsewhere(reached: cloud::Reached) -> Opened {
+    Opened { endpoint: reached.endpoint, guard: None, changes: None, aws: Some(reached.config) }
 }
 
 fn text(path: &Path) -> Result<&str, Failure> {
@@ -81,27 +105,30 @@ pub async fn quiet_client(database: &Opened) -> Client {
 }
 
 async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Changes>>) -> Client {
-    let local = || Region::new("us-east-1");
-    let mut config = aws_sdk_dynamodb::config::Builder::new().region(local()).credentials_provider(Credentials::for_tests());
-    if database.guard.is_none() {
-        let environment = aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await;
-        // An emulator takes any credentials: where the environment has none, those of the tests.
-        if ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].iter().any(|name| std::env::var_os(name).is_some()) {
-            config.set_credentials_provider(environment.credentials_provider());
+    let mut config = match &database.aws {
+        Some(aws) => aws_sdk_dynamodb::config::Builder::from(aws),
+        None => {
+            let region = Region::new("us-east-1");
+            aws_sdk_dynamodb::config::Builder::new().region(region).credentials_provider(Credentials::for_tests())
         }
-        config.set_region(Some(environment.region().cloned().unwrap_or_else(local)));
-    }
+    };
     if !database.endpoint.starts_with("https:") {
         let embedded = database.guard.as_ref().map(|guard| guard.database.clone());
         config.set_http_client(Some(shortened(aws_smithy_http_client::Builder::new().build_http(), embedded, latency, changes)));
     }
     let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
-    if database.guard.is_none() {
-        return client;
+    let timeouts = match &database.aws {
+        // An embedded one does one thing at a time: who waits for their turn is not lost.
+        None => {
+            let longest = Duration::from_secs(30);
+            Some(TimeoutConfig::builder().operation_timeout(longest).operation_attempt_timeout(longest).build())
+        }
+        Some(aws) => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
+    };
+    match timeouts {
+        None => client,
+        Some(timeouts) => Client::from_conf(client.config().to_builder().timeout_config(timeouts).build()),
     }
-    // An embedded one does one thing at a time: who waits for their turn is not lost.
-    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(30)).operation_attempt_timeout(Duration::from_secs(30));
-    Client::from_conf(client.config().to_builder().timeout_config(patience.build()).build())
 }
 
 /// An embedded database, served until this is dropped.
@@ -132,7 +159,7 @@ async fn embed(database: Database) -> Result<Opened, Failure> {
             tracing::error!(error, "the embedded database ended");
         }
     });
-    Ok(Opened { endpoint, guard: Some(Guard { database, serving }), changes })
+    Ok(Opened { endpoint, guard: Some(Guard { database, serving }), changes, aws: None })
 }
 
 /// The same client, but for the socket where the database is in this process, for the time that each call waits first, which is what the
@@ -269,6 +296,8 @@ fn key_schema(parts: &[KeyPart]) -> Result<Vec<KeySchemaElement>, Failure> {
 }
 
 /// Makes the table as template.yaml describes it, unless it exists, and waits until it can be used. Says whether it is new.
+///
+/// For an embedded database and for tests: a stack makes its own table.
 pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Result<bool, Failure> {
     // An embedded one describes a table only after counting its items, all of them.
     if let Some(embedded) = &database.guard
@@ -310,4 +339,61 @@ pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Res
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Err("the table did not become active within five minutes".into())
+}
+
+/// Holds a table that this program does not make against template.yaml.
+///
+/// # Errors
+/// Says what to do if the table is missing, is not ready, or is not a table of Roster's.
+pub async fn check_table(database: &Opened, client: &Client, name: &str) -> Result<(), Failure> {
+    let place = database.place();
+    let description = match client.describe_table().table_name(name).send().await {
+        Ok(output) => output.table.unwrap_or_else(|| TableDescription::builder().build()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            return Err(format!(
+                "there is no table {name:?} at {place}. Set TABLE_NAME to the stack's output `TableName`, which \
+                 `aws cloudformation describe-stacks --stack-name <the stack>` shows. Nothing was written: \
+                 only the embedded database gets a table made."
+            )
+            .into());
+        }
+        Err(error) => {
+            let reason = DisplayErrorContext(error).to_string();
+            return Err(format!("cannot look at the table {name:?} at {place}: {reason}").into());
+        }
+    };
+    if let Some(status) = description.table_status.as_ref().filter(|status| !is_ready(status)) {
+        return Err(format!("the table {name:?} at {place} is {status}. Wait until it is ACTIVE.").into());
+    }
+    let missing = missing_keys(&serde_yaml_ng::from_value(template::table())?, &description);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the table {name:?} at {place} is not a table of this version of Roster: it lacks {}. Set TABLE_NAME to \
+         the stack's output `TableName`, or deploy this version first. Nothing was written.",
+        missing.join(", ")
+    )
+    .into())
+}
+
+fn is_ready(status: &TableStatus) -> bool {
+    [TableStatus::Active, TableStatus::Updating].contains(status)
+}
+
+/// The keys of the template's table, its own and those of its indexes, that a table lacks.
+fn missing_keys(wanted: &Table, table: &TableDescription) -> Vec<String> {
+    let is = |wanted: &[KeyPart], given: &[KeySchemaElement]| {
+        wanted.len() == given.len()
+            && wanted.iter().zip(given).all(|(wanted, given)| {
+                wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str()
+            })
+    };
+    let key = (!is(&wanted.key_schema, table.key_schema())).then(|| "the key pk and sk".to_owned());
+    let indexes = wanted.global_secondary_indexes.iter().filter(|wanted| {
+        !table.global_secondary_indexes().iter().any(|given| {
+            given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema())
+        })
+    });
+    key.into_iter().chain(indexes.map(|index| format!("the index {}", index.index_name))).collect()
 }

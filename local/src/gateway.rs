@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::cors::Cors;
 use crate::stream::Stream;
 use crate::template::Router;
 
@@ -30,6 +31,8 @@ const MOST_HEADER_BYTES: usize = 2 * 1024 * 1024;
 pub struct Gateway {
     /// The routes.
     pub router: Router,
+    /// Who may call from a browser.
+    pub cors: Cors,
     /// The application.
     pub app: Arc<App>,
     /// The table's stream, where it is not the cloud's.
@@ -64,6 +67,15 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
 impl Gateway {
     async fn answer(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        if let Some(response) = self.cors.preflight(&parts.method, &parts.headers) {
+            return response;
+        }
+        let mut response = self.response(&parts, body, peer).await;
+        self.cors.expose(&parts.headers, response.headers_mut());
+        response
+    }
+
+    async fn response(&self, parts: &hyper::http::request::Parts, body: Incoming, peer: SocketAddr) -> hyper::Response<Full<Bytes>> {
         if let Some(page) = crate::docs::page(parts.uri.path()) {
             return page;
         }
@@ -86,7 +98,7 @@ impl Gateway {
             tracing::error!(error, "the table's stream was not read");
         }
         let parameters = found.parameters.into_iter().collect();
-        let event = event(&parts, body, parameters, peer);
+        let event = event(parts, body, parameters, peer);
         let start = Instant::now();
         let (response, cost) = handler.answer(&self.app, functions::gateway::request(event)).await;
         let own = start.elapsed().saturating_sub(cost.waited);

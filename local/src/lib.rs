@@ -1,10 +1,13 @@
 //! Roster on one machine: the same handlers behind a local API Gateway, on an embedded DynamoDB.
 
+pub mod cloud;
+mod cors;
 pub mod database;
 pub mod demo;
 mod docs;
 mod gateway;
 pub mod import;
+pub mod smoke;
 pub mod stream;
 pub mod template;
 pub mod token;
@@ -16,9 +19,9 @@ use std::time::Duration;
 use functions::App;
 use functions::log::Log;
 use shared::Clock;
-use shared::config::Config;
+use shared::config::{Config, SecretSource};
 use shared::dynamodb::Client;
-use shared::secrets::Vault;
+use shared::secrets::{Vault, vault};
 use shared::store::Store;
 use tokio::net::TcpListener;
 
@@ -28,19 +31,55 @@ pub use template::TrailingSlash;
 /// Why the local server cannot do something, for a person to read.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The secrets of local development, which everyone knows: by their variables.
+const DEVELOPMENT_SECRETS: [(&str, &str); 2] = [
+    ("JWT_SECRET", "local-development-secret-do-not-deploy"),
+    ("SIGNING_SECRET", "local-signing-secret-do-not-deploy"),
+];
+
 /// The settings of the environment; where it has none, those of local development.
 pub fn config() -> Result<Config, Failure> {
-    let own_keys = ["JWT_SECRET", "JWKS_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    let own_keys = ["JWT_SECRET", "JWT_SECRET_ARN", "JWKS_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    let secret = |name| DEVELOPMENT_SECRETS.iter().find(|(variable, _)| *variable == name).map(|(_, text)| *text);
     let default = |name| match name {
         "TABLE_NAME" => Some("roster"),
-        "JWT_SECRET" if !own_keys => Some("local-development-secret-do-not-deploy"),
+        "JWT_SECRET" if own_keys => None,
         "JWT_ISSUER" => Some("http://localhost/auth/v1"),
         "JWT_AUDIENCE" => Some("authenticated"),
-        "SIGNING_SECRET" => Some("local-signing-secret-do-not-deploy"),
         "SIGN_UP_URL" => Some("http://localhost:3000/sign-up"),
-        _ => None,
+        name => secret(name),
     };
     Ok(Config::read(|name| std::env::var(name).ok().or_else(|| default(name).map(str::to_owned)))?)
+}
+
+/// Refuses the secrets of local development for a database that is not on this machine. Anyone can
+/// sign tokens with them.
+///
+/// # Errors
+/// Names their variables.
+pub fn refuse_development_secrets(config: &Config, database: &str) -> Result<(), Failure> {
+    let secrets = &config.tokens.secrets;
+    let texts: Vec<&str> = [&secrets.provider, &secrets.own]
+        .into_iter()
+        .flatten()
+        .filter_map(|source| match source {
+            SecretSource::Text(text) => Some(text.as_str()),
+            SecretSource::Arn(_) => None,
+        })
+        .collect();
+    let used: Vec<&str> =
+        DEVELOPMENT_SECRETS.iter().filter(|(_, text)| texts.contains(text)).map(|(variable, _)| *variable).collect();
+    if used.is_empty() {
+        return Ok(());
+    }
+    let arns: Vec<String> = used.iter().map(|variable| format!("{variable}_ARN")).collect();
+    Err(format!(
+        "the development value of {} is public, and {database} is not on this machine. Set {}, as the stack does, \
+         or secrets of your own of at least 32 bytes.",
+        used.join(" and of "),
+        arns.join(" and ")
+    )
+    .into())
 }
 
 /// How to start.
@@ -54,7 +93,9 @@ pub struct Options {
     pub latency: Duration,
     /// How a trailing slash is routed.
     pub trailing_slash: TrailingSlash,
-    /// Whether a new table gets the demo data.
+    /// The origins whose pages may call the API: the stack's parameter `CorsOrigins`.
+    pub cors_origins: Vec<String>,
+    /// Whether a new table in an embedded database gets the demo data.
     pub demo: bool,
     /// The settings.
     pub config: Config,
@@ -79,11 +120,18 @@ pub struct Data {
 }
 
 impl Data {
-    /// Opens the database, makes the table where there is none, and fills a new one.
+    /// Opens the database. In an embedded one it makes the table if there is none, and fills a new one; elsewhere the table
+    /// must be there.
     pub async fn open(options: &Options) -> Result<Self, Failure> {
         let database = database::open(&options.location).await?;
         let client = database::client(&database, Duration::ZERO).await;
-        let new = database::create_table(&database, &client, &options.config.table_name).await?;
+        let table_name = &options.config.table_name;
+        let new = if database.guard.is_some() {
+            database::create_table(&database, &client, table_name).await?
+        } else {
+            database::check_table(&database, &client, table_name).await?;
+            false
+        };
         let store = Store::new(client.clone(), &options.config.table_name);
         let stream = match &database.changes {
             Some(changes) => {
@@ -111,7 +159,8 @@ impl Data {
     /// The application over this data.
     pub async fn app(&self, options: &Options) -> Result<Arc<App>, Failure> {
         let client = database::client(&self.database, options.latency).await;
-        Ok(Arc::new(App::new(&options.config, client, options.vault.clone(), options.log.clone(), options.clock.clone()).await?))
+        let vault = options.vault.clone().or_else(|| self.database.aws.as_ref().map(vault));
+        Ok(Arc::new(App::new(&options.config, client, vault, options.log.clone(), options.clock.clone()).await?))
     }
 }
 
@@ -130,11 +179,20 @@ impl Server {
     /// Starts a server on 127.0.0.1.
     pub async fn start(options: Options) -> Result<Self, Failure> {
         let data = Data::open(&options).await?;
+        Self::over(data, &options).await
+    }
+
+    /// Starts a server on 127.0.0.1, over data that is open.
+    pub async fn over(data: Data, options: &Options) -> Result<Self, Failure> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let address = listener.local_addr()?;
-        let app = data.app(&options).await?;
-        let gateway =
-            gateway::Gateway { router: template::Router::new(options.trailing_slash), app: app.clone(), stream: data.stream.clone() };
+        let app = data.app(options).await?;
+        let gateway = gateway::Gateway {
+            router: template::Router::new(options.trailing_slash),
+            cors: cors::Cors::new(options.cors_origins.clone()),
+            app: app.clone(),
+            stream: data.stream.clone(),
+        };
         let serving = tokio::spawn(gateway::serve(listener, Arc::new(gateway)));
         Ok(Self { address, app, data, serving })
     }

@@ -1,7 +1,7 @@
 //! The local server's command line.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use functions::log::NoLog;
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use local::{Data, Failure, Location, Options, Server, TrailingSlash, demo, import, token};
+use local::{Data, Failure, Location, Options, Server, TrailingSlash, cloud, demo, import, smoke, token};
 use shared::Clock;
 use shared::auth::api_key;
 use shared::store::Act;
@@ -31,6 +31,9 @@ struct Arguments {
     /// The port to listen on; 0 takes a free one, which is printed
     #[arg(long, default_value_t = 3000)]
     port: u16,
+    /// An origin whose pages may call the API, as https://app.example.com; repeat it for more
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
     /// How a path that ends in a slash reaches a route that ends in {proxy+}: through it, or not, and so through $default
     #[arg(long, value_parser = ["proxy", "default"], default_value = "proxy")]
     trailing_slash: String,
@@ -52,9 +55,13 @@ struct DataArguments {
     /// The team that imported users join, where their line names none: its id [default: the demo team's]
     #[arg(long, value_name = "ID")]
     import_team: Option<Uuid>,
-    /// Use this DynamoDB (an emulator or the cloud) instead of the embedded one
-    #[arg(long, value_name = "URL", global = true)]
+    /// Use this DynamoDB, mostly an emulator, instead of the embedded one. Its table must be there
+    #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["memory", "cloud"])]
     dynamodb_endpoint: Option<String>,
+    /// Use the table of a deployed stack, by TABLE_NAME, in the region and with the credentials that `aws` would take: profiles, SSO,
+    /// the environment
+    #[arg(long, global = true, conflicts_with = "memory")]
+    cloud: bool,
     /// Let each call of DynamoDB wait so many milliseconds: what the cloud feels like
     #[arg(long, value_name = "MS", default_value_t = 0, global = true)]
     dynamodb_latency: u64,
@@ -72,6 +79,16 @@ enum Command {
         /// The email that the token vouches for, for signing up [default: USER_ID@example.com]
         #[arg(long)]
         email: Option<String>,
+    },
+    /// Try a running server, the cloud's or a local one: a request for each contract, CORS, the trailing slash. It removes what it makes
+    Smoke(smoke::Options),
+    /// Import users: JSON Lines, or the CSV that Supabase exports from auth.users (by the ending .csv)
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The team that users join, where their line names none: its id
+        #[arg(long, value_name = "ID")]
+        team: Uuid,
     },
     /// Run one handler on one event, as `sam local invoke` does, and print its answer
     Invoke {
@@ -129,10 +146,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = options(&arguments)?;
     match arguments.command {
         Some(Command::Token { user_id, ttl, email }) => {
+            refuse_public_secrets(&options)?;
             let email = email.unwrap_or_else(|| format!("{user_id}@example.com"));
             println!("{}", token::issue(&options.config.tokens, user_id, &email, ttl, options.clock.now())?);
             Ok(())
         }
+        Some(Command::Smoke(smoke)) => smoke::run(smoke).await,
+        Some(Command::Import { file, team }) => import(&options, &file, team).await,
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
         Some(Command::Operator { user_id, remove }) => operator(&options, user_id, !remove).await,
         Some(Command::Purge { time }) => purge(&options, time).await,
@@ -145,6 +165,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     let data = &arguments.data;
     let location = match &data.dynamodb_endpoint {
         Some(endpoint) => Location::Endpoint(endpoint.clone()),
+        None if data.cloud => Location::Cloud,
         None if data.memory => Location::Memory,
         None => Location::File(PathBuf::from(".roster/roster.db")),
     };
@@ -152,6 +173,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         port: arguments.port,
         location,
         latency: Duration::from_millis(data.dynamodb_latency),
+        cors_origins: arguments.cors_origin.clone(),
         trailing_slash: if arguments.trailing_slash == "default" { TrailingSlash::Default } else { TrailingSlash::Proxy },
         demo: !data.empty,
         config: local::config()?,
@@ -159,6 +181,34 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         log: Arc::new(NoLog),
         vault: None,
     })
+}
+
+/// Refuses the secrets of local development, for whatever verifies or makes tokens, unless the database is on this machine.
+fn refuse_public_secrets(options: &Options) -> Result<(), Failure> {
+    match &options.location {
+        Location::Endpoint(endpoint) if !cloud::is_loopback(endpoint) => {
+            local::refuse_development_secrets(&options.config, endpoint)
+        }
+        Location::Cloud => local::refuse_development_secrets(&options.config, "the cloud's database"),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the database for a command that answers requests.
+async fn open_to_callers(options: &Options) -> Result<Data, Failure> {
+    refuse_public_secrets(options)?;
+    let data = Data::open(options).await?;
+    if !data.database.is_on_this_machine() && demo::is_loaded(&data.store).await? {
+        let message = "holds the demo data, whose API keys are public. Delete its users, or use another table.";
+        return Err(format!("the table {:?} at {} {message}", options.config.table_name, data.database.endpoint).into());
+    }
+    Ok(data)
+}
+
+async fn import(options: &Options, file: &Path, team: Uuid) -> Result<(), Failure> {
+    let data = Data::open(options).await?;
+    println!("{}", import::file(&data, file, team, options.clock.now(), true).await?);
+    Ok(())
 }
 
 async fn operator(options: &Options, user_id: Uuid, is_operator: bool) -> Result<(), Failure> {
@@ -198,7 +248,7 @@ async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(),
     let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
     let event: ApiGatewayV2httpRequest =
         serde_json::from_str(&text).map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
-    let data = Data::open(options).await?;
+    let data = open_to_callers(options).await?;
     let (response, _) = handler.answer(&data.app(options).await?, gateway::request(event)).await;
     println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
     data.settle().await
@@ -214,8 +264,13 @@ async fn count(options: &Options, event: &PathBuf) -> Result<(), Failure> {
 
 async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failure> {
     let (tokens, clock) = (options.config.tokens.clone(), options.clock.clone());
-    let with_demo = options.demo;
-    let server = Server::start(options).await.map_err(|error| format!("cannot start: {error}"))?;
+    let is_embedded = !matches!(options.location, Location::Endpoint(_) | Location::Cloud);
+    let with_demo = options.demo && is_embedded;
+    let start = async || {
+        let data = open_to_callers(&options).await?;
+        Server::over(data, &options).await
+    };
+    let server = start().await.map_err(|error| format!("cannot start: {error}"))?;
     if let Some(file) = &arguments.import {
         let team = arguments.import_team.unwrap_or(demo::TEAM);
         let report = import::file(&server.data, file, team, clock.now(), true).await?;

@@ -67,6 +67,14 @@ pub fn table() -> Value {
     resources("AWS::DynamoDB::Table").next().unwrap_or_default()
 }
 
+/// The `CorsConfiguration` that the API has when it has origins.
+pub fn cors() -> Value {
+    let api = resources("AWS::Serverless::HttpApi").next().unwrap_or_default();
+    let Some(Value::Tagged(choice)) = api.get("CorsConfiguration") else { return Value::Null };
+    // !If [condition, the configuration, none].
+    choice.value.get(1).cloned().unwrap_or_default()
+}
+
 fn resources(kind: &'static str) -> impl Iterator<Item = Value> {
     TEMPLATE.resources.values().filter(move |resource| resource.kind == kind).map(|resource| resource.properties.clone())
 }
@@ -168,6 +176,12 @@ fn decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cors_is_read_from_the_template() {
+        let cors = cors();
+        assert!(cors.get("AllowMethods").is_some_and(Value::is_sequence), "{cors:?}");
+    }
 
     #[test]
     fn the_most_specific_route_takes_a_request() {

@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local::{Location, Options, Server, TrailingSlash};
+use local::{Location, Options, Server, TrailingSlash, database};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 use shared::models::{Class, ListedUser, User};
+use shared::store::Store;
 use shared::table::{Item, Key, Sequence};
 use shared::{Clock, Timestamp};
 use uuid::Uuid;
@@ -70,6 +71,7 @@ impl Roster {
             location: Location::Memory,
             latency: Duration::ZERO,
             trailing_slash: TrailingSlash::default(),
+            cors_origins: Vec::new(),
             demo: true,
             config: local::config().expect("the defaults make a configuration"),
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
@@ -97,6 +99,9 @@ impl Roster {
             options.location = Location::Endpoint(database.endpoint.clone());
         }
         let elsewhere = matches!(options.location, Location::Endpoint(_));
+        if elsewhere {
+            make_table(&options).await;
+        }
         let server = Server::start(options).await.expect("the server starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let roster = Self { server, table, http, now, lagging };
@@ -371,6 +376,18 @@ impl Drop for Roster {
         if let Ok(Err(error)) = deletion.join() {
             eprintln!("the table {} was not deleted: {error}", self.table);
         }
+    }
+}
+
+/// Makes the table of a test in a DynamoDB that is not embedded, with the demo data if it is asked for.
+/// Roster itself makes none there.
+pub async fn make_table(options: &Options) {
+    let database = database::open(&options.location).await.expect("a database");
+    let client = database::client(&database, Duration::ZERO).await;
+    let name = &options.config.table_name;
+    let is_new = database::create_table(&database, &client, name).await.expect("a table");
+    if is_new && options.demo {
+        local::demo::load(&Store::new(client, name), options.clock.now()).await.expect("the demo data");
     }
 }
 

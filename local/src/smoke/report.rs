@@ -1,0 +1,75 @@
+//! The rows that are printed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Problem;
+
+/// The columns.
+pub const HEAD: &str = "        check                                         request                                  \
+                        expected    got      ms";
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All was as it should be.
+    Passed,
+    /// It was not tried.
+    Skipped,
+    /// Something was not as it should be.
+    Failed,
+}
+
+/// The last request of a check, and its response.
+#[derive(Debug, Default, Clone)]
+pub struct Exchange {
+    /// The method and the path, without any id.
+    pub request: String,
+    /// The statuses that are right.
+    pub expected: String,
+    /// The status that came; none where no response did.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// A check that was made.
+#[derive(Debug)]
+pub struct Row {
+    /// What came of it.
+    pub verdict: Verdict,
+    check: String,
+    exchange: Exchange,
+    reason: String,
+}
+
+impl Row {
+    /// A check, by its last exchange and the problem that ended it.
+    pub fn new(check: &str, exchange: Exchange, problem: Option<Problem>) -> Self {
+        let (verdict, reason) = match problem {
+            None => (Verdict::Passed, String::new()),
+            Some(Problem::Skipped(reason)) => (Verdict::Skipped, reason),
+            Some(Problem::Failed(reason)) => (Verdict::Failed, reason),
+        };
+        Self { verdict, check: check.to_owned(), exchange, reason }
+    }
+
+    /// A check that failed without a request of its own.
+    pub fn failed(check: &str) -> Self {
+        Self::new(check, Exchange::default(), Some(Problem::Failed(String::new())))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exchange { request, expected, status, time } = &self.exchange;
+        if self.verdict == Verdict::Skipped {
+            return write!(formatter, "skipped {:45} {}", self.check, self.reason);
+        }
+        let verdict = if self.verdict == Verdict::Passed { "ok" } else { "FAILED" };
+        let got = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let ms = time.as_millis();
+        write!(formatter, "{verdict:7} {:45} {request:40} {expected:9} {got:>5} {ms:>7}", self.check)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(formatter, "\n        {}", self.reason) }
+    }
+}
