@@ -3,17 +3,42 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use tempfile::TempDir;
 
 /// The program in a folder of its own, with none of the settings that this machine may have.
 fn local(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command.current_dir(folder.path()).args(arguments);
-    for variable in ["TABLE_NAME", "JWT_SECRET", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "RUST_LOG"] {
-        command.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy().to_ascii_uppercase();
+        let is_setting = ["TABLE_NAME", "RUST_LOG"].contains(&name.as_str()) || name.ends_with("_PROXY");
+        if is_setting || ["AWS_", "JWT_", "JWKS_", "SIGNING_", "RESPONSE_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(variable);
+        }
     }
+    // No credentials of this machine's, neither a person's nor its own.
+    command.env("HOME", folder.path()).env("AWS_EC2_METADATA_DISABLED", "true");
     command
+}
+
+/// A loopback address that is not written as one: to the program it is anywhere.
+fn anywhere(endpoint: &str) -> String {
+    endpoint.replace("127.0.0.1", "127.1")
+}
+
+/// An embedded database for the program to reach by its endpoint, with the demo data or without a table.
+async fn embedded(with_demo: bool) -> local::database::Opened {
+    let database = local::database::open(&local::Location::Memory).await.expect("a database");
+    if with_demo {
+        let client = local::database::client(&database, std::time::Duration::ZERO).await;
+        local::database::create_table(&database, &client, "roster").await.expect("a table");
+        let store = shared::store::Store::new(client, "roster");
+        local::demo::load(&store, shared::Clock::system().now()).await.expect("the demo data");
+    }
+    database
 }
 
 fn run(folder: &TempDir, arguments: &[&str]) -> Output {
@@ -106,22 +131,261 @@ async fn a_file_database_keeps_what_was_imported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_dynamodb_serves_as_well() {
-    let options = local::Options {
-        port: 0,
-        location: local::Location::Memory,
-        latency: std::time::Duration::ZERO,
-        trailing_slash: local::TrailingSlash::default(),
-        demo: true,
-        config: local::config().expect("the defaults"),
-        clock: shared::Clock::system(),
-        log: std::sync::Arc::new(functions::log::NoLog),
-        vault: None,
-    };
-    let data = local::Data::open(&options).await.expect("a database");
+    let database = embedded(true).await;
     let folder = TempDir::new().expect("a folder");
-    let server = Started::start(&folder, &["--dynamodb-endpoint", &data.database.endpoint, "--port", "0"]);
-    assert_eq!(server.status("/api/admin/user-admin/1", server.after("team admin,")).await, 200);
+    let server = Started::start(&folder, &["--dynamodb-endpoint", &database.endpoint, "--port", "0"]);
+    let token = text(&run(&folder, &["token", "00000000-0000-4000-8000-000000000002"]).stdout);
+    assert_eq!(server.status("/api/admin/user-admin/1", token.trim()).await, 200);
+    // What works in the demo data is for the embedded one alone.
+    assert!(!server.printed.iter().any(|line| line.contains("ns_live_") || line.contains("team admin")), "{:?}", server.printed);
     assert!(!folder.path().join(".roster").exists());
+}
+
+/// Every command that opens the database.
+fn commands(event: &str) -> Vec<Vec<&str>> {
+    vec![
+        vec!["--port", "0"],
+        vec!["--port", "0", "--import", "users.jsonl"],
+        vec!["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"],
+        vec!["operator", "00000000-0000-4000-8000-000000000005"],
+        vec!["purge"],
+        vec!["recount"],
+        vec!["invoke", "workspace.list_users", event],
+        vec!["invoke", "schedule.purge_accounts", event],
+    ]
+}
+
+fn event() -> String {
+    format!("{}/../events/workspace/list_users.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_table_is_named_and_not_made() {
+    let database = embedded(false).await;
+    let client = local::database::client(&database, std::time::Duration::ZERO).await;
+    let (folder, event) = (TempDir::new().expect("a folder"), event());
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"someone@example.com\"}\n").expect("a file");
+    for arguments in commands(&event) {
+        let mut command = local(&folder, &arguments);
+        command.args(["--dynamodb-endpoint", &database.endpoint]).env("TABLE_NAME", "rostr");
+        let output = command.output().expect("the program ends");
+        let told = text(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        for part in ["there is no table \"rostr\"", &database.endpoint, "TABLE_NAME", "`TableName`", "Nothing was written"] {
+            assert!(told.contains(part), "{arguments:?} does not say {part}: {told}");
+        }
+        let tables = client.list_tables().send().await.expect("the tables").table_names.unwrap_or_default();
+        assert_eq!(tables, [""; 0], "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_of_something_else_is_left_alone() {
+    let database = embedded(false).await;
+    let client = local::database::client(&database, std::time::Duration::ZERO).await;
+    let with = |parts: &[(&str, KeyType)]| {
+        let mut request = client.create_table().table_name("orders").billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in parts {
+            let attribute = AttributeDefinition::builder().attribute_name(*name).attribute_type(ScalarAttributeType::S).build();
+            let key = KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build();
+            request = request.attribute_definitions(attribute.expect("an attribute")).key_schema(key.expect("a key"));
+        }
+        request.send()
+    };
+    let folder = TempDir::new().expect("a folder");
+    for (keys, lacks) in
+        [(&[("id", KeyType::Hash)][..], "the key pk and sk"), (&[("pk", KeyType::Hash), ("sk", KeyType::Range)], "it lacks the index ")]
+    {
+        with(keys).await.expect("a table");
+        for arguments in commands(&event()) {
+            let mut command = local(&folder, &arguments);
+            command.args(["--dynamodb-endpoint", &database.endpoint]).env("TABLE_NAME", "orders");
+            let told = text(&command.output().expect("the program ends").stderr);
+            assert!(told.contains("\"orders\"") && told.contains(lacks), "{arguments:?}: {told}");
+            let items = client.scan().table_name("orders").send().await.expect("the table").items.unwrap_or_default();
+            assert!(items.is_empty(), "{arguments:?}: {items:?}");
+        }
+        client.delete_table().table_name("orders").send().await.expect("no table");
+    }
+}
+
+/// Secrets that nobody knows, and credentials.
+const OWN: [(&str, &str); 6] = [
+    ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+    ("SIGNING_SECRET", "fedcba9876543210fedcba9876543210"),
+    ("RESPONSE_SECRET", "89abcdef0123456789abcdef01234567"),
+    ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "example"),
+    ("AWS_REGION", "eu-north-1"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_secrets_and_demo_data_open_no_database_elsewhere() {
+    let (database, folder, event) = (embedded(true).await, TempDir::new().expect("a folder"), event());
+    let endpoint = anywhere(&database.endpoint);
+    let verify = [&["--port", "0"][..], &["invoke", "workspace.list_users", &event]];
+    let token = &["token", "00000000-0000-4000-8000-000000000002"][..];
+    for arguments in verify.into_iter().chain([token]) {
+        for own in [None, Some("JWT_SECRET"), Some("SIGNING_SECRET")] {
+            let mut command = local(&folder, arguments);
+            command.args(["--dynamodb-endpoint", &endpoint]).envs(OWN);
+            for variable in ["JWT_SECRET", "SIGNING_SECRET"].into_iter().filter(|variable| Some(*variable) != own) {
+                command.env_remove(variable);
+            }
+            let output = command.output().expect("the program ends");
+            let told = text(&output.stderr);
+            assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?} with {own:?}: {output:?}");
+            assert!(told.contains("the development value of") && told.contains(&endpoint), "{arguments:?}: {told}");
+            assert_eq!(own.is_some_and(|own| told.contains(&format!("{own}_ARN"))), false, "{arguments:?}: {told}");
+        }
+    }
+    for arguments in verify {
+        let output = local(&folder, arguments).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output().expect("the program ends");
+        assert!(text(&output.stderr).contains("holds the demo data, whose API keys are public"), "{arguments:?}: {output:?}");
+    }
+    let output = local(&folder, token).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output().expect("the program ends");
+    assert_eq!(text(&output.stdout).trim().split('.').count(), 3, "{output:?}");
+    // Who verifies nothing needs no secret.
+    let operator = ["operator", "00000000-0000-4000-8000-000000000005", "--dynamodb-endpoint", &endpoint];
+    let mut command = local(&folder, &operator);
+    let credentials = OWN.into_iter().filter(|(variable, _)| variable.starts_with("AWS_"));
+    let output = command.envs(credentials).output().expect("the program ends");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A place that AWS could be at: it gives credentials for SSO, has no table, and keeps each request's target and authorization.
+async fn cloud() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let kept = kept.clone();
+            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+                let is_portal = request.uri().path() == "/federation/credentials";
+                let target = if is_portal { request.uri().to_string() } else { header("x-amz-target") };
+                let credential = if is_portal { header("x-amz-sso_bearer_token") } else { header("authorization") };
+                kept.lock().expect("the requests").push(format!("{target} {credential}"));
+                let expiration = 4_102_444_800_000_u64;
+                let (status, body) = if is_portal {
+                    let role = serde_json::json!({
+                        "accessKeyId": "AKIASSO", "secretAccessKey": "example", "sessionToken": "session", "expiration": expiration,
+                    });
+                    (200, serde_json::json!({"roleCredentials": role}))
+                } else {
+                    (400, serde_json::json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}))
+                };
+                let mut response = hyper::Response::new(http_body_util::Full::new(hyper::body::Bytes::from(body.to_string())));
+                *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status");
+                async move { Ok::<_, std::convert::Infallible>(response) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(async move { connection.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await });
+        }
+    });
+    (endpoint, seen)
+}
+
+/// A profile of a person who signs in with SSO, in the folder that is the program's home.
+fn sso_profile(folder: &TempDir, is_signed_in: bool) {
+    let aws = folder.path().join(".aws");
+    let cache = aws.join("sso/cache");
+    std::fs::create_dir_all(&cache).expect("a folder");
+    let profile = "[profile staff]\nregion = eu-north-1\nsso_start_url = https://example.awsapps.com/start\n\
+                   sso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = Operator\n";
+    std::fs::write(aws.join("config"), profile).expect("a profile");
+    if is_signed_in {
+        let token = serde_json::json!({
+            "accessToken": "the session", "expiresAt": "2100-01-01T00:00:00Z", "region": "eu-west-1",
+            "startUrl": "https://example.awsapps.com/start",
+        });
+        // The name is the SHA-1 of the start URL.
+        std::fs::write(cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"), token.to_string()).expect("a token");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_with_sso() {
+    let (endpoint, seen) = cloud().await;
+    let folder = TempDir::new().expect("a folder");
+    let operator = ["operator", "00000000-0000-4000-8000-000000000005"];
+    for arguments in [&["--dynamodb-endpoint", &anywhere(&endpoint)][..], &["--cloud"]] {
+        let mut command = local(&folder, &operator);
+        command.args(arguments).env("AWS_PROFILE", "staff").env("AWS_ENDPOINT_URL_SSO", &endpoint);
+        if arguments == ["--cloud"] {
+            command.env("AWS_ENDPOINT_URL_DYNAMODB", anywhere(&endpoint));
+        }
+        sso_profile(&folder, false);
+        let told = text(&command.output().expect("the program ends").stderr);
+        assert!(told.contains("there are no AWS credentials") && told.contains("aws sso login"), "{told}");
+        assert!(!told.contains("cargo feature"), "{told}");
+        assert_eq!(*seen.lock().expect("the requests"), [""; 0], "nothing is asked with other credentials");
+        sso_profile(&folder, true);
+        let told = text(&command.output().expect("the program ends").stderr);
+        assert!(told.contains("there is no table \"roster\"") && told.contains("(region eu-north-1)"), "{told}");
+        let requests = std::mem::take(&mut *seen.lock().expect("the requests"));
+        let [portal @ .., table] = &requests[..] else { panic!("{requests:?}") };
+        assert!(portal.iter().all(|one| one.contains("role_name=Operator") && one.ends_with(" the session")), "{requests:?}");
+        assert!(!portal.is_empty(), "{requests:?}");
+        assert!(table.starts_with("DynamoDB_20120810.DescribeTable AWS4-HMAC-SHA256 Credential=AKIASSO/"), "{requests:?}");
+        assert!(table.contains("/eu-north-1/dynamodb/"), "{requests:?}");
+        std::fs::remove_dir_all(folder.path().join(".aws")).expect("no profile");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn test_credentials_go_to_emulators_alone() {
+    let (endpoint, seen) = cloud().await;
+    let folder = TempDir::new().expect("a folder");
+    let table = async |endpoint: &str, credentials: &[(&str, &str)]| {
+        let mut command = local(&folder, &["recount", "--dynamodb-endpoint", endpoint]);
+        let told = text(&command.envs(credentials.iter().copied()).output().expect("the program ends").stderr);
+        (told, std::mem::take(&mut *seen.lock().expect("the requests")))
+    };
+    let region = ("AWS_REGION", "eu-north-1");
+    let (told, requests) = table(&anywhere(&endpoint), &[region]).await;
+    assert!(told.contains("there are no AWS credentials"), "{told}");
+    assert_eq!(requests, [""; 0]);
+    let (told, _) = table(&anywhere(&endpoint), &[("AWS_ACCESS_KEY_ID", "AKIAOWN"), ("AWS_SECRET_ACCESS_KEY", "own")]).await;
+    assert!(told.contains("no region is set"), "{told}");
+    let (told, requests) = table(&endpoint, &[]).await;
+    assert!(told.contains("there is no table"), "{told}");
+    assert!(requests[0].contains("Credential=ANOTREAL/") && requests[0].contains("/us-east-1/"), "{requests:?}");
+    for endpoint in [endpoint.clone(), anywhere(&endpoint)] {
+        let own = [region, ("AWS_ACCESS_KEY_ID", "AKIAOWN"), ("AWS_SECRET_ACCESS_KEY", "own")];
+        let (_, requests) = table(&endpoint, &own).await;
+        assert!(requests[0].contains("Credential=AKIAOWN/") && requests[0].contains("/eu-north-1/"), "{requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_cloud_is_the_endpoint_of_the_region() {
+    let folder = TempDir::new().expect("a folder");
+    // A profile that there is not: the region is read, and nothing is sent.
+    let mut command = local(&folder, &["recount", "--cloud"]);
+    let output = command.env("AWS_REGION", "eu-north-1").output().expect("the program ends");
+    assert!(text(&output.stderr).contains("there are no AWS credentials"), "{output:?}");
+    for (arguments, message) in [
+        (&["recount", "--cloud", "--memory"][..], "cannot be used with"),
+        (&["recount", "--cloud", "--dynamodb-endpoint", "http://127.0.0.1:8000"], "cannot be used with"),
+        (&["recount", "--dynamodb-endpoint", "127.0.0.1:8000"], "\"127.0.0.1:8000\" is not a URL"),
+    ] {
+        let output = run(&folder, arguments);
+        assert!(!output.status.success() && text(&output.stderr).contains(message), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn import_makes_users_and_ends() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\nbad\n").expect("a file");
+    let arguments = ["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"];
+    let output = run(&folder, &arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout).trim(), "imported 1, already there 0, refused 1");
+    assert_eq!(text(&run(&folder, &arguments).stdout).trim(), "imported 0, already there 1, refused 1");
 }
 
 #[test]

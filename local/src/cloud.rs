@@ -7,11 +7,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aws_config::environment::{
-    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
-};
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -49,9 +47,7 @@ pub fn is_loopback(endpoint: &str) -> bool {
 /// Reaches a DynamoDB by its endpoint.
 pub(crate) async fn at(endpoint: &str) -> Result<Reached, Failure> {
     let uri = endpoint.parse::<Uri>().ok();
-    let is_url = uri.is_some_and(|uri| {
-        uri.host().is_some() && uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme))
-    });
+    let is_url = uri.is_some_and(|uri| uri.host().is_some() && uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme)));
     if !is_url {
         return Err(format!("{endpoint:?} is not a URL. Write the endpoint as http://127.0.0.1:8000.").into());
     }

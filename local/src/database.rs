@@ -385,15 +385,17 @@ fn is_ready(status: &TableStatus) -> bool {
 fn missing_keys(wanted: &Table, table: &TableDescription) -> Vec<String> {
     let is = |wanted: &[KeyPart], given: &[KeySchemaElement]| {
         wanted.len() == given.len()
-            && wanted.iter().zip(given).all(|(wanted, given)| {
-                wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str()
-            })
+            && wanted
+                .iter()
+                .zip(given)
+                .all(|(wanted, given)| wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str())
     };
     let key = (!is(&wanted.key_schema, table.key_schema())).then(|| "the key pk and sk".to_owned());
     let indexes = wanted.global_secondary_indexes.iter().filter(|wanted| {
-        !table.global_secondary_indexes().iter().any(|given| {
-            given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema())
-        })
+        !table
+            .global_secondary_indexes()
+            .iter()
+            .any(|given| given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema()))
     });
     key.into_iter().chain(indexes.map(|index| format!("the index {}", index.index_name))).collect()
 }

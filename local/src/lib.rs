@@ -32,10 +32,8 @@ pub use template::TrailingSlash;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The secrets of local development, which everyone knows: by their variables.
-const DEVELOPMENT_SECRETS: [(&str, &str); 2] = [
-    ("JWT_SECRET", "local-development-secret-do-not-deploy"),
-    ("SIGNING_SECRET", "local-signing-secret-do-not-deploy"),
-];
+const DEVELOPMENT_SECRETS: [(&str, &str); 2] =
+    [("JWT_SECRET", "local-development-secret-do-not-deploy"), ("SIGNING_SECRET", "local-signing-secret-do-not-deploy")];
 
 /// The settings of the environment; where it has none, those of local development.
 pub fn config() -> Result<Config, Failure> {
@@ -67,8 +65,7 @@ pub fn refuse_development_secrets(config: &Config, database: &str) -> Result<(),
             SecretSource::Arn(_) => None,
         })
         .collect();
-    let used: Vec<&str> =
-        DEVELOPMENT_SECRETS.iter().filter(|(_, text)| texts.contains(text)).map(|(variable, _)| *variable).collect();
+    let used: Vec<&str> = DEVELOPMENT_SECRETS.iter().filter(|(_, text)| texts.contains(text)).map(|(variable, _)| *variable).collect();
     if used.is_empty() {
         return Ok(());
     }

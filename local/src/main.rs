@@ -186,9 +186,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
 /// Refuses the secrets of local development, for whatever verifies or makes tokens, unless the database is on this machine.
 fn refuse_public_secrets(options: &Options) -> Result<(), Failure> {
     match &options.location {
-        Location::Endpoint(endpoint) if !cloud::is_loopback(endpoint) => {
-            local::refuse_development_secrets(&options.config, endpoint)
-        }
+        Location::Endpoint(endpoint) if !cloud::is_loopback(endpoint) => local::refuse_development_secrets(&options.config, endpoint),
         Location::Cloud => local::refuse_development_secrets(&options.config, "the cloud's database"),
         _ => Ok(()),
     }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use reqwest::Method;
-use reqwest::header::{
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN,
-};
+use reqwest::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,8 +62,10 @@ checks! {
     "CORS: a preflight": preflight,
     "CORS: pages may read a response": exposed_response,
     "CORS: another origin": other_origin,
-    "account: delete the account that was made": delete_account,
 }
+
+/// The last check, once everything else is removed.
+pub const LAST: Check = Check { name: "account: delete the account that was made", run: |session| Box::pin(delete_account(session)) };
 
 /// How long a list may take to show what was written: the stream and the indexes follow it.
 const LAG: Duration = Duration::from_secs(20);
@@ -88,6 +88,7 @@ async fn no_credential(session: &mut Session) -> Outcome {
 
 async fn sign_up(session: &mut Session) -> Outcome {
     let signed_up = session.by_token(Method::POST, "/v1/account").expect(&[200, 201, 403]).await?;
+    session.expects("200/201");
     let was_deleted = signed_up.status == 403 && signed_up.text_at("/code")? == "account_deleted";
     let reply = match signed_up.status {
         // Of a run before this one, or of the person themselves: they are taken back, and deleted again.
@@ -191,20 +192,21 @@ async fn make_managed_user(session: &mut Session) -> Outcome {
         let key = HeaderName::from_static("idempotency-key");
         let reply = call.header(key, &name).json(&body).expect(&[200]).await?;
         let Some(first) = &first else {
-            session.made.managed_user = Some(reply.text_at("/id")?);
+            session.made.managed_users.push(reply.text_at("/id")?);
             first = Some(reply);
             continue;
         };
         if reply.text() != first.text() || reply.header("idempotency-replayed") != Some("true") {
-            let id = reply.text_at("/id").unwrap_or_default();
-            return Err(Problem::failed(format!("the request had a second effect: {id}")));
+            let made = &mut session.made.managed_users;
+            made.extend(reply.text_at("/id").ok().filter(|id| !made.contains(id)).into_iter().collect::<Vec<_>>());
+            return Err(Problem::failed("the same request again was not given its first response"));
         }
     }
     Ok(())
 }
 
 fn managed_user(session: &Session) -> Outcome<String> {
-    session.made.managed_user.clone().ok_or_else(|| Problem::skipped("not tried: no managed user was made"))
+    session.made.managed_users.first().cloned().ok_or_else(|| Problem::skipped("not tried: no managed user was made"))
 }
 
 async fn managed_users_with_slash(session: &mut Session) -> Outcome {
@@ -254,7 +256,7 @@ async fn delete_managed_user(session: &mut Session) -> Outcome {
 async fn managed_user_is_gone(session: &mut Session) -> Outcome {
     let path = format!("/api/v1/users/{}", managed_user(session)?);
     session.by_person(Method::GET, &path)?.expect(&[404]).await?;
-    session.made.managed_user = None;
+    session.made.managed_users.remove(0);
     Ok(())
 }
 
@@ -428,20 +430,17 @@ fn contains(list: &[Value], id: &str) -> Outcome {
     if found { Ok(()) } else { Err(Problem::failed("the list lacks what was made")) }
 }
 
-/// Removes what is still there. Returns what it could not remove.
+/// Removes what the account still has. Returns what it could not remove.
 pub async fn clean_up(session: &mut Session) -> Vec<String> {
+    let made = std::mem::take(&mut session.made);
+    session.made.account = made.account;
+    let users = made.managed_users.into_iter().map(|id| (Method::DELETE, format!("/api/v1/users/{id}"), "managed user", id));
+    let key = made.key.map(|key| (Method::DELETE, format!("/v1/keys/{}", key.id), "API key", key.id));
+    let revocation = |id| (Method::POST, format!("/api/v1/admin_user_invite/{id}/revoke"), "invite", id);
     let mut left = Vec::new();
-    let (user, key, invite) = (session.made.managed_user.take(), session.made.key.take(), session.made.invite.take());
-    let account = std::mem::take(&mut session.made.account);
-    let removals = [
-        user.map(|id| (Method::DELETE, format!("/api/v1/users/{id}"), "managed user", id)),
-        key.map(|key| (Method::DELETE, format!("/v1/keys/{}", key.id), "API key", key.id)),
-        invite.map(|id| (Method::POST, format!("/api/v1/admin_user_invite/{id}/revoke"), "invite", id)),
-        account.then(|| (Method::DELETE, "/v1/account".to_owned(), "account", "of the token".to_owned())),
-    ];
-    for (method, path, kind, id) in removals.into_iter().flatten() {
-        // What is gone already is right as well.
-        if session.by_token(method, &path).send(&[200, 202, 404, 409]).await.is_err() {
+    for (method, path, kind, id) in users.chain(key).chain(made.invite.map(revocation)) {
+        // What is gone, or revoked, is as it should be.
+        if session.by_token(method, &path).send(&[200, 404, 409]).await.is_err() {
             left.push(format!("the {kind} {id}: remove it by hand"));
         }
     }

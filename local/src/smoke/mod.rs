@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::checks::CHECKS;
+use self::checks::{CHECKS, Check, LAST};
 use self::report::{Row, Verdict};
 use self::session::{Problem, Session};
 use crate::Failure;
@@ -43,15 +43,18 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     let mut session = open(options)?;
     session.reach().await?;
     let mut rows = Vec::new();
-    println!("{}", report::HEAD);
+    println!("{}", report::head());
     let interrupted = tokio::select! {
-        () = try_all(&mut session, &mut rows) => false,
+        () = try_each(CHECKS, &mut session, &mut rows) => false,
         _ = tokio::signal::ctrl_c() => true,
     };
     // What the checks themselves did not remove, as one failed before.
     for left in checks::clean_up(&mut session).await {
-        println!("LEFT    {left}");
+        println!("LEFT     {left}");
         rows.push(Row::failed("removing what was made"));
+    }
+    if session.person.is_some() {
+        try_each(&[LAST], &mut session, &mut rows).await;
     }
     println!("{}", session.leaves());
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
@@ -64,8 +67,8 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     }
 }
 
-async fn try_all(session: &mut Session, rows: &mut Vec<Row>) {
-    for check in CHECKS {
+async fn try_each(checks: &[Check], session: &mut Session, rows: &mut Vec<Row>) {
+    for check in checks {
         session.begin();
         let outcome = (check.run)(session).await;
         let row = Row::new(check.name, session.last(), outcome.err());

@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use super::Problem;
 
-/// The columns.
-pub const HEAD: &str = "        check                                         request                                  \
-                        expected    got      ms";
-
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -60,16 +56,28 @@ impl Row {
     }
 }
 
+/// A line of the table.
+fn line(columns: [&str; 6]) -> String {
+    let [verdict, check, request, expected, got, ms] = columns;
+    format!("{verdict:7}  {check:48}  {request:43}  {expected:>8}  {got:>5}  {ms:>6}").trim_end().to_owned()
+}
+
+/// The names of the columns.
+pub fn head() -> String {
+    line(["", "check", "request", "expected", "got", "ms"])
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Exchange { request, expected, status, time } = &self.exchange;
-        if self.verdict == Verdict::Skipped {
-            return write!(formatter, "skipped {:45} {}", self.check, self.reason);
-        }
-        let verdict = if self.verdict == Verdict::Passed { "ok" } else { "FAILED" };
+        let verdict = match self.verdict {
+            Verdict::Skipped => return formatter.write_str(&line(["skipped", &self.check, &self.reason, "", "", ""])),
+            Verdict::Passed => "ok",
+            Verdict::Failed => "FAILED",
+        };
         let got = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let ms = time.as_millis();
-        write!(formatter, "{verdict:7} {:45} {request:40} {expected:9} {got:>5} {ms:>7}", self.check)?;
-        if self.reason.is_empty() { Ok(()) } else { write!(formatter, "\n        {}", self.reason) }
+        let ms = time.as_millis().to_string();
+        formatter.write_str(&line([verdict, &self.check, request, expected, &got, &ms]))?;
+        if self.reason.is_empty() { Ok(()) } else { write!(formatter, "\n         {}", self.reason) }
     }
 }

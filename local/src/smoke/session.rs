@@ -64,8 +64,8 @@ pub struct Key {
 pub struct Made {
     /// The account of a person who had none.
     pub account: bool,
-    /// A managed user, by their id.
-    pub managed_user: Option<String>,
+    /// Managed users, by their ids: one, unless the server makes two of one request.
+    pub managed_users: Vec<String>,
     /// An API key.
     pub key: Option<Key>,
     /// An invite, by its id.
@@ -101,6 +101,11 @@ impl Session {
     /// Begins a check.
     pub fn begin(&mut self) {
         self.last = Exchange::default();
+    }
+
+    /// Says which statuses are right, where more are than a response is read of.
+    pub fn expects(&mut self, statuses: &str) {
+        self.last.expected = statuses.to_owned();
     }
 
     /// The last exchange of the running check.
