@@ -475,4 +475,13 @@ fn a_start_that_cannot_work_says_why() {
         let log = run(start(Some("workspace.get_user")).env(variable, value));
         assert!(log.contains(message), "{log}");
     }
+    // In the cloud a secret stands in Secrets Manager.
+    for handler in ["workspace.get_user", "platform.get_health", purge_accounts::NAME] {
+        for variable in ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"] {
+            let mut command = start(Some(handler));
+            command.env_remove("AWS_SAM_LOCAL").envs(["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].map(|name| (name, "")));
+            let log = run(command.env(variable, "0123456789abcdef0123456789abcdef"));
+            assert!(log.contains(&format!("environment variable {variable} holds the secret itself")), "{log}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use functions::{App, HANDLERS, Handler, gateway};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::Clock;
-use shared::config::Config;
+use shared::config::{Config, refuse_plain_secrets};
 use shared::secrets::vault;
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
 async fn start() -> Result<(), Error> {
     let name = std::env::var("_HANDLER").ok();
     let work = work(name)?;
+    refuse_plain_secrets(|variable| std::env::var(variable).ok())?;
     let config = Config::read(|variable| std::env::var(variable).ok())?;
     let aws = shared::aws::config()?;
     let client = shared::dynamodb::client(&aws);

@@ -147,6 +147,25 @@ impl Config {
     }
 }
 
+/// Refuses a secret in a plain variable of a function in the cloud. Everyone who may look at the function
+/// could read it there. `sam local invoke` is not the cloud.
+///
+/// # Errors
+/// The first variable that holds a secret.
+pub fn refuse_plain_secrets(get: impl Fn(&'static str) -> Option<String>) -> Result<(), ConfigError> {
+    let is_set = |variable| get(variable).is_some_and(|value| !value.is_empty());
+    if !is_set("AWS_LAMBDA_FUNCTION_NAME") || get("AWS_SAM_LOCAL").as_deref() == Some("true") {
+        return Ok(());
+    }
+    match ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().find(|variable| is_set(variable)) {
+        None => Ok(()),
+        Some(variable) => {
+            let problem = format!("holds the secret itself. Keep it in Secrets Manager, and name it in {variable}_ARN");
+            Err(ConfigError { variable, problem })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -142,6 +142,8 @@ pub fn function(binary: &Path, handler: Option<&str>, database: &str, runtime_ap
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_LAMBDA_FUNCTION_NAME", "roster"),
+        // In the cloud no secret may stand in a variable.
+        ("AWS_SAM_LOCAL", "true"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
         ("TABLE_NAME", "roster"),
