@@ -157,7 +157,7 @@ pub fn refuse_plain_secrets(get: impl Fn(&'static str) -> Option<String>) -> Res
     if !is_set("AWS_LAMBDA_FUNCTION_NAME") || get("AWS_SAM_LOCAL").as_deref() == Some("true") {
         return Ok(());
     }
-    match ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().find(|variable| is_set(variable)) {
+    match ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().find(|variable| is_set(*variable)) {
         None => Ok(()),
         Some(variable) => {
             let problem = format!("holds the secret itself. Keep it in Secrets Manager, and name it in {variable}_ARN");
