@@ -118,12 +118,14 @@ async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Chang
     }
     let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
     let timeouts = match &database.aws {
-        // An embedded one does one thing at a time: who waits for their turn is not lost.
-        None => {
+        Some(aws) if !database.is_on_this_machine() => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
+        // The embedded one and emulators do one thing at a time: a call that waits its turn is not
+        // lost.
+        _ => {
             let longest = Duration::from_secs(30);
-            Some(TimeoutConfig::builder().operation_timeout(longest).operation_attempt_timeout(longest).build())
+            let timeouts = TimeoutConfig::builder().operation_timeout(longest);
+            Some(timeouts.operation_attempt_timeout(longest).build())
         }
-        Some(aws) => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
     };
     match timeouts {
         None => client,
@@ -385,15 +387,17 @@ fn is_ready(status: &TableStatus) -> bool {
 fn missing_keys(wanted: &Table, table: &TableDescription) -> Vec<String> {
     let is = |wanted: &[KeyPart], given: &[KeySchemaElement]| {
         wanted.len() == given.len()
-            && wanted.iter().zip(given).all(|(wanted, given)| {
-                wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str()
-            })
+            && wanted
+                .iter()
+                .zip(given)
+                .all(|(wanted, given)| wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str())
     };
     let key = (!is(&wanted.key_schema, table.key_schema())).then(|| "the key pk and sk".to_owned());
     let indexes = wanted.global_secondary_indexes.iter().filter(|wanted| {
-        !table.global_secondary_indexes().iter().any(|given| {
-            given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema())
-        })
+        !table
+            .global_secondary_indexes()
+            .iter()
+            .any(|given| given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema()))
     });
     key.into_iter().chain(indexes.map(|index| format!("the index {}", index.index_name))).collect()
 }
