@@ -384,6 +384,29 @@ async fn the_artifact_counts_a_batch_of_the_stream_once() {
     artifact.end();
 }
 
+/// Lambda names the shard where the event source has a tumbling window. Other senders do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_artifact_refuses_batches_that_name_no_shard_and_says_so_once() {
+    let roster = Roster::start().await;
+    let (path, mut event) = events().remove(count_places::NAME).expect("an event").remove(0);
+    event.as_object_mut().expect("an object").remove("shardId").expect("a shard");
+    let batches = vec![(path, event); 3];
+    let database = &roster.server.data.database.endpoint;
+    let before = roster.items().await;
+    let mut artifact = Running::start(count_places::NAME, database, &batches).await;
+    for number in 0..3 {
+        let answer = artifact.api.answers.recv().await.expect("an answer");
+        assert_eq!(answer.to, format!("invocation {number} error"), "{}", answer.body);
+        assert_eq!(answer.body["errorMessage"], "the event has no shardId");
+    }
+    artifact.process.kill().expect("bootstrap is still there");
+    artifact.process.wait().expect("bootstrap ends");
+    let output = artifact.output.join().expect("the output is read").join("\n");
+    assert_eq!(output.matches("TumblingWindowInSeconds").count(), 1, "{output}");
+    assert!(!output.contains("panicked"), "{output}");
+    assert_eq!(roster.items().await, before);
+}
+
 /// A proxy that opens tunnels, for who shows the credentials `user:secret`; the requests it got.
 async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

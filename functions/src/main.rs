@@ -59,10 +59,26 @@ async fn perform(work: Work, app: &Arc<App>, event: LambdaEvent<Box<RawValue>>) 
             let (response, _) = handler.answer(app, gateway::request(serde_json::from_str(payload)?)).await;
             to_raw_value(&gateway::response(response))
         }
-        Work::Purge => to_raw_value(&purge_accounts::run(app, time_left(&event.context)).await?),
-        Work::Count => to_raw_value(&count_places::run_logged(app, serde_json::from_str(payload)?).await?),
+        Work::Purge => {
+            let purged = purge_accounts::run(app, time_left(&event.context)).await;
+            to_raw_value(&purged.map_err(cause)?)
+        }
+        Work::Count => {
+            let batch = serde_json::from_str(payload)?;
+            let counted = count_places::run_logged(app, batch).await;
+            to_raw_value(&counted.map_err(cause)?)
+        }
     };
     Ok(answer?)
+}
+
+/// The cause of a job's failure. No caller sees it, but the log, and whoever reads the queue of
+/// what failed.
+fn cause(error: shared::Error) -> Error {
+    match error {
+        shared::Error::Internal(cause) | shared::Error::Unavailable(cause) => cause,
+        error => error.into(),
+    }
 }
 
 /// How long this invocation may still take.

@@ -118,12 +118,14 @@ async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Chang
     }
     let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
     let timeouts = match &database.aws {
-        // An embedded one does one thing at a time: who waits for their turn is not lost.
-        None => {
+        Some(aws) if !database.is_on_this_machine() => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
+        // The embedded one and emulators do one thing at a time: a call that waits its turn is not
+        // lost.
+        _ => {
             let longest = Duration::from_secs(30);
-            Some(TimeoutConfig::builder().operation_timeout(longest).operation_attempt_timeout(longest).build())
+            let timeouts = TimeoutConfig::builder().operation_timeout(longest);
+            Some(timeouts.operation_attempt_timeout(longest).build())
         }
-        Some(aws) => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
     };
     match timeouts {
         None => client,

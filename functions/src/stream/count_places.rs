@@ -1,5 +1,7 @@
 //! From the table's stream: keeps count of where users stand in their team's lists, so that any page is found at once.
 
+use std::sync::Once;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::dynamodb::Meter;
@@ -23,7 +25,8 @@ pub struct Batch {
     /// The changed items, in the order of the changes.
     #[serde(rename = "Records", default)]
     records: Vec<Record>,
-    shard_id: String,
+    /// The shard. A batch without it fails: see [`run`].
+    shard_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,11 +66,24 @@ pub async fn run_logged(app: &App, batch: Batch) -> Result<Done> {
     done
 }
 
+/// Logs, once in a process, that events name no shard: every batch fails then, for one reason.
+static NO_SHARD: Once = Once::new();
+
 /// Counts what a batch changed.
 ///
 /// # Errors
-/// The stream gives the same batch again then, and what of it was counted is not counted twice.
+/// The stream gives the same batch again then, and what of it was counted is not counted twice. A
+/// batch that names no shard fails, because it could be counted twice.
 pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
+    let Some(shard_id) = batch.shard_id else {
+        NO_SHARD.call_once(|| {
+            tracing::error!(
+                "the stream's events have no shardId, so no change is counted: \
+                 give the event source mapping a TumblingWindowInSeconds"
+            );
+        });
+        return Err(Error::internal("the event has no shardId"));
+    };
     let caught_up = batch.records.len() < BATCH;
     let changes = batch.records.into_iter().map(|record| {
         let placed = |image: Option<serde_dynamo::Item>| image.map(serde_dynamo::from_item::<_, Placed>).transpose();
@@ -79,6 +95,6 @@ pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
     });
     // Its own message would hold what the image holds.
     let changes: Vec<_> = changes.collect::<serde_dynamo::Result<_>>().map_err(|_| Error::internal("a record of the stream is no user"))?;
-    store.count_places(&changes, &batch.shard_id, caught_up, now).await?;
+    store.count_places(&changes, &shard_id, caught_up, now).await?;
     Ok(Done::default())
 }

@@ -71,7 +71,7 @@ impl Store {
 
     async fn purge_until(&self, now: Timestamp, last_start: Instant, tally: &Tally, oldest: &mut Option<Timestamp>) -> Result<bool> {
         // Behind those that were tried: who failed or was skipped is not found again by this purge.
-        let mut tried = String::new();
+        let mut tried = BEGINNING.to_owned();
         loop {
             let mut due = self.due_after(&tried, now).await?;
             // Of partitions that may have more, only what no unread entry comes before.
@@ -135,6 +135,9 @@ impl Store {
         }
     }
 }
+
+/// Comes before every place in the index. DynamoDB refuses a key condition with an empty text.
+const BEGINNING: &str = " ";
 
 /// An entry of the index of those who are due.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
