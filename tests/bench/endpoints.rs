@@ -15,7 +15,7 @@ use tests::events::{aimed, event};
 
 use crate::report::{Section, quantile, table, thousands};
 use crate::server::Process;
-use crate::{chart, cost, root};
+use crate::{chart, root};
 
 /// How often a request that changes nothing is played.
 const PLAYS: usize = 200;
@@ -161,7 +161,7 @@ pub async fn measure(binary: &Path) -> Section {
         slowest.milliseconds,
         slowest.name,
     );
-    let columns = ["endpoint", "steps", "read units", "write units", "bytes", "own time, ms", "peak, MB", "$ a million"];
+    let columns = ["endpoint", "steps", "read units", "write units", "bytes", "own time, ms", "peak, MB"];
     let lines = rows.iter().map(|row| {
         vec![
             format!("`{}`", row.name),
@@ -171,9 +171,8 @@ pub async fn measure(binary: &Path) -> Section {
             thousands(row.bytes as u64),
             format!("{:.3}", row.milliseconds),
             row.megabytes.map_or("unknown".to_owned(), |peak| format!("{peak:.1}")),
-            format!("{:.2}", cost::of_a_million(&row.cost)),
         ]
     });
-    let details = format!("{}\n{}\n", table(&columns, lines), cost::PRICES);
+    let details = table(&columns, lines);
     Section { title: "Endpoints", short, details }
 }

@@ -3,10 +3,10 @@
 //! Steps and units are counted, and the same on every machine; times are of the machine that the report names.
 
 mod chart;
-mod cost;
 mod endpoints;
 mod growth;
 mod load;
+mod price;
 mod report;
 mod server;
 mod start;
@@ -51,7 +51,7 @@ struct Arguments {
 }
 
 /// The sections by their names, in the report's order.
-const SECTIONS: [&str; 4] = ["endpoints", "growth", "start", "load"];
+const SECTIONS: [&str; 5] = ["endpoints", "growth", "start", "load", "price"];
 
 /// The repository.
 fn root() -> &'static Path {
@@ -80,6 +80,7 @@ async fn main() {
         let section: Section = match name {
             "endpoints" => endpoints::measure(&server).await,
             "start" => start::measure().await,
+            "price" => price::measure(arguments.dry).await,
             "growth" => growth::measure(if arguments.million { 1_000_000 } else { arguments.users }, &server).await,
             _ => load::measure(&server, arguments.seconds),
         };

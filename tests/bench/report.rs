@@ -51,6 +51,7 @@ pub fn save(section: &Section, folder: &Path, readme: &Path) -> io::Result<()> {
     let Some((former, after)) = rest.split_once(END) else { return Err(io::Error::other(format!("README lacks {END}"))) };
     // The plots lie beside the report.
     let short = section.short.trim().replace("](", "](docs/benchmark/");
+    let short = short.replace("](docs/benchmark/../", "](docs/");
     let shown = format!("### {}\n\n{short}\n\n*Measured on {}.*\n", section.title, machine());
     std::fs::write(readme, format!("{before}{BEGIN}\n\n{}\n{END}{after}", replaced(former, "### ", section.title, &shown)))
 }

@@ -5,6 +5,7 @@ pub mod direct;
 pub mod events;
 pub mod faults;
 pub mod lagging;
+pub mod prices;
 pub mod probes;
 pub mod runtime_api;
 pub mod start;
