@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
-use functions::{HANDLERS, gateway};
+use functions::{HANDLERS, gateway, secret_needs};
 use local::template;
 use serde_json::{Value, json};
+use shared::config::SecretNeeds;
 use shared::table::Sequence;
 use shared::{Clock, Timestamp};
 use tests::Roster;
@@ -69,6 +70,123 @@ fn handlers_template_and_events_name_the_same_endpoints() {
     assert_eq!(in_code, in_template);
     assert_eq!(of_requests, routed, "a request leads to each, and to nothing else");
     assert_eq!(in_code, with_events);
+}
+
+#[test]
+fn a_function_stores_responses_where_a_post_leads_to_it_and_nowhere_else() {
+    let router = template::Router::new(template::TrailingSlash::Default);
+    let posts = router.routes().iter().filter(|route| route.method.as_deref() == Some("POST"));
+    // The trailing slash is part of a path, which then goes to `$default`.
+    let slashed = posts.clone().filter_map(|route| route.path.strip_suffix("{proxy+}"));
+    let slashed = slashed.map(|path| router.find("POST", path).expect("a route").route.handler.clone());
+    let posted: BTreeSet<String> = posts.map(|route| route.handler.clone()).chain(slashed).collect();
+    let storing = secret_needs().filter(|(_, needs)| needs.store_responses).map(|(name, _)| name.to_owned());
+    assert_eq!(storing.collect::<BTreeSet<_>>(), posted);
+    assert!(posted.contains("platform.unmatched"));
+}
+
+#[test]
+fn two_functions_sign_and_those_without_a_caller_need_no_secret() {
+    let of = |which: fn(&SecretNeeds) -> bool| -> Vec<&str> {
+        let mut names: Vec<_> = secret_needs().filter(|(_, needs)| which(needs)).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(of(|needs| needs.sign), ["managed_users.create_delegated_token", "managed_users.get_principal_token"]);
+    let none = ["platform.get_health", "platform.get_openapi", purge_accounts::NAME, count_places::NAME];
+    assert_eq!(of(|needs| *needs == SecretNeeds::NOTHING), none);
+    assert_eq!(of(|needs| !needs.verify), none, "who signs or stores knows its callers");
+}
+
+/// A Secrets Manager that knows every secret, or none; the ids that it was asked for.
+async fn secrets_manager(knows: bool) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let noted = noted.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let body = request.split("\r\n\r\n").nth(1).unwrap_or_default();
+                let asked: Value = serde_json::from_str(body).expect("a request in JSON");
+                noted.lock().expect("the ids").push(asked["SecretId"].as_str().expect("an id").to_owned());
+                let secret = json!({"SecretString": "a-secret-of-more-than-thirty-two-bytes", "CreatedDate": 1_777_000_000.5});
+                let unknown = json!({"__type": "ResourceNotFoundException", "Message": "not found"});
+                let (status, body) = if knows { ("200 OK", secret) } else { ("400 Bad Request", unknown) };
+                let body = body.to_string();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let _ = stream.write_all((head + &body).as_bytes()).await;
+            });
+        }
+    });
+    (url, asked)
+}
+
+/// A function with all variables of the template: those of secrets name what is in Secrets Manager.
+fn in_the_cloud(handler: &str, runtime_api: &str, secrets_manager: &str) -> Command {
+    let mut command = function(&artifact(), Some(handler), "http://127.0.0.1:1", runtime_api);
+    for variable in SecretNeeds::ALL.arn_variables() {
+        command.env_remove(variable.trim_end_matches("_ARN")).env(variable, variable.to_lowercase());
+    }
+    command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_reads_the_secrets_that_it_needs_and_no_others() {
+    let (url, asked) = secrets_manager(true).await;
+    for (name, needs) in secret_needs() {
+        let mut api = RuntimeApi::start([]).await;
+        let mut process = in_the_cloud(name, &api.address, &url).stdout(Stdio::null()).spawn().expect("bootstrap starts");
+        let polled = tokio::time::timeout(Duration::from_secs(20), api.polls.recv()).await;
+        process.kill().expect("bootstrap is still there");
+        process.wait().expect("bootstrap ends");
+        assert!(matches!(polled, Ok(Some(_))), "{name} does not start");
+        let mut asked = std::mem::take(&mut *asked.lock().expect("the ids"));
+        asked.sort_unstable();
+        let mut needed: Vec<_> = needs.arn_variables().map(str::to_lowercase).collect();
+        needed.sort_unstable();
+        assert_eq!(asked, needed, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_missing_is_named_and_stops_those_alone_that_need_it() {
+    let (url, _) = secrets_manager(false).await;
+    for (name, needs) in secret_needs() {
+        let mut api = RuntimeApi::start([]).await;
+        // Of one secret, and unknown to Secrets Manager.
+        for variable in SecretNeeds::ALL.arn_variables() {
+            let needs_it = needs.arn_variables().any(|needed| needed == variable);
+            if !needs_it && !["platform.get_health", "workspace.get_user", purge_accounts::NAME].contains(&name) {
+                continue;
+            }
+            let mut command = function(&artifact(), Some(name), "http://127.0.0.1:1", &api.address);
+            let text = variable.trim_end_matches("_ARN");
+            command.env_remove(text).env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url).env(variable, "nowhere");
+            let mut process = command.stdout(Stdio::piped()).spawn().expect("bootstrap starts");
+            if !needs_it {
+                let polled = tokio::time::timeout(Duration::from_secs(20), api.polls.recv()).await;
+                assert!(matches!(polled, Ok(Some(_))), "{name} does not start without {variable}");
+                process.kill().expect("bootstrap is still there");
+                process.wait().expect("bootstrap ends");
+                continue;
+            }
+            let output = process.wait_with_output().expect("bootstrap ends");
+            let log = String::from_utf8_lossy(&output.stdout);
+            let told = format!("environment variable {variable} names a secret (nowhere) that cannot be read");
+            assert!(output.status.code() == Some(1) && log.contains(&told), "{name}, {variable}: {log}");
+            // And where it is not set at all.
+            let output = command.env_remove(variable).output().expect("bootstrap ends");
+            let log = String::from_utf8_lossy(&output.stdout);
+            let told = format!("environment variable {text} is not set, and neither is {variable}");
+            assert!(output.status.code() == Some(1) && log.contains(&told), "{name}, {text}: {log}");
+        }
+    }
 }
 
 #[test]
@@ -491,7 +609,7 @@ fn a_start_that_cannot_work_says_why() {
     );
     for (variable, value, message) in [
         ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
-        ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL"),
+        ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWT_SECRET_ARN nor JWKS_URL"),
         ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
         ("JWT_ISSUER", "", "environment variable JWT_ISSUER is not set"),
     ] {

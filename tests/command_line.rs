@@ -226,10 +226,10 @@ async fn public_secrets_and_demo_data_open_no_database_elsewhere() {
     let verify = [&["--port", "0"][..], &["invoke", "workspace.list_users", &event]];
     let token = &["token", "00000000-0000-4000-8000-000000000002"][..];
     for arguments in verify.into_iter().chain([token]) {
-        for own in [None, Some("JWT_SECRET"), Some("SIGNING_SECRET")] {
+        for own in [None, Some("JWT_SECRET"), Some("SIGNING_SECRET"), Some("RESPONSE_SECRET")] {
             let mut command = local(&folder, arguments);
             command.args(["--dynamodb-endpoint", &endpoint]).envs(OWN);
-            for variable in ["JWT_SECRET", "SIGNING_SECRET"].into_iter().filter(|variable| Some(*variable) != own) {
+            for variable in ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().filter(|variable| Some(*variable) != own) {
                 command.env_remove(variable);
             }
             let output = command.output().expect("the program ends");

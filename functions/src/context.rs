@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
-use shared::auth::{self, Caller, Delegation, Places, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
+use shared::auth::{self, Caller, Delegation, Places, PublishedKeys, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
@@ -25,8 +25,8 @@ pub struct App {
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// Signs Roster's own tokens.
-    pub issuer: TokenIssuer,
+    /// Signs Roster's own tokens; none in a function that signs nothing.
+    pub issuer: Option<TokenIssuer>,
     /// Days between a soft delete and the purge.
     pub grace_days: u32,
     /// Where invited users sign up.
@@ -52,10 +52,12 @@ impl App {
         clock: Clock,
     ) -> Result<Self, ConfigError> {
         let keyring = Arc::new(Keyring::open(&config.tokens.secrets, vault, clock.now()).await?);
+        let store = Store::new(client, &config.table_name);
+        let published = Arc::new(PublishedKeys::new(store.clone()));
         Ok(Self {
-            store: Store::new(client, &config.table_name),
-            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), clock.clone()),
-            issuer: TokenIssuer::new(&config.tokens, keyring.clone()),
+            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), published.clone(), clock.clone()),
+            issuer: TokenIssuer::new(&config.tokens, keyring.clone(), published, store.clone()),
+            store,
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
             requests_per_minute: config.requests_per_minute,
@@ -122,7 +124,15 @@ impl Context {
         Act { receipt: self.receipt.get().cloned(), ..Act::new(caller, action, self.now) }
     }
 
-    /// Verifies the request's credential. For a token that takes no read.
+    /// What signs Roster's own tokens.
+    ///
+    /// # Errors
+    /// An internal error in a function that signs nothing.
+    pub fn issuer(&self) -> Result<&TokenIssuer> {
+        self.app.issuer.as_ref().ok_or_else(|| Error::internal("this function holds no signing key"))
+    }
+
+    /// Verifies the request's credential. For a token of the identity provider that takes no read.
     pub async fn verify(&self, request: &Request) -> Result<VerifiedToken> {
         let token = auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
@@ -212,7 +222,8 @@ impl Context {
     async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
         let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(()) };
         let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
-        let secret = &self.app.keyring.keys(self.now).await.answers;
+        let keys = self.app.keyring.keys(self.now).await;
+        let secret = keys.responses.as_ref().ok_or_else(|| Error::internal("this function stores no responses"))?;
         let receipt = Receipt::new(secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
         match self.app.store.answered(&receipt).await? {
             Some(answer) => Err(Error::Answered(Box::new(answer))),

@@ -27,6 +27,7 @@ use futures::future::BoxFuture;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, RequestExt};
 use shared::auth::Places;
+use shared::config::SecretNeeds;
 use shared::dynamodb::{Cost, Meter};
 use shared::{Error, Result};
 
@@ -64,31 +65,58 @@ impl Contract {
 pub struct Handler {
     /// The name by which template.yaml's `Handler:` calls it: `contract.file`.
     pub name: &'static str,
+    /// The secrets that it needs.
+    pub needs: SecretNeeds,
     run: for<'a> fn(&'a Context, Request) -> BoxFuture<'a, Result<Response>>,
 }
 
+/// The secrets that an endpoint needs: those of [`SecretNeeds`] that it names, and else the one that
+/// knows its callers.
+macro_rules! needs {
+    () => {
+        SecretNeeds::VERIFY
+    };
+    ($needs:ident) => {
+        SecretNeeds::$needs
+    };
+}
+
 macro_rules! handlers {
-    ($($contract:ident: $($endpoint:ident),+;)+) => {
+    ($($contract:ident: $($endpoint:ident $(($needs:ident))?),+;)+) => {
         /// Every endpoint. Not a constant: each crate that names one has the handlers compiled in once more.
         pub static HANDLERS: &[Handler] = &[$($(Handler {
             name: concat!(stringify!($contract), ".", stringify!($endpoint)),
+            needs: needs!($($needs)?),
             run: |context, request| Box::pin($contract::$endpoint::handle(context, request)),
         }),+),+];
     };
 }
 
+// Each with the secrets that it needs beside the one that knows its callers. A test holds that those
+// which serve a POST route store responses, and no others.
 handlers! {
-    operator_account: list_users, get_user, update_user_quota, create_user_key, suspend_user, unsuspend_user, restore_user,
-        delete_user, get_audit_log, list_quota_tiers, create_account, get_me, update_me, export_account, delete_account,
-        restore_account, list_keys, create_key, create_default_key, rotate_key, revoke_key, create_sandbox, update_sandbox,
-        destroy_sandbox;
-    directory: list_admin_users, get_admin_user, update_admin_user, list_invites, create_invite, revoke_invite;
-    user_admin: list_users, get_user, create_user, update_user, delete_user, search_users, get_admin_count, list_inactive_users,
-        delete_inactive_users;
-    managed_users: list_users, create_user, get_user, update_user, delete_user, list_shares, share, unshare, get_principal_token,
-        create_delegated_token;
+    operator_account: list_users, get_user, update_user_quota, create_user_key (VERIFY_AND_STORE),
+        suspend_user (VERIFY_AND_STORE), unsuspend_user (VERIFY_AND_STORE), restore_user (VERIFY_AND_STORE),
+        delete_user, get_audit_log, list_quota_tiers, create_account (VERIFY_AND_STORE), get_me, update_me,
+        export_account, delete_account, restore_account (VERIFY_AND_STORE), list_keys,
+        create_key (VERIFY_AND_STORE), create_default_key (VERIFY_AND_STORE), rotate_key (VERIFY_AND_STORE),
+        revoke_key, create_sandbox (VERIFY_AND_STORE), update_sandbox, destroy_sandbox;
+    directory: list_admin_users, get_admin_user, update_admin_user, list_invites,
+        create_invite (VERIFY_AND_STORE), revoke_invite (VERIFY_AND_STORE);
+    user_admin: list_users, get_user, create_user (VERIFY_AND_STORE), update_user, delete_user, search_users,
+        get_admin_count, list_inactive_users, delete_inactive_users (VERIFY_AND_STORE);
+    managed_users: list_users, create_user (VERIFY_AND_STORE), get_user, update_user, delete_user,
+        list_shares, share, unshare, get_principal_token (VERIFY_AND_SIGN), create_delegated_token (ALL);
     workspace: list_users, get_user;
-    platform: get_health, get_openapi, unmatched;
+    // The last one serves the trailing slash of managed_users.create_user too.
+    platform: get_health (NOTHING), get_openapi (NOTHING), unmatched (VERIFY_AND_STORE);
+}
+
+/// The secrets that each function needs, by the name that template.yaml's `Handler:` calls it.
+pub fn secret_needs() -> impl Iterator<Item = (&'static str, SecretNeeds)> {
+    let of_no_request = [schedule::purge_accounts::NAME, stream::count_places::NAME];
+    let of_requests = HANDLERS.iter().map(|handler| (handler.name, handler.needs));
+    of_requests.chain(of_no_request.map(|name| (name, SecretNeeds::NOTHING)))
 }
 
 /// The handler of that name.

@@ -11,7 +11,7 @@ use functions::{App, HANDLERS, Handler, gateway};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::Clock;
-use shared::config::{Config, refuse_plain_secrets};
+use shared::config::{Config, SecretNeeds, refuse_plain_secrets};
 use shared::secrets::vault;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,7 @@ async fn start() -> Result<(), Error> {
     let name = std::env::var("_HANDLER").ok();
     let work = work(name)?;
     refuse_plain_secrets(|variable| std::env::var(variable).ok())?;
-    let config = Config::read(|variable| std::env::var(variable).ok())?;
+    let config = Config::read(|variable| std::env::var(variable).ok(), work.needs())?;
     let aws = shared::aws::config()?;
     let client = shared::dynamodb::client(&aws);
     let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
@@ -93,6 +93,15 @@ enum Work {
     Answer(&'static Handler),
     Purge,
     Count,
+}
+
+impl Work {
+    fn needs(self) -> SecretNeeds {
+        match self {
+            Work::Answer(handler) => handler.needs,
+            Work::Purge | Work::Count => SecretNeeds::NOTHING,
+        }
+    }
 }
 
 /// The work of that name.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use functions::App;
 use functions::log::Log;
 use shared::Clock;
-use shared::config::{Config, SecretSource};
+use shared::config::{Config, SecretNeeds, SecretSource};
 use shared::dynamodb::Client;
 use shared::secrets::{Vault, vault};
 use shared::store::Store;
@@ -32,8 +32,11 @@ pub use template::TrailingSlash;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The secrets of local development, which everyone knows: by their variables.
-const DEVELOPMENT_SECRETS: [(&str, &str); 2] =
-    [("JWT_SECRET", "local-development-secret-do-not-deploy"), ("SIGNING_SECRET", "local-signing-secret-do-not-deploy")];
+const DEVELOPMENT_SECRETS: [(&str, &str); 3] = [
+    ("JWT_SECRET", "local-development-secret-do-not-deploy"),
+    ("SIGNING_SECRET", "local-signing-secret-do-not-deploy"),
+    ("RESPONSE_SECRET", "local-response-secret-do-not-deploy"),
+];
 
 /// The settings of the environment; where it has none, those of local development.
 pub fn config() -> Result<Config, Failure> {
@@ -47,7 +50,8 @@ pub fn config() -> Result<Config, Failure> {
         "SIGN_UP_URL" => Some("http://localhost:3000/sign-up"),
         name => secret(name),
     };
-    Ok(Config::read(|name| std::env::var(name).ok().or_else(|| default(name).map(str::to_owned)))?)
+    let get = |name| std::env::var(name).ok().or_else(|| default(name).map(str::to_owned));
+    Ok(Config::read(get, SecretNeeds::ALL)?)
 }
 
 /// Refuses the secrets of local development for a database that is not on this machine. Anyone can
@@ -57,7 +61,7 @@ pub fn config() -> Result<Config, Failure> {
 /// Names their variables.
 pub fn refuse_development_secrets(config: &Config, database: &str) -> Result<(), Failure> {
     let secrets = &config.tokens.secrets;
-    let texts: Vec<&str> = [&secrets.provider, &secrets.own]
+    let texts: Vec<&str> = [&secrets.provider, &secrets.signing, &secrets.responses]
         .into_iter()
         .flatten()
         .filter_map(|source| match source {

@@ -29,7 +29,8 @@ pub struct Config {
     pub requests_per_minute: Option<NonZeroU32>,
 }
 
-/// How tokens are checked. At least one of the provider's secret and the JWKS URL is set.
+/// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL, or
+/// both.
 #[derive(Debug, Clone)]
 pub struct TokenConfig {
     /// The secrets.
@@ -42,40 +43,90 @@ pub struct TokenConfig {
     pub audience: String,
 }
 
-/// Where the secrets are.
-#[derive(Debug, Clone)]
+/// The secrets that a function needs for its work. It reads no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SecretNeeds {
+    /// It verifies tokens: `JWT_SECRET` or `JWT_SECRET_ARN`, or `JWKS_URL`, or both.
+    pub verify: bool,
+    /// It signs Roster's own tokens: `SIGNING_SECRET` or `SIGNING_SECRET_ARN`.
+    pub sign: bool,
+    /// It stores responses of requests with an `Idempotency-Key`: `RESPONSE_SECRET` or
+    /// `RESPONSE_SECRET_ARN`.
+    pub store_responses: bool,
+}
+
+impl SecretNeeds {
+    /// No secret.
+    pub const NOTHING: Self = Self { verify: false, sign: false, store_responses: false };
+    /// That of a function that knows its callers.
+    pub const VERIFY: Self = Self { verify: true, ..Self::NOTHING };
+    /// Those of a function that serves a POST route.
+    pub const VERIFY_AND_STORE: Self = Self { store_responses: true, ..Self::VERIFY };
+    /// Those of a function that gives tokens out, and serves no POST route.
+    pub const VERIFY_AND_SIGN: Self = Self { sign: true, ..Self::VERIFY };
+    /// All of them.
+    pub const ALL: Self = Self { verify: true, sign: true, store_responses: true };
+
+    /// The variables that name the secrets in Secrets Manager.
+    pub fn arn_variables(self) -> impl Iterator<Item = &'static str> {
+        let needed = [(self.verify, PROVIDER), (self.sign, SIGNING), (self.store_responses, RESPONSES)];
+        needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, variables)| variables.arn)
+    }
+}
+
+/// The sources of the secrets. Those that the function does not need are `None`.
+#[derive(Debug, Clone, Default)]
 pub struct SecretSources {
     /// `JWT_SECRET` or `JWT_SECRET_ARN`: the identity provider's HS256 secret, at least 32 bytes.
     pub provider: Option<SecretSource>,
-    /// `SIGNING_SECRET` or `SIGNING_SECRET_ARN`: Roster's own secret, at least 32 bytes; the provider's where it is not set. From it come
-    /// the keys that sign delegated tokens and encrypt the answers kept for repeated requests.
-    pub own: Option<SecretSource>,
+    /// `SIGNING_SECRET` or `SIGNING_SECRET_ARN`: the private key that signs Roster's own tokens
+    /// comes from it. At least 32 bytes of any random text.
+    pub signing: Option<SecretSource>,
+    /// `RESPONSE_SECRET` or `RESPONSE_SECRET_ARN`: the keys that encrypt stored responses come from
+    /// it. At least 32 bytes.
+    pub responses: Option<SecretSource>,
 }
 
 impl SecretSources {
     /// Whether they never change while the process lives.
     pub fn are_fixed(&self) -> bool {
-        ![&self.provider, &self.own].into_iter().flatten().any(|source| matches!(source, SecretSource::Arn(_)))
+        let all = [&self.provider, &self.signing, &self.responses];
+        !all.into_iter().flatten().any(|source| matches!(source, SecretSource::Arn(_)))
     }
 }
 
-/// Where a secret is. Debug output hides its text.
+/// The source of one secret. Debug output hides its text.
 #[derive(Clone)]
 pub enum SecretSource {
-    /// In the variable itself: on a developer's machine.
+    /// The variable itself: on a developer's machine.
     Text(String),
-    /// In Secrets Manager, by that ARN.
+    /// A secret of Secrets Manager, by its ARN.
     Arn(String),
 }
 
-/// The fewest bytes of a secret. RFC 7518, section 3.2: a key of at least the hash's size.
-const FEWEST_BYTES: usize = 32;
-
-/// Refuses a secret that is too short.
-pub(crate) fn check_length(variable: &'static str, text: &str) -> Result<(), ConfigError> {
-    let problem = format!("is shorter than {FEWEST_BYTES} bytes");
-    if text.len() < FEWEST_BYTES { Err(ConfigError { variable, problem }) } else { Ok(()) }
+/// The two variables of a secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SecretVariables {
+    text: &'static str,
+    arn: &'static str,
 }
+
+pub(crate) const PROVIDER: SecretVariables = SecretVariables { text: "JWT_SECRET", arn: "JWT_SECRET_ARN" };
+pub(crate) const SIGNING: SecretVariables = SecretVariables { text: "SIGNING_SECRET", arn: "SIGNING_SECRET_ARN" };
+pub(crate) const RESPONSES: SecretVariables = SecretVariables { text: "RESPONSE_SECRET", arn: "RESPONSE_SECRET_ARN" };
+
+impl SecretVariables {
+    /// The one that the source was read from.
+    pub(crate) fn of(self, source: &SecretSource) -> &'static str {
+        match source {
+            SecretSource::Text(_) => self.text,
+            SecretSource::Arn(_) => self.arn,
+        }
+    }
+}
+
+/// The fewest bytes of a secret. RFC 7518, section 3.2: a key of at least the hash's size.
+pub(crate) const MIN_SECRET_BYTES: usize = 32;
 
 impl fmt::Debug for SecretSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,30 +138,45 @@ impl fmt::Debug for SecretSource {
 }
 
 impl Config {
-    /// Reads the settings through `get` (`std::env::var` in the cloud). An empty variable counts as unset, as
-    /// CloudFormation cannot leave one out.
+    /// Reads the settings through `get` (`std::env::var` in the cloud), with those secrets. An empty
+    /// variable counts as unset, as CloudFormation cannot leave one out.
     ///
     /// # Errors
     /// The first variable that is missing or makes no sense.
-    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn read(get: impl Fn(&'static str) -> Option<String>, needs: SecretNeeds) -> Result<Self, ConfigError> {
         let optional = |variable| get(variable).filter(|value| !value.is_empty());
         let required = |variable| optional(variable).ok_or_else(|| ConfigError { variable, problem: "is not set".into() });
-        let secret = |text, arn| optional(arn).map(SecretSource::Arn).or_else(|| optional(text).map(SecretSource::Text));
-        let provider = secret("JWT_SECRET", "JWT_SECRET_ARN");
-        let own = secret("SIGNING_SECRET", "SIGNING_SECRET_ARN");
-        let jwks_url = optional("JWKS_URL");
-        if provider.is_none() && jwks_url.is_none() {
-            return Err(ConfigError { variable: "JWT_SECRET", problem: "is not set, and neither is JWKS_URL: one of them must be".into() });
-        }
-        if provider.is_none() && own.is_none() {
-            let problem = "is not set, and neither is JWT_SECRET, which could stand in".into();
-            return Err(ConfigError { variable: "SIGNING_SECRET", problem });
-        }
-        for (variable, source) in [("JWT_SECRET", &provider), ("SIGNING_SECRET", &own)] {
-            if let Some(SecretSource::Text(text)) = source {
-                check_length(variable, text)?;
+        let secret = |is_needed: bool, variables: SecretVariables| {
+            if !is_needed {
+                return Ok(None);
             }
+            let text = || optional(variables.text).map(SecretSource::Text);
+            let source = optional(variables.arn).map(SecretSource::Arn).or_else(text);
+            match source {
+                Some(SecretSource::Text(text)) if text.len() < MIN_SECRET_BYTES => {
+                    Err(ConfigError { variable: variables.text, problem: format!("is shorter than {MIN_SECRET_BYTES} bytes") })
+                }
+                source => Ok(source),
+            }
+        };
+        let required_secret = |is_needed, variables: SecretVariables| {
+            let problem = || format!("is not set, and neither is {}: this function needs one of them", variables.arn);
+            match secret(is_needed, variables)? {
+                None if is_needed => Err(ConfigError { variable: variables.text, problem: problem() }),
+                source => Ok(source),
+            }
+        };
+        let provider = secret(needs.verify, PROVIDER)?;
+        let jwks_url = optional("JWKS_URL").filter(|_| needs.verify);
+        if needs.verify && provider.is_none() && jwks_url.is_none() {
+            let problem = "is not set, and neither is JWT_SECRET_ARN nor JWKS_URL: one of them must be".into();
+            return Err(ConfigError { variable: PROVIDER.text, problem });
         }
+        let secrets = SecretSources {
+            provider,
+            signing: required_secret(needs.sign, SIGNING)?,
+            responses: required_secret(needs.store_responses, RESPONSES)?,
+        };
         let grace_days = match optional("DELETION_GRACE_DAYS") {
             None => 30,
             Some(days) => days.parse().ok().filter(|days| *days <= 3650).ok_or_else(|| ConfigError {
@@ -134,12 +200,7 @@ impl Config {
         }
         Ok(Self {
             table_name: required("TABLE_NAME")?,
-            tokens: TokenConfig {
-                secrets: SecretSources { provider, own },
-                jwks_url,
-                issuer: required("JWT_ISSUER")?,
-                audience: required("JWT_AUDIENCE")?,
-            },
+            tokens: TokenConfig { secrets, jwks_url, issuer: required("JWT_ISSUER")?, audience: required("JWT_AUDIENCE")? },
             grace_days,
             sign_up_url,
             requests_per_minute: NonZeroU32::new(requests_per_minute),
@@ -170,14 +231,22 @@ pub fn refuse_plain_secrets(get: impl Fn(&'static str) -> Option<String>) -> Res
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&'static str, &'static str)]) -> Result<Config, String> {
+    fn read_with(needs: SecretNeeds, variables: &[(&'static str, &'static str)]) -> Result<Config, String> {
         let all = variables.to_vec();
-        Config::read(move |name| all.iter().rev().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
-            .map_err(|error| error.to_string())
+        let get = move |name| {
+            let found = all.iter().rev().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::read(get, needs).map_err(|error| error.to_string())
     }
 
-    const GOOD: [(&str, &str); 6] = [
+    fn read(variables: &[(&'static str, &'static str)]) -> Result<Config, String> {
+        read_with(SecretNeeds::ALL, variables)
+    }
+
+    const GOOD: [(&str, &str); 7] = [
         ("SIGNING_SECRET", "fedcba9876543210fedcba9876543210"),
+        ("RESPONSE_SECRET", "89abcdef0123456789abcdef01234567"),
         ("SIGN_UP_URL", "https://example.com/sign-up"),
         ("TABLE_NAME", "roster"),
         ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
@@ -188,27 +257,61 @@ mod tests {
     #[test]
     fn every_fault_names_its_variable() {
         assert!(read(&GOOD).is_ok());
+        let none = "is not set, and neither is";
+        let one_of_three = format!("JWT_SECRET {none} JWT_SECRET_ARN nor JWKS_URL: one of them must be");
+        let needs_signing = format!("SIGNING_SECRET {none} SIGNING_SECRET_ARN: this function needs one of them");
+        let needs_responses = format!("RESPONSE_SECRET {none} RESPONSE_SECRET_ARN: this function needs one of them");
         for (variable, value, expected) in [
-            ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
-            ("JWT_ISSUER", "", "environment variable JWT_ISSUER is not set"),
-            ("JWT_AUDIENCE", "", "environment variable JWT_AUDIENCE is not set"),
-            ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWKS_URL: one of them must be"),
-            ("JWKS_URL", "http://example.com", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
-            ("SIGN_UP_URL", "javascript:x", "environment variable SIGN_UP_URL must start with https://, http:// or /"),
-            ("DELETION_GRACE_DAYS", "-1", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
-            ("DELETION_GRACE_DAYS", "4000", "environment variable DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
-            (
-                "CALLER_REQUESTS_PER_MINUTE",
-                "many",
-                "environment variable CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit",
-            ),
-            ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
-            ("SIGNING_SECRET", "short", "environment variable SIGNING_SECRET is shorter than 32 bytes"),
-            ("JWKS_URL", "ftp://x", "environment variable JWKS_URL must start with https:// (or be on this machine)"),
+            ("TABLE_NAME", "", "TABLE_NAME is not set"),
+            ("JWT_ISSUER", "", "JWT_ISSUER is not set"),
+            ("JWT_AUDIENCE", "", "JWT_AUDIENCE is not set"),
+            ("JWT_SECRET", "", &one_of_three),
+            ("SIGNING_SECRET", "", &needs_signing),
+            ("RESPONSE_SECRET", "", &needs_responses),
+            ("JWKS_URL", "http://example.com", "JWKS_URL must start with https:// (or be on this machine)"),
+            ("SIGN_UP_URL", "javascript:x", "SIGN_UP_URL must start with https://, http:// or /"),
+            ("DELETION_GRACE_DAYS", "-1", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            ("DELETION_GRACE_DAYS", "4000", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            ("CALLER_REQUESTS_PER_MINUTE", "many", "CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit"),
+            ("JWT_SECRET", "short", "JWT_SECRET is shorter than 32 bytes"),
+            ("SIGNING_SECRET", "short", "SIGNING_SECRET is shorter than 32 bytes"),
+            ("RESPONSE_SECRET", "short", "RESPONSE_SECRET is shorter than 32 bytes"),
+            ("JWKS_URL", "ftp://x", "JWKS_URL must start with https:// (or be on this machine)"),
         ] {
             let mut variables = GOOD.to_vec();
             variables.push((variable, value));
-            assert_eq!(read(&variables).err().as_deref(), Some(expected));
+            assert_eq!(read(&variables).err(), Some(format!("environment variable {expected}")));
+        }
+    }
+
+    #[test]
+    fn no_secret_stands_in_for_another_and_what_is_not_needed_is_not_taken() {
+        let has = |config: Config| {
+            let TokenConfig { secrets, jwks_url, .. } = config.tokens;
+            let secrets = [secrets.provider, secrets.signing, secrets.responses];
+            (secrets.map(|source| source.is_some()), jwks_url.is_some())
+        };
+        let mut all = GOOD.to_vec();
+        all.push(("JWKS_URL", "https://example.com/jwks.json"));
+        for (needs, expected) in [
+            (SecretNeeds::NOTHING, ([false, false, false], false)),
+            (SecretNeeds::VERIFY, ([true, false, false], true)),
+            (SecretNeeds::VERIFY_AND_STORE, ([true, false, true], true)),
+            (SecretNeeds::VERIFY_AND_SIGN, ([true, true, false], true)),
+            (SecretNeeds::ALL, ([true, true, true], true)),
+        ] {
+            assert_eq!(read_with(needs, &all).map(has), Ok(expected), "{needs:?}");
+            // A secret that is not needed may be missing, or be wrong.
+            for (variable, is_needed) in
+                [("JWT_SECRET", needs.verify), ("SIGNING_SECRET", needs.sign), ("RESPONSE_SECRET", needs.store_responses)]
+            {
+                let mut variables = GOOD.to_vec();
+                variables.push((variable, ""));
+                let told = read_with(needs, &variables).err().unwrap_or_default();
+                assert_eq!(told.contains(variable), is_needed, "{needs:?} without {variable}: {told}");
+                variables.push((variable, "short"));
+                assert_eq!(read_with(needs, &variables).is_err(), is_needed, "{needs:?}, {variable}");
+            }
         }
     }
 
@@ -216,6 +319,8 @@ mod tests {
     fn debug_output_hides_the_secret() {
         let config = read(&GOOD).unwrap();
         let shown = format!("{:?}", config.tokens);
-        assert!(!shown.contains("0123456789abcdef") && !shown.contains("fedcba"), "{shown}");
+        for (variable, secret) in GOOD.iter().filter(|(variable, _)| variable.ends_with("SECRET")) {
+            assert!(!shown.contains(&secret[..16]), "{variable}: {shown}");
+        }
     }
 }

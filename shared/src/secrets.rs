@@ -8,11 +8,12 @@ use std::time::Duration;
 use aws_lc_rs::hkdf;
 use aws_sdk_secretsmanager::config::BehaviorVersion;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use jsonwebtoken::{DecodingKey, EncodingKey};
-use tokio::sync::Mutex;
+use jsonwebtoken::DecodingKey;
+use tokio::sync::{Mutex, MutexGuard};
 
+use crate::auth::SigningKey;
 use crate::aws::CONNECT_TIMEOUT;
-use crate::config::{ConfigError, SecretSource, SecretSources, check_length};
+use crate::config::{ConfigError, MIN_SECRET_BYTES, PROVIDER, RESPONSES, SIGNING, SecretSource, SecretSources, SecretVariables};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -50,28 +51,38 @@ impl Secret {
     }
 }
 
-/// The keys that come from the secrets.
+/// The keys that come from the secrets; `None` where the function does not need the secret.
 pub struct Keys {
     /// Verifies the identity provider's HS256 tokens.
     pub provider: Option<DecodingKey>,
-    /// Verifies Roster's own tokens.
-    pub own: DecodingKey,
     /// Signs Roster's own tokens.
-    pub signing: EncodingKey,
-    /// What the keys to kept answers come from.
-    pub answers: Secret,
+    pub signing: Option<SigningKey>,
+    /// The secret that the keys to stored responses come from.
+    pub responses: Option<Secret>,
 }
 
+/// The purpose that the private key's seed is derived for.
+const SIGNING_PURPOSE: &str = "signing key of own tokens (Ed25519)";
+
 impl Keys {
-    fn new(provider: Option<&Secret>, own: &Secret) -> Result<Self> {
-        let key = own.derive("delegated tokens", &[])?;
+    fn new(provider: Option<Read>, signing: Option<Read>, responses: Option<Read>) -> Result<Self> {
+        let signing_key = |read: Read| {
+            let seed = read.secret.derive(SIGNING_PURPOSE, &[])?;
+            SigningKey::from_seed(&seed, read.created_at)
+        };
         Ok(Self {
-            provider: provider.map(|secret| DecodingKey::from_secret(&secret.0)),
-            own: DecodingKey::from_secret(&key),
-            signing: EncodingKey::from_secret(&key),
-            answers: own.clone(),
+            provider: provider.map(|read| DecodingKey::from_secret(&read.secret.0)),
+            signing: signing.map(signing_key).transpose()?,
+            responses: responses.map(|read| read.secret),
         })
     }
+}
+
+/// A secret that was read.
+struct Read {
+    secret: Secret,
+    /// When its version was made, in milliseconds since 1970; 0 for one that stands in the variable.
+    created_at: i64,
 }
 
 /// Reads secrets by their ARN or name.
@@ -113,10 +124,19 @@ impl Keyring {
 
     /// The keys, read again where they are older than five minutes. Should that fail, the ones at hand serve on.
     pub async fn keys(&self, now: Timestamp) -> Arc<Keys> {
-        let mut held = self.held.lock().await;
+        let held = self.held.lock().await;
         if self.sources.are_fixed() || now < held.stale_at {
             return held.keys.clone();
         }
+        self.read_into(held, now).await
+    }
+
+    /// The keys, read again however old they are.
+    pub async fn refresh(&self, now: Timestamp) -> Arc<Keys> {
+        self.read_into(self.held.lock().await, now).await
+    }
+
+    async fn read_into(&self, mut held: MutexGuard<'_, Held>, now: Timestamp) -> Arc<Keys> {
         match read(&self.sources, self.vault.as_ref()).await {
             Ok(keys) => *held = Held { keys: Arc::new(keys), stale_at: now.plus_seconds(KEPT) },
             Err(error) => {
@@ -129,31 +149,20 @@ impl Keyring {
 }
 
 async fn read(sources: &SecretSources, vault: Option<&Vault>) -> Result<Keys, ConfigError> {
-    let provider = async {
-        match &sources.provider {
-            Some(source) => read_one("JWT_SECRET", source, vault).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let own = async {
-        match &sources.own {
-            Some(source) => read_one("SIGNING_SECRET", source, vault).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let (provider, own) = futures::try_join!(provider, own)?;
-    let missing =
-        || ConfigError { variable: "SIGNING_SECRET", problem: "is not set, and neither is JWT_SECRET, which could stand in".into() };
-    // It is never used as it is, but derived from: the provider's secret can stand in.
-    let own = own.or_else(|| provider.clone()).ok_or_else(missing)?;
-    Keys::new(provider.as_ref(), &own)
-        .map_err(|error| ConfigError { variable: "SIGNING_SECRET", problem: format!("makes no key: {error}") })
+    let (provider, signing, responses) = futures::try_join!(
+        read_one(PROVIDER, sources.provider.as_ref(), vault),
+        read_one(SIGNING, sources.signing.as_ref(), vault),
+        read_one(RESPONSES, sources.responses.as_ref(), vault),
+    )?;
+    let variable = sources.signing.as_ref().map_or("SIGNING_SECRET", |source| SIGNING.of(source));
+    Keys::new(provider, signing, responses).map_err(|error| ConfigError { variable, problem: format!("makes no key: {error}") })
 }
 
-async fn read_one(variable: &'static str, source: &SecretSource, vault: Option<&Vault>) -> Result<Secret, ConfigError> {
-    let wrong = |problem: String| ConfigError { variable, problem };
-    let text = match source {
-        SecretSource::Text(text) => text.clone(),
+async fn read_one(variables: SecretVariables, source: Option<&SecretSource>, vault: Option<&Vault>) -> Result<Option<Read>, ConfigError> {
+    let Some(source) = source else { return Ok(None) };
+    let wrong = |problem: String| ConfigError { variable: variables.of(source), problem };
+    let (text, created_at) = match source {
+        SecretSource::Text(text) => (text.clone(), 0),
         SecretSource::Arn(arn) => {
             let vault = vault.ok_or_else(|| wrong("is an ARN, and there is no Secrets Manager here".into()))?;
             let output = vault.get_secret_value().secret_id(arn).send().await;
@@ -161,9 +170,13 @@ async fn read_one(variable: &'static str, source: &SecretSource, vault: Option<&
                 let cause = aws_sdk_secretsmanager::error::DisplayErrorContext(&error);
                 wrong(format!("names a secret ({arn}) that cannot be read: {cause}"))
             })?;
-            output.secret_string.ok_or_else(|| wrong(format!("names a secret ({arn}) without text")))?
+            let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
+            let text = output.secret_string.ok_or_else(|| wrong(format!("names a secret ({arn}) without text")))?;
+            if text.len() < MIN_SECRET_BYTES {
+                return Err(wrong(format!("names a secret ({arn}) that is shorter than {MIN_SECRET_BYTES} bytes")));
+            }
+            (text, created_at)
         }
     };
-    check_length(variable, &text)?;
-    Ok(Secret::new(&text))
+    Ok(Some(Read { secret: Secret::new(&text), created_at }))
 }

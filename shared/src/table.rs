@@ -25,6 +25,7 @@
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
 //! | how many requests a caller sent in a minute | `REQUESTS#caller` | `MINUTE#n`, minutes since 1970 | every request, which adds to it |
+//! | [`PublicSigningKey`](crate::auth::PublicSigningKey): verifies Roster's own tokens | `SIGNING_KEY` | `SIGNING_KEY` | whoever gets such a token, kept in memory for five minutes |
 //! | receipt: the answer to a request with an `Idempotency-Key` | `USER#caller` | `RECEIPT#sha256` | the same request, sent again within a day |
 //!
 //! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
@@ -199,6 +200,11 @@ impl Key {
     /// An entry of a user's history.
     pub fn audit(user: Uuid, entry: Uuid) -> Self {
         Self::new(format!("AUDIT#{user}"), entry.to_string())
+    }
+
+    /// The public half of the key that signs Roster's own tokens.
+    pub fn signing_key() -> Self {
+        Self::new("SIGNING_KEY".to_owned(), "SIGNING_KEY")
     }
 
     /// A quota tier.

@@ -8,6 +8,7 @@ mod give_key;
 mod jwks;
 mod keys;
 mod secrets;
+mod signing;
 mod tokens;
 
 use errors::Contract;

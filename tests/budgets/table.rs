@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use functions::HANDLERS;
+use functions::log::NoLog;
+use functions::{App, HANDLERS};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::demo;
 use reqwest::Method;
+use tests::direct::Call;
 use tests::events::{self, event};
 use tests::{Answer, Roster, send};
 
@@ -112,13 +115,21 @@ async fn play(roster: &Roster, name: &str, event: ApiGatewayV2httpRequest) -> (A
     (answer, cost.into())
 }
 
-/// A server with the demo data that has what a process keeps: quota tiers, and numbers for new users.
+/// A server with the demo data that has what a process keeps: quota tiers, numbers for new users, and the published signing key.
 async fn warm() -> Roster {
     let roster = Roster::start().await;
-    for name in ["operator_account.list_quota_tiers", "managed_users.create_user"] {
+    for name in ["operator_account.list_quota_tiers", "managed_users.create_user", "managed_users.create_delegated_token"] {
         play(&roster, name, event(name)).await;
     }
     roster
+}
+
+/// A process of its own on a server's table.
+async fn beside(roster: &Roster) -> Arc<App> {
+    let mut config = local::config().expect("the defaults make a configuration");
+    config.table_name.clone_from(&roster.table);
+    let (client, clock) = (roster.server.data.client.clone(), roster.server.app.clock.clone());
+    Arc::new(App::new(&config, client, None, Arc::new(NoLog), clock).await.expect("an application"))
 }
 
 /// What the requests of the table cost, by their names: the event of each handler, and what else is worth knowing.
@@ -131,9 +142,22 @@ async fn costs() -> BTreeMap<String, Cost> {
     }
     let mut note = |request: &str, cost: Cost| costs.insert(request.to_owned(), cost);
     let cold = Roster::start().await;
-    for (name, when) in [("managed_users.create_user", "the first in a process"), ("operator_account.list_quota_tiers", "once in a minute")]
-    {
+    for (name, when) in [
+        ("managed_users.create_user", "the first in a process"),
+        ("managed_users.create_delegated_token", "the first in a process"),
+        ("operator_account.list_quota_tiers", "once in a minute"),
+    ] {
         note(&format!("{name}, {when}"), play(&cold, name, event(name)).await.1);
+    }
+    let delegated = play(&cold, "managed_users.create_delegated_token", event("managed_users.create_delegated_token")).await.0;
+    let delegated = delegated.json()["access_token"].as_str().expect("a token").to_owned();
+    // A process that has not seen the published key.
+    let other = beside(&cold).await;
+    for how in ["with a delegated token, the first in a process", "with a delegated token"] {
+        let principal = Call::new(Method::GET, "/api/v1/oauth/principal-token").credential(&delegated);
+        let (answer, cost) = principal.send(&other).await;
+        answer.expect(200);
+        note(&format!("managed_users.get_principal_token, {how}"), cost.into());
     }
     let roster = warm().await;
     let mut keyed = event("managed_users.create_user");

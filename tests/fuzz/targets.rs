@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_sdk_dynamodb::config::BehaviorVersion;
 use functions::gateway;
 use futures::FutureExt;
 use jsonwebtoken::Algorithm;
@@ -17,13 +18,16 @@ use local::{demo, import};
 use peak_alloc::PeakAlloc;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::auth::{self, Places, TokenVerifier, api_key};
+use shared::auth::{self, Places, PublicSigningKey, PublishedKeys, TokenVerifier, api_key};
 use shared::config::{SecretSource, SecretSources, TokenConfig};
+use shared::dynamodb::Client;
 use shared::models::{User, parse_id};
-use shared::secrets::{Keyring, Secret};
+use shared::secrets::Keyring;
+use shared::store::Store;
 use shared::table::{Key, Sequence, fold};
 use shared::text::{MOST_EMAIL, MOST_NAME, is_email, is_identifier, is_readable};
 use shared::{Clock, Timestamp};
+use tests::own_tokens::{OwnKey, base64url};
 use tests::{Roster, START};
 use uuid::Uuid;
 
@@ -95,7 +99,7 @@ fn pure<T>(work: impl FnOnce() -> T) -> T {
 struct Verifier {
     tokens: TokenVerifier,
     provider: [u8; 32],
-    own: [u8; 32],
+    own: OwnKey,
 }
 
 const ISSUER: &str = "http://localhost/auth/v1";
@@ -105,12 +109,17 @@ impl Verifier {
     fn new() -> Self {
         let secret = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())[..32].to_owned();
         let (provider, own) = (secret(), secret());
-        let key = |text: &str| text.as_bytes().try_into().expect("32 bytes");
-        let secrets = SecretSources { provider: Some(SecretSource::Text(provider.clone())), own: Some(SecretSource::Text(own.clone())) };
+        let secrets = SecretSources { provider: Some(SecretSource::Text(provider.clone())), ..SecretSources::default() };
         let keyring = Keyring::open(&secrets, None, now()).now_or_never().expect("nothing to wait for").expect("good secrets");
         let config = TokenConfig { secrets, jwks_url: None, issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
-        let tokens = TokenVerifier::new(&config, keyring.into(), Clock::new(now));
-        Self { tokens, provider: key(&provider), own: Secret::new(&own).derive("delegated tokens", &[]).expect("a key") }
+        // No read comes to pass: the key is known, and the clock stands.
+        let nowhere = Client::from_conf(aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).build());
+        let published = PublishedKeys::new(Store::new(nowhere, "nowhere"));
+        let own = OwnKey::of(&own);
+        let key = PublicSigningKey { kid: own.kid.clone(), x: own.x.clone(), secret_created_at: 0 };
+        published.note(&key, now()).expect("a key");
+        let tokens = TokenVerifier::new(&config, keyring.into(), published.into(), Clock::new(now));
+        Self { tokens, provider: provider.as_bytes().try_into().expect("32 bytes"), own }
     }
 
     fn verify(&self, token: &str) -> Option<auth::VerifiedToken> {
@@ -163,25 +172,33 @@ struct Told {
     nbf: Value,
 }
 
+/// Stands for the `kid` of Roster's own key in an input, as each verifier has its own.
+const OWN_KID: &str = "roster-1";
+
 /// Of what is signed, only claims that are good are let in. The input is a header, a line break, and the claims.
 fn claims() -> Run {
     let verifier = Verifier::new();
     Box::new(move |input| {
         let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return };
         let (header, claims) = (&input[..end], &input[end + 1..]);
+        let named = std::str::from_utf8(header).map(|header| header.replace(OWN_KID, &verifier.own.kid));
+        let header = named.as_ref().map_or(header, |named| named.as_bytes());
         let read: Option<Told> = serde_json::from_slice(header).ok();
-        let is_own = read.as_ref().is_some_and(|header| header.kid == "roster-1");
-        let base64 = |bytes| aws_smithy_types::base64::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "");
-        let message = format!("{}.{}", base64(header), base64(claims));
-        let key = if is_own { verifier.own } else { verifier.provider };
-        let key = jsonwebtoken::EncodingKey::from_secret(&key);
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("it is signed");
-        let token = format!("{message}.{signature}");
+        let is_own = read.as_ref().is_some_and(|header| header.kid == verifier.own.kid);
+        let message = format!("{}.{}", base64url(header), base64url(claims));
+        let token = if is_own {
+            verifier.own.sign(&message)
+        } else {
+            let key = jsonwebtoken::EncodingKey::from_secret(&verifier.provider);
+            let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("it is signed");
+            format!("{message}.{signature}")
+        };
         let Some(verified) = pure(|| verifier.verify(&token)) else { return };
         let (header, claims) = (read.expect("a header"), serde_json::from_slice::<Told>(claims).expect("claims"));
         let is_in =
             |value: &Value, wanted: &str| value == wanted || value.as_array().is_some_and(|all| all.iter().any(|one| one == wanted));
-        assert!(header.alg == "HS256" && header.crit.is_null(), "{header:?}");
+        let algorithm = if is_own { "EdDSA" } else { "HS256" };
+        assert!(header.alg == algorithm && header.crit.is_null(), "{header:?}");
         assert!(is_in(&claims.iss, if is_own { "roster" } else { ISSUER }), "{claims:?}");
         assert!(is_in(&claims.aud, AUDIENCE), "{claims:?}");
         let leeway = if is_own { 0.0 } else { 30.0 };

@@ -1,19 +1,18 @@
 //! Delegated tokens: by which someone acts for a user whom they manage, or who shares with them.
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::KeyPair;
 use insta::assert_json_snapshot;
 use local::{demo, template};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::secrets::Secret;
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, changes, key, unchanged};
+use tests::own_tokens::{OwnKey, SIGNING_SECRET, base64url as base64};
 use tests::{Answer, Roster, send, sign};
 use uuid::Uuid;
 
 use crate::{DAY, DELEGATED, FINN, GITA, ME, PRINCIPAL, SHARES, USERS, check, operate, refusal, share, shares_with};
-
-/// What the local server's settings have for Roster's own secret.
-const SIGNING_SECRET: &str = "local-signing-secret-do-not-deploy";
 
 async fn delegate(roster: &Roster, actor: Uuid, body: Value) -> Answer {
     roster.call(Method::POST, DELEGATED, actor, &body).await
@@ -58,9 +57,9 @@ fn claims(token: &str) -> Value {
     part(token, 1)
 }
 
-/// Base64 as tokens have it: for URLs, without padding.
-fn base64(bytes: impl AsRef<[u8]>) -> String {
-    aws_smithy_types::base64::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "")
+/// A key as a header may have it.
+fn jwk(key: &OwnKey) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "x": key.x, "kid": key.kid})
 }
 
 /// A token of any header and claims, signed by that secret.
@@ -473,46 +472,68 @@ async fn a_forged_token_is_refused() {
     };
     let resigned = |header: &Value, claims: &Value| format!("{}.{}.{signature}", base64(header.to_string()), base64(claims.to_string()));
     let provider = b"local-development-secret-do-not-deploy";
-    let real = Secret::new(SIGNING_SECRET).derive("delegated tokens", &[]).expect("a key");
+    let real = OwnKey::of(SIGNING_SECRET);
+    // All that a verifier holds: the public key, in every form that could pass for a secret.
+    let public = real.pair.public_key().as_ref().to_vec();
+    let der: PublicKeyX509Der = real.pair.public_key().as_der().expect("a public key in DER");
+    let item = json!(roster.signing_key().await.expect("the key is published"));
+    assert_eq!((&item["kid"], &item["x"]), (&json!(real.kid), &json!(real.x)));
     let hs256 = |header: Value, claims: Value, secret: &[u8]| forge(&header, &claims, hmac::HMAC_SHA256, secret);
+    let own = |claims: Value| real.token(&header, &claims);
     // That the key is the real one: what is made with it is refused for other reasons than its signature.
-    get_by(&roster, ME, &hs256(header.clone(), good.clone(), &real)).await.expect(200);
-    let kid = |kid: Value, alg: &str| json!({"typ": "JWT", "alg": alg, "kid": kid});
-    let no_kid = json!({"typ": "JWT", "alg": "HS256"});
+    get_by(&roster, ME, &own(good.clone())).await.expect(200);
+    let kid = |kid: &str, alg: &str| json!({"typ": "JWT", "alg": alg, "kid": kid});
+    let by_hmac = kid(&real.kid, "HS256");
+    let no_kid = |alg: &str| json!({"typ": "JWT", "alg": alg});
+    let stranger = OwnKey::of("a-secret-that-a-stranger-made-up-for-this");
     let issuer = "http://localhost/auth/v1";
     let forged = [
-        ("the provider's secret", hs256(header.clone(), good.clone(), provider)),
-        ("the provider's secret and issuer under our kid", hs256(header.clone(), with(json!({"iss": issuer})), provider)),
-        ("the provider's secret, our issuer, no kid", hs256(no_kid.clone(), good.clone(), provider)),
-        ("the provider's secret, our issuer, another kid", hs256(kid(json!("roster-2"), "HS256"), good.clone(), provider)),
-        ("our secret as it is set", hs256(header.clone(), good.clone(), SIGNING_SECRET.as_bytes())),
-        ("an empty secret", hs256(header.clone(), good.clone(), b"")),
-        ("our key without our kid", hs256(no_kid.clone(), good.clone(), &real)),
-        ("our key under another kid", hs256(kid(json!("roster-2"), "HS256"), good.clone(), &real)),
-        ("our key and the provider's issuer", hs256(header.clone(), with(json!({"iss": issuer})), &real)),
-        ("our key without our kid and the provider's issuer", hs256(no_kid.clone(), with(json!({"iss": issuer})), &real)),
-        ("our key for another audience", hs256(header.clone(), with(json!({"aud": "others"})), &real)),
-        ("our key for no audience", hs256(header.clone(), with(json!({"aud": null})), &real)),
-        ("our key without an issuer", hs256(header.clone(), with(json!({"iss": null})), &real)),
-        ("our key without an end", hs256(header.clone(), with(json!({"exp": null})), &real)),
-        ("our key without the end of the sign-in", hs256(header.clone(), with(json!({"signed_in_until": null})), &real)),
-        ("our key, an actor without an id", hs256(header.clone(), with(json!({"act": {}})), &real)),
-        ("our key, an actor who is nobody", hs256(header.clone(), with(json!({"act": {"sub": NOBODY}})), &real)),
-        ("our key, an actor who does not manage", hs256(header.clone(), with(json!({"act": {"sub": demo::ADMIN}})), &real)),
-        ("our key, more scopes than are granted", hs256(header.clone(), with(json!({"scope": "profile admin"})), &real)),
-        ("our key, by HS384", forge(&kid(json!("roster-1"), "HS384"), &good, hmac::HMAC_SHA384, &real)),
-        ("our key, by HS512", forge(&kid(json!("roster-1"), "HS512"), &good, hmac::HMAC_SHA512, &real)),
-        ("our key, a critical extension", hs256(json!({"alg": "HS256", "kid": "roster-1", "crit": ["x"], "x": 1}), good.clone(), &real)),
+        ("the provider's secret", hs256(by_hmac.clone(), good.clone(), provider)),
+        ("the provider's secret and issuer under our kid", hs256(by_hmac.clone(), with(json!({"iss": issuer})), provider)),
+        ("the provider's secret said to be ours", hs256(header.clone(), good.clone(), provider)),
+        ("the provider's secret, our issuer, no kid", hs256(no_kid("HS256"), good.clone(), provider)),
+        ("the provider's secret, our issuer, another kid", hs256(kid(&stranger.kid, "HS256"), good.clone(), provider)),
+        ("our secret as it is set", hs256(by_hmac.clone(), good.clone(), SIGNING_SECRET.as_bytes())),
+        ("an empty secret", hs256(by_hmac.clone(), good.clone(), b"")),
+        ("the public key as a secret", hs256(by_hmac.clone(), good.clone(), &public)),
+        ("the public key as a secret, said to be ours", hs256(header.clone(), good.clone(), &public)),
+        ("the public key as a secret, no kid", hs256(no_kid("HS256"), good.clone(), &public)),
+        ("the public key as a secret, the provider's issuer", hs256(no_kid("HS256"), with(json!({"iss": issuer})), &public)),
+        ("the public key in base64 as a secret", hs256(by_hmac.clone(), good.clone(), real.x.as_bytes())),
+        ("the public key in DER as a secret", hs256(by_hmac.clone(), good.clone(), der.as_ref())),
+        ("the item as a secret", hs256(by_hmac.clone(), good.clone(), item.to_string().as_bytes())),
+        ("the public key by HS384", forge(&kid(&real.kid, "HS384"), &good, hmac::HMAC_SHA384, &public)),
+        ("the public key by HS512", forge(&kid(&real.kid, "HS512"), &good, hmac::HMAC_SHA512, &public)),
+        ("a stranger's key under its own kid", stranger.token(&kid(&stranger.kid, "EdDSA"), &good)),
+        ("a stranger's key under our kid", stranger.token(&header, &good)),
+        ("a stranger's key in the header", stranger.token(&json!({"alg": "EdDSA", "kid": real.kid, "jwk": jwk(&stranger)}), &good)),
+        ("our key without our kid", real.token(&no_kid("EdDSA"), &good)),
+        ("our key under another kid", real.token(&kid(&stranger.kid, "EdDSA"), &good)),
+        ("our key under a thumbprint alone", real.token(&kid(&real.kid["roster-".len()..], "EdDSA"), &good)),
+        ("our key, said to be RS256", real.token(&kid(&real.kid, "RS256"), &good)),
+        ("our key, said to be ES256", real.token(&kid(&real.kid, "ES256"), &good)),
+        ("our key and the provider's issuer", own(with(json!({"iss": issuer})))),
+        ("our key without our kid and the provider's issuer", real.token(&no_kid("EdDSA"), &with(json!({"iss": issuer})))),
+        ("our key for another audience", own(with(json!({"aud": "others"})))),
+        ("our key for no audience", own(with(json!({"aud": null})))),
+        ("our key without an issuer", own(with(json!({"iss": null})))),
+        ("our key without an end", own(with(json!({"exp": null})))),
+        ("our key without the end of the sign-in", own(with(json!({"signed_in_until": null})))),
+        ("our key, an actor without an id", own(with(json!({"act": {}})))),
+        ("our key, an actor who is nobody", own(with(json!({"act": {"sub": NOBODY}})))),
+        ("our key, an actor who does not manage", own(with(json!({"act": {"sub": demo::ADMIN}})))),
+        ("our key, more scopes than are granted", own(with(json!({"scope": "profile admin"})))),
+        ("our key, a critical extension", real.token(&json!({"alg": "EdDSA", "kid": real.kid, "crit": ["x"], "x": 1}), &good)),
         ("more scopes", resigned(&header, &with(json!({"scope": "data:read data:write profile email"})))),
         ("another principal", resigned(&header, &with(json!({"sub": GITA})))),
         ("another actor", resigned(&header, &with(json!({"act": {"sub": demo::ADMIN}})))),
         ("no actor", resigned(&header, &with(json!({"act": null})))),
         ("a later end", resigned(&header, &with(json!({"exp": roster.now().as_second() + DAY})))),
         ("a longer sign-in", resigned(&header, &with(json!({"signed_in_until": roster.now().as_second() + DAY})))),
-        ("no kid", resigned(&no_kid, &good)),
-        ("none", format!("{}.{}.", base64(kid(json!("roster-1"), "none").to_string()), base64(good.to_string()))),
+        ("no kid", resigned(&no_kid("EdDSA"), &good)),
+        ("none", format!("{}.{}.", base64(kid(&real.kid, "none").to_string()), base64(good.to_string()))),
         ("none, in capitals", format!("{}.{}.", base64(json!({"alg": "NONE"}).to_string()), base64(good.to_string()))),
-        ("none with a signature", resigned(&kid(json!("roster-1"), "none"), &good)),
+        ("none with a signature", resigned(&kid(&real.kid, "none"), &good)),
         ("no signature", format!("{signed}.")),
         ("no third part", signed.to_owned()),
         ("half a signature", format!("{signed}.{}", &signature[..20])),

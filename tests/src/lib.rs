@@ -5,6 +5,7 @@ pub mod direct;
 pub mod events;
 pub mod faults;
 pub mod lagging;
+pub mod own_tokens;
 pub mod prices;
 pub mod probes;
 pub mod runtime_api;
@@ -172,14 +173,21 @@ impl Roster {
     }
 
     /// The whole table, in the order of its keys, without the counts of places, which follow from it: [`Self::check_table`] looks at
-    /// those.
+    /// those. And without the published key, which follows from a secret: [`Self::signing_key`] is that.
     pub async fn items(&self) -> Vec<Map<String, Value>> {
         let mut items = self.table().scan(None).await;
-        items.retain(|item| !item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#")));
+        items.retain(|item| !item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#") || pk == "SIGNING_KEY"));
         let mut items: Vec<Map<String, Value>> =
             items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
         items.sort_by_key(|item| (item["pk"].as_str().map(str::to_owned), item["sk"].as_str().map(str::to_owned)));
         items
+    }
+
+    /// The item with the published key that verifies Roster's own tokens, if there is one.
+    pub async fn signing_key(&self) -> Option<Map<String, Value>> {
+        let items = self.table().scan(None).await;
+        let item = items.into_iter().find(|item| item["pk"].as_s().is_ok_and(|pk| pk == "SIGNING_KEY"))?;
+        Some(serde_dynamo::from_item(item).expect("an item is JSON"))
     }
 
     /// The keys of the table's items, `pk / sk`, that contain a text.

@@ -151,6 +151,7 @@ pub fn function(binary: &Path, handler: Option<&str>, database: &str, runtime_ap
         ("JWT_ISSUER", "http://localhost/auth/v1"),
         ("JWT_AUDIENCE", "authenticated"),
         ("SIGNING_SECRET", "local-signing-secret-do-not-deploy"),
+        ("RESPONSE_SECRET", "local-response-secret-do-not-deploy"),
         ("SIGN_UP_URL", "http://localhost:3000/sign-up"),
     ] {
         command.env(name, value);

@@ -53,7 +53,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         all3(required_text(&fields, "sub", MOST_NAME), scopes(&fields, SCOPES), text(&fields, "team_id", MOST_NAME).map(Option::flatten))?;
     let refused = || Error::Forbidden("You neither manage this user, nor do they share this with you.");
     let sub = parse_id(&sub).filter(|sub| *sub != caller.id).ok_or_else(refused)?;
-    let (user, share) = context.store().delegating(&caller, sub).await?.ok_or_else(refused)?;
+    let issuer = context.issuer()?;
+    let (found, signer) = futures::try_join!(context.store().delegating(&caller, sub), issuer.ready(context.now))?;
+    let (user, share) = found.ok_or_else(refused)?;
     let granted = granted(&user, caller.id, share, &DEFAULT_SCOPES).ok_or_else(refused)?;
     if team_id.is_some_and(|team_id| parse_id(&team_id) != Some(user.team_id)) {
         return Err(refused());
@@ -63,6 +65,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(refused());
     }
     let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-    let issued = context.app.issuer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now).await?;
+    let issued = signer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now)?;
     Ok(TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK))
 }

@@ -29,8 +29,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             TokenResponse::new(context.credential(&request)?.to_owned(), token.claims()?.seconds_left(context.now), &own_scopes)
         }
         Some(delegation) => {
-            context.principal(&token, delegation).await?;
-            let issued = context.app.issuer.principal(delegation, &own_scopes, context.now).await?;
+            let issuer = context.issuer()?;
+            let (_, signer) = futures::try_join!(context.principal(&token, delegation), issuer.ready(context.now))?;
+            let issued = signer.principal(delegation, &own_scopes, context.now)?;
             TokenResponse::new(issued.text, issued.seconds_left, &own_scopes)
         }
     };

@@ -126,7 +126,7 @@ impl From<Share> for ShareBody {
 /// A token, as OAuth answers it (RFC 6749, section 5.1).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+    "access_token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
     "token_type": "Bearer",
     "expires_in": 3540,
     "refresh_token": null,

@@ -6,13 +6,17 @@
 
 pub mod api_key;
 pub mod jwks;
+mod published_key;
+mod signing_key;
 mod token;
 
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{AUTHORIZATION, COOKIE};
 use uuid::Uuid;
 
-pub use token::{Claims, IssuedToken, TokenIssuer, TokenVerifier};
+pub use published_key::PublishedKeys;
+pub use signing_key::{PublicSigningKey, SigningKey};
+pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
 use crate::models::{ApiKeySecret, KeyScope, Role, Share, Status, User};

@@ -1,4 +1,7 @@
 //! Tokens: those of the identity provider, and those that Roster signs itself, by which someone acts for another user.
+//!
+//! Roster's own are signed by an Ed25519 key that the functions which give tokens out alone hold. Its
+//! public half stands in the table: whoever verifies a token cannot forge one.
 
 use std::sync::Arc;
 
@@ -8,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::jwks::Jwks;
+use super::published_key::PublishedKeys;
+use super::signing_key::is_own_kid;
 use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
 use crate::models::parse_id;
-use crate::secrets::Keyring;
+use crate::secrets::{Keyring, Keys};
+use crate::store::Store;
 use crate::time::{Clock, Timestamp};
 
 /// What Roster reads of a token.
@@ -69,13 +75,13 @@ const LEEWAY: f64 = 30.0;
 /// Verifies tokens against the configured keys, issuer and audience.
 pub struct TokenVerifier {
     keyring: Arc<Keyring>,
+    published: Arc<PublishedKeys>,
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
 }
 
-/// What Roster's own tokens are told by: their `kid`, and their `iss`.
-const OWN_KID: &str = "roster-1";
+/// The `iss` of Roster's own tokens.
 const OWN_ISSUER: &str = "roster";
 /// How long Roster's own tokens are good, in seconds.
 const OWN_LIFE: i64 = 3600;
@@ -113,33 +119,67 @@ pub struct IssuedToken {
 /// Signs Roster's own tokens.
 pub struct TokenIssuer {
     keyring: Arc<Keyring>,
+    published: Arc<PublishedKeys>,
+    store: Store,
+    audience: String,
+}
+
+/// Signs with a key that every verifier finds in the table.
+pub struct TokenSigner {
+    keys: Arc<Keys>,
     audience: String,
 }
 
 impl TokenIssuer {
-    /// An issuer by the settings.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>) -> Self {
-        Self { keyring, audience: config.audience.clone() }
+    /// An issuer by the settings; none for a function that signs nothing.
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, store: Store) -> Option<Self> {
+        config.secrets.signing.as_ref()?;
+        Some(Self { keyring, published, store, audience: config.audience.clone() })
     }
 
+    /// A signer, once its key is published: the first time in a process, and again where the secret
+    /// has changed.
+    ///
+    /// # Errors
+    /// `Unavailable` where the table holds the key of a newer secret than there is to be read.
+    pub async fn ready(&self, now: Timestamp) -> Result<TokenSigner> {
+        let mut keys = self.keyring.keys(now).await;
+        for attempt in 0..2 {
+            if attempt > 0 {
+                keys = self.keyring.refresh(now).await;
+            }
+            let Some(key) = &keys.signing else { break };
+            if self.published.is_current(&key.public.kid) {
+                return Ok(TokenSigner { keys, audience: self.audience.clone() });
+            }
+            if self.store.publish_signing_key(&key.public).await? {
+                self.published.note(&key.public, now)?;
+                return Ok(TokenSigner { keys, audience: self.audience.clone() });
+            }
+        }
+        Err(Error::Unavailable("the table holds a signing key of a newer secret than SIGNING_SECRET".into()))
+    }
+}
+
+impl TokenSigner {
     /// A token by which `actor`, who is signed in until then, acts for `user`.
-    pub async fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
-        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now).await
+    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
+        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now)
     }
 
     /// A token for the user who acts by a delegated one, as good as their own.
     ///
     /// # Errors
     /// `BadCredential` where the sign-in is over.
-    pub async fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
+    pub fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
         let until = delegation.signed_in_until;
         if until <= now.as_second() {
             return Err(Error::BadCredential("the sign-in is over"));
         }
-        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now).await
+        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now)
     }
 
-    async fn issue(
+    fn issue(
         &self,
         sub: Uuid,
         act: Option<Actor>,
@@ -158,17 +198,19 @@ impl TokenIssuer {
             act,
             signed_in_until,
         };
-        let header = Header { kid: Some(OWN_KID.to_owned()), ..Header::new(Algorithm::HS256) };
-        let text = encode(&header, &claims, &self.keyring.keys(now).await.signing).map_err(Error::internal)?;
+        let key = self.keys.signing.as_ref().ok_or_else(|| Error::internal("no signing key"))?;
+        let header = Header { kid: Some(key.public.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let text = encode(&header, &claims, &key.encoding).map_err(Error::internal)?;
         Ok(IssuedToken { text, seconds_left: exp - now.as_second() })
     }
 }
 
 impl TokenVerifier {
     /// A verifier by the settings.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, clock: Clock) -> Self {
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, clock: Clock) -> Self {
         Self {
             keyring,
+            published,
             jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
@@ -178,7 +220,7 @@ impl TokenVerifier {
     /// Verifies a token.
     ///
     /// # Errors
-    /// `BadCredential`, or `Unavailable` where the provider's keys cannot be had.
+    /// `BadCredential`, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
         let header = decode_header(token).map_err(|_| Error::BadCredential("not a token"))?;
         // RFC 7515, section 4.1.11: extensions that we do not know, and there is none that we know, must not be passed over.
@@ -186,8 +228,12 @@ impl TokenVerifier {
             return Err(Error::BadCredential("critical header"));
         }
         // The header only says which configured key to try. Each key then verifies by its own algorithm alone.
-        let claims: Claims = if header.kid.as_deref() == Some(OWN_KID) {
-            return self.verify_own(token, now).await;
+        let claims: Claims = if let Some(kid) = header.kid.as_deref().filter(|kid| is_own_kid(kid)) {
+            // Only a token that may be good costs a read.
+            if header.alg != Algorithm::EdDSA {
+                return Err(Error::BadCredential("wrong algorithm"));
+            }
+            return self.verify_own(token, kid, now).await;
         } else if header.alg == Algorithm::HS256 {
             let keys = self.keyring.keys(now).await;
             let key = keys.provider.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
@@ -208,8 +254,9 @@ impl TokenVerifier {
     }
 
     /// Verifies a token of Roster's own, whose clock it was made by.
-    async fn verify_own(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
-        let claims: OwnClaims = self.check(token, &self.keyring.keys(now).await.own, Algorithm::HS256, OWN_ISSUER)?;
+    async fn verify_own(&self, token: &str, kid: &str, now: Timestamp) -> Result<VerifiedToken> {
+        let key = self.published.find(kid, now).await?.ok_or(Error::BadCredential("not the current kid"))?;
+        let claims: OwnClaims = self.check(token, &key.decoding, Algorithm::EdDSA, OWN_ISSUER)?;
         if claims.exp <= now.as_second() {
             return Err(Error::BadCredential("expired"));
         }

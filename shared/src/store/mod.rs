@@ -13,6 +13,7 @@ mod receipts;
 mod requests;
 mod sandboxes;
 mod search;
+mod signing_key;
 pub mod spans;
 mod transaction;
 mod users;

@@ -1,8 +1,9 @@
 //! Receipts: the answer to a request with an `Idempotency-Key`, kept in the transaction of what the request did. Sent again within
 //! a day, the request gets its first answer and does nothing.
 //!
-//! Answers may hold secrets, such as a new API key, so they are stored encrypted. The key to them is made from Roster's own secret and
-//! the request's `Idempotency-Key`, of which only a hash is stored: it takes the request itself and the secret to read one.
+//! Answers may hold secrets, such as a new API key, so they are stored encrypted. The key to them is made
+//! from `RESPONSE_SECRET`, which signs nothing, and the request's `Idempotency-Key`, of which only a hash
+//! is stored: it takes the request itself and the secret to read one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
