@@ -370,7 +370,6 @@ impl Import<'_> {
             avatar_url,
             job_title: line.job_title,
             role,
-            is_operator: line.is_operator,
             view_all: line.view_all,
             status,
             account_type: line.account_type.unwrap_or_default(),
@@ -430,7 +429,10 @@ fn fault(line: &Line) -> Option<String> {
     let names = [&line.username, &line.name, &line.first_name, &line.last_name, &line.display_name, &line.job_title];
     let ids = [&line.scim_id, &line.device_user_id];
     let fit = |texts: &[&Option<String>], most| texts.iter().copied().flatten().all(|text| fits(text, most));
-    if !line.email.as_ref().is_none_or(is_email) {
+    if line.is_operator {
+        // One command gives these rights, to one person at a time.
+        Some("says `is_operator`: import the user without it, and make them one with `local -- operator`".into())
+    } else if !line.email.as_ref().is_none_or(is_email) {
         Some("has an email that is none".into())
     } else if !(fit(&names, MOST_NAME) && fit(&ids, MOST_NAME) && fit(&[&line.avatar_url, &line.pub_key], MOST_URL)) {
         Some("has a text that is too long or holds control or invisible characters".into())

@@ -70,7 +70,11 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// The role inside the team.
     pub role: Role,
-    /// Platform staff, who may act on every team.
+    /// Platform staff, who may act on every team. Only [`Store::set_operator`] writes it, which no
+    /// endpoint calls: `false` is never written, and a change of anything else does not name it, as
+    /// IAM refuses every write of a function's that does.
+    ///
+    /// [`Store::set_operator`]: crate::store::Store::set_operator
     #[serde(default, skip_serializing_if = "is_default")]
     pub is_operator: bool,
     /// Whether an operator of the team sees all of it.
@@ -381,8 +385,9 @@ pub struct ListedUser {
     pub tier: String,
     /// See [`User::quota_tier_id`].
     pub quota_tier_id: String,
-    /// See [`User::is_operator`].
-    #[serde(default, skip_serializing_if = "is_default")]
+    /// See [`User::is_operator`]. The copies beside emails and names have it under another name,
+    /// so that whoever renews them never names the attribute that gives the rights.
+    #[serde(default, skip_serializing_if = "is_default", rename = "shown_as_operator", alias = "is_operator")]
     pub is_operator: bool,
     /// See [`User::abuse_flags`].
     #[serde(default, skip_serializing_if = "is_default")]

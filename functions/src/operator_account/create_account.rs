@@ -89,6 +89,8 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
         return Err(Error::EmailNotVerified);
     }
     let user = signed_up(&invited, claims, context.now);
+    // No invite makes a platform operator, whatever the invited user was.
+    let user = User { is_operator: false, ..user };
     let user = User { id: new.id, invited_as: Some(invited.id), version: invited.version + 1, updated_at: context.now, ..user };
     let account = context.store().account(invited.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });

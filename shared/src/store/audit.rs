@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Freshness, From, Receipt, Store, Transaction, decode, encode};
+use super::{Freshness, From, Receipt, Refusal, Store, Transaction, decode, encode};
 use crate::auth::Operator;
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, User};
@@ -88,7 +88,8 @@ impl Store {
             reason: act.reason.clone(),
             changes,
         };
-        transaction.put(encode(&Key::audit(user, entry.id), &entry)?)
+        // On absence: an entry that stands is never written over.
+        transaction.create(encode(&Key::audit(user, entry.id), &entry)?, Refusal::Impossible)
     }
 }
 

@@ -176,10 +176,14 @@ impl Store {
     /// Makes a user a platform operator, or one no more: for who has the table itself, as no endpoint does it.
     ///
     /// # Errors
-    /// `AccountNotFound`.
+    /// `AccountNotFound`; `Conflict` for someone who was invited and has not signed up: whoever
+    /// proves the invited email would get the rights.
     pub async fn set_operator(&self, id: Uuid, is_operator: bool, act: &Act) -> Result<()> {
         let user = self.user(id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
-        let change = |user: &User| Ok(User { is_operator, ..user.clone() });
+        let change = |user: &User| match user.status {
+            Status::Invited if is_operator => Err(Error::Conflict("This user has not signed up yet. Wait until they have.".into())),
+            _ => Ok(User { is_operator, ..user.clone() }),
+        };
         self.change_user(user, change, act, &|_| Response::default()).await.map(|_| ())
     }
 
