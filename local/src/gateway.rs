@@ -100,7 +100,8 @@ impl Gateway {
         let parameters = found.parameters.into_iter().collect();
         let event = event(parts, body, parameters, peer);
         let start = Instant::now();
-        let (response, cost) = handler.answer(&self.app, functions::gateway::request(event)).await;
+        let answering = handler.answer(&self.app, functions::gateway::request(event));
+        let (response, cost) = crate::HANDLER.scope(handler.name, answering).await;
         let own = start.elapsed().saturating_sub(cost.waited);
         // Nobody waits for it, but the next request.
         if cost.write_units > 0.0

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::SharedInterceptor;
 use functions::App;
 use functions::log::Log;
 use shared::Clock;
@@ -106,6 +107,13 @@ pub struct Options {
     pub log: Arc<dyn Log>,
     /// Where secrets are read that the settings name.
     pub vault: Option<Vault>,
+    /// Sees every call of DynamoDB that a handler makes, and may refuse it.
+    pub interceptor: Option<SharedInterceptor>,
+}
+
+tokio::task_local! {
+    /// The name of the handler that answers a request.
+    pub static HANDLER: &'static str;
 }
 
 /// The table, opened and filled.
@@ -159,7 +167,11 @@ impl Data {
 
     /// The application over this data.
     pub async fn app(&self, options: &Options) -> Result<Arc<App>, Failure> {
-        let client = database::client(&self.database, options.latency).await;
+        let mut client = database::client(&self.database, options.latency).await;
+        if let Some(interceptor) = &options.interceptor {
+            let config = client.config().to_builder().interceptor(interceptor.clone()).build();
+            client = Client::from_conf(config);
+        }
         let vault = options.vault.clone().or_else(|| self.database.aws.as_ref().map(vault));
         Ok(Arc::new(App::new(&options.config, client, vault, options.log.clone(), options.clock.clone()).await?))
     }

@@ -180,6 +180,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         clock: Clock::system(),
         log: Arc::new(NoLog),
         vault: None,
+        interceptor: None,
     })
 }
 

@@ -100,7 +100,13 @@ impl Life {
     async fn purge(&self) -> Value {
         self.roster.advance(30 * DAY);
         json!(
-            functions::schedule::purge_accounts::run(&self.roster.server.app, std::time::Duration::from_secs(600)).await.expect("a purge")
+            local::HANDLER
+                .scope(
+                    functions::schedule::purge_accounts::NAME,
+                    functions::schedule::purge_accounts::run(&self.roster.server.app, std::time::Duration::from_secs(600))
+                )
+                .await
+                .expect("a purge")
         )
     }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
-use shared::models::{Role, Status, User};
+use shared::models::{ApiKey, ApiKeyRecord, KeyScope, Role, Status, User};
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
 
-use crate::calls::{By, Made, Stage};
+use crate::stage::{By, Made, Stage};
 
 /// Someone who is yet to sign up.
 const NEW: Uuid = demo::id(0xe01);
@@ -21,6 +21,44 @@ const SANDBOXES: &str = "/v1/sandboxes";
 const INVITES: &str = "/api/v1/admin_user_invite";
 const MANAGED: &str = "/api/v1/users/";
 const NUMBERED: &str = "/api/admin/user-admin";
+
+/// More API keys than a transaction revokes together.
+const MANY_KEYS: u128 = 41;
+
+/// Loads a user of the team with all that only one user may hold.
+async fn load(stage: &Stage, n: u64, adjust: impl FnOnce(User) -> User) -> User {
+    let then = stage.roster.now().plus_seconds(-86_400);
+    let user = User {
+        email: Some(format!("full{n}@example.com")),
+        username: Some(format!("full{n}")),
+        scim_id: Some(format!("scim{n}")),
+        name: Some(format!("Full {n}")),
+        ..User::new(Uuid::from_u128(u128::from(n) << 64), n, (TEAM, "Acme Robotics"), then)
+    };
+    let user = adjust(user);
+    stage.roster.server.data.store.load_users(std::slice::from_ref(&user)).await.expect("a user");
+    user
+}
+
+/// Loads API keys of a user that work.
+async fn load_keys(stage: &Stage, owner: Uuid, count: u128) {
+    for n in 0..count {
+        let key = ApiKey {
+            id: Uuid::from_u128(owner.as_u128() + 0x1000 + n),
+            prefix: "ns_live_0000".to_owned(),
+            is_active: true,
+            name: None,
+            created_at: stage.roster.now(),
+            last_used_at: None,
+            scope: KeyScope::User,
+            expires_at: None,
+            revoked_at: None,
+            rotation_parent_key_id: None,
+        };
+        let record = ApiKeyRecord { sha256: format!("{:064x}", key.id.as_u128()), key, is_rotated: false };
+        stage.roster.server.data.store.load_api_key(owner, &record).await.expect("a key");
+    }
+}
 
 /// Runs all of them, each on a server of its own.
 pub async fn all() -> Vec<Made> {
@@ -73,13 +111,20 @@ async fn operators() -> Made {
     for by in [By::User(PLATFORM_OPERATOR), By::Credential(key(PLATFORM_OPERATOR, 1))] {
         stage.call("GET", &of(ADMIN), by, none.clone(), 200).await;
     }
-    stage.call("GET", &format!("{}/audit-log", of(ADMIN)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    let operators = || [By::User(PLATFORM_OPERATOR), By::Credential(key(PLATFORM_OPERATOR, 1))];
+    for by in operators() {
+        stage.call("GET", &format!("{}/audit-log", of(ADMIN)), by, none.clone(), 200).await;
+    }
     stage.call("GET", &format!("{}/audit-log", of(NOBODY)), PLATFORM_OPERATOR, none.clone(), 404).await;
-    stage.call("GET", "/v1/admin/quota-tiers", PLATFORM_OPERATOR, none.clone(), 200).await;
+    for by in operators() {
+        stage.call("GET", "/v1/admin/quota-tiers", by, none.clone(), 200).await;
+    }
     // The owner's quota is the team's, anyone else's is their own; the same again changes nothing.
     for user in [ADMIN, VIEWER, VIEWER] {
         let tier = json!({"quota_tier_id": "enterprise"});
-        stage.call("PATCH", &format!("{}/quota", of(user)), PLATFORM_OPERATOR, tier, 200).await;
+        for by in operators() {
+            stage.call("PATCH", &format!("{}/quota", of(user)), by, tier.clone(), 200).await;
+        }
     }
     stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, json!({"name": "one"}), 201).await;
     // The second is an administrator, and the third was invited: these are counted otherwise.
@@ -87,8 +132,18 @@ async fn operators() -> Made {
         stage.call("POST", &format!("{}/suspend", of(user)), PLATFORM_OPERATOR, json!({"reason": "a test"}), 200).await;
         stage.call("POST", &format!("{}/unsuspend", of(user)), PLATFORM_OPERATOR, none.clone(), 200).await;
     }
+    for action in ["suspend", "unsuspend"] {
+        stage.call("POST", &format!("{}/{action}", of(VIEWER)), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
+    }
     stage.call("POST", &format!("{}/unsuspend", of(SUSPENDED)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    // With a key that a delete which was cut off has left working.
+    load_keys(&stage, DELETED, 1).await;
     stage.call("POST", &format!("{}/restore", of(DELETED)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    stage.call("DELETE", ACCOUNT, VIEWER, none.clone(), 202).await;
+    stage.call("POST", &format!("{}/restore", of(VIEWER)), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
+    // An operator's own record changes like any other, and stays an operator's.
+    stage.call("PATCH", "/v1/account/me", PLATFORM_OPERATOR, json!({"display_name": "Op"}), 200).await;
+    stage.call("GET", "/v1/admin/quota-tiers", PLATFORM_OPERATOR, none.clone(), 200).await;
     stage.end().await
 }
 
@@ -123,15 +178,16 @@ async fn accounts() -> Made {
         rotated = stage.call("POST", &format!("/v1/keys/{id}/rotate"), NEW, none.clone(), 201).await;
     }
     let sandbox = json!({"template": "base", "memory_mb": 1024, "timeout_ms": 3_600_000});
-    for by in [By::User(NEW), By::Credential(text(&rotated, "key"))] {
-        let made = stage.call("POST", SANDBOXES, by, sandbox.clone(), 201).await;
+    let by = |is_key: bool| if is_key { By::Credential(text(&rotated, "key")) } else { By::User(NEW) };
+    for is_key in [false, true] {
+        let made = stage.call("POST", SANDBOXES, by(is_key), sandbox.clone(), 201).await;
         let one = format!("{SANDBOXES}/{}", text(&made, "id"));
         for status in ["running", "paused"] {
-            stage.call("PATCH", &one, NEW, json!({"status": status}), 200).await;
+            stage.call("PATCH", &one, by(is_key), json!({"status": status}), 200).await;
         }
         // The next day: what was reserved is given back to the day before.
         stage.roster.advance(86_400 - 6 * 3600);
-        stage.call("DELETE", &one, NEW, none.clone(), 200).await;
+        stage.call("DELETE", &one, by(is_key), none.clone(), 200).await;
     }
     for by in [By::User(NEW), By::User(MANAGER), By::Credential(key(ADMIN, 1))] {
         stage.call("GET", "/v1/account/export", by, none.clone(), 200).await;
@@ -141,8 +197,13 @@ async fn accounts() -> Made {
     // One is alone in the team, one is not.
     for user in [NEW, MANAGER] {
         stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
+        load_keys(&stage, user, 1).await;
         stage.call("POST", &format!("{ACCOUNT}/restore"), user, none.clone(), 200).await;
     }
+    // An administrator with more keys than are revoked together.
+    let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;
+    load_keys(&stage, admin.id, MANY_KEYS).await;
+    stage.call("DELETE", ACCOUNT, admin.id, none.clone(), 202).await;
     stage.end().await
 }
 
@@ -163,8 +224,8 @@ async fn teams() -> Made {
         }
         stage.call("GET", target, PLATFORM_OPERATOR, none.clone(), 200).await;
     }
-    for name in ["Dara Ok", "Dara Ek"] {
-        stage.call("PUT", &one, ADMIN, json!({"details": {"name": name, "job_title": "Cook"}}), 200).await;
+    for (by, name) in admins().into_iter().zip(["Dara Ok", "Dara Ek"]) {
+        stage.call("PUT", &one, by, json!({"details": {"name": name, "job_title": "Cook"}}), 200).await;
     }
     // One who is managed is listed by the manager as well.
     stage.call("PUT", &format!("/api/v1/admin_user/{FINN}"), ADMIN, json!({"details": {"name": "Finn F"}}), 200).await;
@@ -177,6 +238,10 @@ async fn teams() -> Made {
             stage.call("GET", &format!("{NUMBERED}{target}"), by, none.clone(), 200).await;
         }
     }
+    let fields = json!({"name": "Bot", "username": "bot", "rootRole": "Viewer"});
+    let bot = stage.call("POST", NUMBERED, key(ADMIN, 1), fields, 201).await;
+    stage.call("PUT", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), json!({"name": "Robot"}), 200).await;
+    stage.call("DELETE", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), none.clone(), 200).await;
     let fields = json!({"name": "Eve", "email": "eve@example.com", "username": "eve", "rootRole": "Admin"});
     let eve = stage.call("POST", NUMBERED, ADMIN, fields, 201).await;
     let eve = format!("{NUMBERED}/{}", eve["id"]);
@@ -189,6 +254,14 @@ async fn teams() -> Made {
         stage.call("PUT", &eve, ADMIN, fields, 200).await;
     }
     stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn G", "email": "finn@example.com"}), 200).await;
+    // One who is managed and has an email; and one who is called by the name that the team gave.
+    let nameless = json!({"first_name": null, "last_name": null});
+    stage.call("PUT", &format!("{MANAGED}{FINN}"), MANAGER, nameless, 200).await;
+    stage.call("PUT", &format!("/api/v1/admin_user/{FINN}"), ADMIN, json!({"details": {"name": "Finn H"}}), 200).await;
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn I"}), 200).await;
+    let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;
+    load_keys(&stage, admin.id, MANY_KEYS).await;
+    stage.call("DELETE", &format!("{NUMBERED}/2000"), ADMIN, none.clone(), 200).await;
     // With keys, which are revoked; an administrator, who is counted otherwise.
     stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
     stage.call("DELETE", &format!("{NUMBERED}/4"), ADMIN, none.clone(), 200).await;
@@ -226,6 +299,8 @@ async fn managed() -> Made {
         }
     }
     stage.call("PUT", &finn, MANAGER, names.clone(), 200).await;
+    let others = json!({"first_name": "Lea", "last_name": "Holt"});
+    stage.call("PUT", &finn, by_key.clone(), others, 200).await;
     let shares = format!("/api/v1/users/shares/{OTHER_ADMIN}");
     for by in managers() {
         stage.call("PUT", &shares, by, json!({"scopes": ["data:read"]}), 200).await;
@@ -294,7 +369,22 @@ async fn invited() -> Made {
     let made =
         stage.call("POST", INVITES, key(ADMIN, 1), json!({"details": {"email": "third@example.com", "account_id": TEAM}}), 200).await;
     let id = text(&made["details"], "id");
-    stage.call("POST", &format!("{INVITES}/{id}/revoke"), key(ADMIN, 1), none, 200).await;
+    stage.call("POST", &format!("{INVITES}/{id}/revoke"), key(ADMIN, 1), none.clone(), 200).await;
+    // Someone who was provisioned, and has a managed user with an email.
+    let invited = load(&stage, 2000, |user| User { status: Status::Invited, ..user }).await;
+    let managed = |user| User { manager_id: Some(invited.id), username: None, scim_id: None, ..user };
+    load(&stage, 2001, managed).await;
+    stage.call("POST", ACCOUNT, By::Email(NOBODY, "full2000@example.com"), none.clone(), 201).await;
+    // The last one of a team: everyone else was purged.
+    let founder: Uuid = demo::id(0xe02);
+    let made = stage.call("POST", ACCOUNT, By::Email(founder, "founder@example.com"), none.clone(), 201).await;
+    stage.call("DELETE", ACCOUNT, founder, none.clone(), 202).await;
+    let invite = json!({"details": {"email": "last@example.com", "account_id": made["team"]["id"]}});
+    let made = stage.call("POST", INVITES, PLATFORM_OPERATOR, invite, 200).await;
+    stage.roster.advance(31 * 86_400);
+    while stage.purge().await > 0 {}
+    let (id, team) = (text(&made["details"], "id"), text(&made["details"], "account_id"));
+    stage.call("POST", &format!("{INVITES}/{id}/revoke?account_id={team}"), PLATFORM_OPERATOR, none, 200).await;
     stage.end().await
 }
 
@@ -304,6 +394,7 @@ async fn erased() -> Made {
     let none = Value::Null;
     belongings(&mut stage, GITA).await;
     stage.call("DELETE", &format!("{MANAGED}{GITA}"), MANAGER, none.clone(), 200).await;
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"email": "finn@example.com"}), 200).await;
     let credential = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
     stage.call("DELETE", &format!("{MANAGED}{FINN}"), text(&credential, "key"), none.clone(), 200).await;
     let email = By::Email(NEW, "new@example.com");
@@ -314,6 +405,9 @@ async fn erased() -> Made {
         stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
         stage.call("DELETE", &of(user), PLATFORM_OPERATOR, none.clone(), 200).await;
     }
+    let user = load(&stage, 2000, |user| user).await;
+    stage.call("DELETE", ACCOUNT, user.id, none.clone(), 202).await;
+    stage.call("DELETE", &of(user.id), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
     stage.end().await
 }
 
@@ -323,10 +417,13 @@ async fn purged() -> Made {
     let none = Value::Null;
     let email = By::Email(NEW, "new@example.com");
     stage.call("POST", ACCOUNT, email, none.clone(), 201).await;
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"email": "finn@example.com"}), 200).await;
     for user in [NEW, MANAGER] {
         belongings(&mut stage, user).await;
         stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
     }
+    let user = load(&stage, 2000, |user| user).await;
+    stage.call("DELETE", ACCOUNT, user.id, none.clone(), 202).await;
     stage.roster.advance(31 * 86_400);
     let mut purged = 0;
     loop {
@@ -369,10 +466,12 @@ async fn inactive() -> Made {
     let mut stage = Stage::start().await;
     let none = Value::Null;
     stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
+    let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;
+    load_keys(&stage, admin.id, MANY_KEYS).await;
     stage.roster.advance(181 * 86_400);
     let users = stage.call("GET", &format!("{NUMBERED}/inactive"), ADMIN, none, 200).await;
     let ids: Vec<_> = users["inactiveUsers"].as_array().expect("a list").iter().map(|user| user["id"].clone()).collect();
-    assert!(ids.contains(&json!(4)), "{ids:?}");
+    assert!(ids.contains(&json!(4)) && ids.contains(&json!(2000)), "{ids:?}");
     for by in [By::User(ADMIN), By::Credential(key(ADMIN, 1))] {
         stage.call("POST", &format!("{NUMBERED}/inactive/delete"), by, json!({"ids": ids}), 200).await;
     }

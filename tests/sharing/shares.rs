@@ -309,7 +309,13 @@ async fn shares_go_both_ways_when_an_account_is_erased_by_an_operator_or_its_dat
             roster.delete(&format!("/v1/admin/users/{}", demo::VIEWER), demo::PLATFORM_OPERATOR).await.expect(200);
         } else {
             roster.advance(30 * DAY);
-            functions::schedule::purge_accounts::run(&roster.server.app, Duration::from_secs(60)).await.expect("purged");
+            local::HANDLER
+                .scope(
+                    functions::schedule::purge_accounts::NAME,
+                    functions::schedule::purge_accounts::run(&roster.server.app, Duration::from_secs(60)),
+                )
+                .await
+                .expect("purged");
         }
         assert_eq!(roster.user(demo::VIEWER).await, None);
         assert!(shares(&roster).await.iter().all(|share| !share.contains(&demo::VIEWER.to_string())));

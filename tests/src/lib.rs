@@ -4,6 +4,7 @@ pub mod checks;
 pub mod direct;
 pub mod events;
 pub mod faults;
+pub mod iam;
 pub mod lagging;
 pub mod own_tokens;
 pub mod prices;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::SharedInterceptor;
 use local::{Location, Options, Server, TrailingSlash, database};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
@@ -79,6 +81,8 @@ impl Roster {
             clock: Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed))),
             log: Arc::new(functions::log::NoLog),
             vault: None,
+            // Every suite runs under the policies that the template gives each function.
+            interceptor: Some(SharedInterceptor::new(iam::Enforcer)),
         };
         // Any DynamoDB that the user names: then each test has a table of its own, which goes with it.
         let named = std::env::var(ENDPOINT_VARIABLE).ok();

@@ -129,7 +129,10 @@ impl Real {
     async fn purge(&self, place: &str) {
         // Of several who leave one team at one time some may have to wait.
         for _ in 0..5 {
-            let report = purge_accounts::run(&self.roster.server.app, Duration::from_secs(900)).await.expect("a purge");
+            let report = local::HANDLER
+                .scope(purge_accounts::NAME, purge_accounts::run(&self.roster.server.app, Duration::from_secs(900)))
+                .await
+                .expect("a purge");
             TALLY.request();
             assert!(report.finished, "{place}: {report:?}");
             if report.purged + report.failed == 0 {

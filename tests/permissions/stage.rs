@@ -1,7 +1,6 @@
 //! Runs handlers on requests, and notes what they ask of DynamoDB.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,61 +9,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
-use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemInput;
-use aws_sdk_dynamodb::operation::get_item::GetItemInput;
-use aws_sdk_dynamodb::operation::put_item::PutItemInput;
-use aws_sdk_dynamodb::operation::query::QueryInput;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use functions::App;
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use local::template::{Router, TrailingSlash};
 use serde_json::{Map, Value, json};
 use shared::config::Config;
-use shared::table::PK;
+use tests::iam::calls::{Call, calls_of};
 use tests::{Roster, sign};
 use uuid::Uuid;
-
-/// What a permission is for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Resource {
-    /// The table.
-    Table,
-    /// One of its indexes.
-    Index(String),
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Table => formatter.write_str("the table"),
-            Self::Index(index) => write!(formatter, "the index {index}"),
-        }
-    }
-}
-
-/// What IAM is asked for at once.
-///
-/// A transaction asks for each kind of write in it. AWS does not say whether it asks once for all writes of a kind or once for each:
-/// taken together, what is permitted here is so either way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Call {
-    /// `dynamodb:PutItem`.
-    pub action: String,
-    /// On what.
-    pub resource: Resource,
-    /// What the partition keys begin with: `USER#`. None for an index, whose partition key is another attribute.
-    pub keys: BTreeSet<String>,
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} on {} {:?}", self.action, self.resource, self.keys)
-    }
-}
 
 /// The calls of each handler.
 pub type Made = BTreeMap<String, BTreeSet<Call>>;
@@ -89,77 +42,13 @@ impl Intercept for Recorder {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let input = context.input();
-        let mut calls = Vec::new();
-        let mut note = |action: &str, tables: Vec<&str>, resource: Resource, keys: BTreeSet<String>| {
-            assert!(tables.iter().all(|table| *table == self.table), "{action} reaches {tables:?}");
-            calls.push(Call { action: format!("dynamodb:{action}"), resource, keys });
-        };
-        if let Some(input) = input.downcast_ref::<GetItemInput>() {
-            note("GetItem", input.table_name.as_deref().into_iter().collect(), Resource::Table, kinds(input.key.iter()));
-        } else if let Some(input) = input.downcast_ref::<PutItemInput>() {
-            note("PutItem", input.table_name.as_deref().into_iter().collect(), Resource::Table, kinds(input.item.iter()));
-        } else if let Some(input) = input.downcast_ref::<UpdateItemInput>() {
-            note("UpdateItem", input.table_name.as_deref().into_iter().collect(), Resource::Table, kinds(input.key.iter()));
-        } else if let Some(input) = input.downcast_ref::<QueryInput>() {
-            let table = input.table_name.as_deref().into_iter().collect();
-            match &input.index_name {
-                Some(index) => note("Query", table, Resource::Index(index.clone()), BTreeSet::new()),
-                None => {
-                    let partition = input.expression_attribute_values.iter().filter_map(|values| kind(values.get(":pk")?)).collect();
-                    note("Query", table, Resource::Table, partition);
-                }
-            }
-        } else if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
-            let asked = input.request_items.iter().flatten();
-            let keys = kinds(asked.clone().flat_map(|(_, keys)| &keys.keys));
-            note("BatchGetItem", asked.map(|(table, _)| table.as_str()).collect(), Resource::Table, keys);
-        } else if let Some(input) = input.downcast_ref::<BatchWriteItemInput>() {
-            // Whatever it puts and deletes, this is the one permission that it asks for.
-            let asked = input.request_items.iter().flatten();
-            let writes = asked.clone().flat_map(|(_, writes)| writes);
-            let items = writes.filter_map(|write| {
-                let put = write.put_request.as_ref().map(|put| &put.item);
-                put.or_else(|| write.delete_request.as_ref().map(|delete| &delete.key))
-            });
-            note("BatchWriteItem", asked.map(|(table, _)| table.as_str()).collect(), Resource::Table, kinds(items));
-        } else if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
-            let mut writes: BTreeMap<&str, (Vec<&str>, BTreeSet<String>)> = BTreeMap::new();
-            for write in input.transact_items.iter().flatten() {
-                let (action, table, item) = part(write).ok_or("a write of a transaction is none")?;
-                let writes = writes.entry(action).or_default();
-                writes.0.push(table);
-                writes.1.extend(kinds([item]));
-            }
-            for (action, (tables, keys)) in writes {
-                note(action, tables, Resource::Table, keys);
-            }
-        } else {
-            // No policy has this, so it is told with what made it.
-            note(&format!("{input:?}"), Vec::new(), Resource::Table, BTreeSet::new());
+        let (calls, tables) = calls_of(context.input())?;
+        if let Some(table) = tables.iter().find(|table| **table != self.table) {
+            return Err(format!("{calls:?} reach {table}").into());
         }
         self.log.lock().expect("the log").extend(calls);
         Ok(())
     }
-}
-
-/// A write of a transaction: the action that it asks for, its table, and its key or item.
-fn part(write: &TransactWriteItem) -> Option<(&'static str, &str, &HashMap<String, AttributeValue>)> {
-    let put = write.put.as_ref().map(|put| ("PutItem", put.table_name.as_str(), &put.item));
-    let update = write.update.as_ref().map(|update| ("UpdateItem", update.table_name.as_str(), &update.key));
-    let delete = write.delete.as_ref().map(|delete| ("DeleteItem", delete.table_name.as_str(), &delete.key));
-    let check = write.condition_check.as_ref().map(|check| ("ConditionCheckItem", check.table_name.as_str(), &check.key));
-    put.or(update).or(delete).or(check)
-}
-
-/// What the partition keys of those items begin with.
-fn kinds<'a>(items: impl IntoIterator<Item = &'a HashMap<String, AttributeValue>>) -> BTreeSet<String> {
-    items.into_iter().filter_map(|item| kind(item.get(PK)?)).collect()
-}
-
-fn kind(key: &AttributeValue) -> Option<String> {
-    let key = key.as_s().ok()?;
-    Some(key.find('#').map_or(key.as_str(), |end| &key[..=end]).to_owned())
 }
 
 /// Who asks.
