@@ -148,7 +148,8 @@ impl Measured {
         let changes = f64::from(self.changes);
         let invoked = INVOCATION.dollars + GB_SECONDS * COMPUTE.dollars;
         Dollars {
-            serving: GATEWAY.dollars + invoked,
+            // A last-seen update comes with a request that is paid for already.
+            serving: if self.name == LAST_SEEN { 0.0 } else { GATEWAY.dollars + invoked },
             database: units(self.read_units, self.write_units),
             logs: logs(self.logs as f64),
             counting: changes * invoked + logs(self.counting_logs as f64) + units(self.counting_reads, self.counting_writes),
@@ -370,7 +371,7 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
         },
         Line {
             what: "Custom metrics",
-            formula: format!("{emitted} × {}; without requests {} ", METRIC.dollars, METRICS[2]),
+            formula: format!("{emitted} × {}; without requests {}", METRIC.dollars, METRICS[2]),
             dollars: MONTHS.map(|millions| METRIC.dollars * if millions > 0.0 { emitted } else { METRICS[2] }),
             free: 10.0 * METRIC.dollars,
         },
