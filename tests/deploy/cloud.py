@@ -42,6 +42,7 @@ class Cloud:
             **inherited,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
+            "LOG_LEVEL": "WARNING",
             # Listeners of services that no test needs.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
