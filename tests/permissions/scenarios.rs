@@ -370,8 +370,9 @@ async fn invited() -> Made {
         stage.call("POST", INVITES, key(ADMIN, 1), json!({"details": {"email": "third@example.com", "account_id": TEAM}}), 200).await;
     let id = text(&made["details"], "id");
     stage.call("POST", &format!("{INVITES}/{id}/revoke"), key(ADMIN, 1), none.clone(), 200).await;
-    // Someone who was provisioned, and has a managed user with an email.
-    let invited = load(&stage, 2000, |user| User { status: Status::Invited, ..user }).await;
+    // Someone who was provisioned, and has a managed user with an email; no invite makes an operator.
+    let provisioned = |user| User { status: Status::Invited, is_operator: true, ..user };
+    let invited = load(&stage, 2000, provisioned).await;
     let managed = |user| User { manager_id: Some(invited.id), username: None, scim_id: None, ..user };
     load(&stage, 2001, managed).await;
     stage.call("POST", ACCOUNT, By::Email(NOBODY, "full2000@example.com"), none.clone(), 201).await;

@@ -1,0 +1,3 @@
+//! Attacks, each followed by the refusal or the trace that it meets.
+
+mod operators;
