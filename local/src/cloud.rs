@@ -38,10 +38,16 @@ pub(crate) struct Reached {
 /// Returns true if an endpoint is on this machine: `localhost`, or an address of the loopback
 /// interface. A tunnel counts too, and an emulator in another container does not.
 pub fn is_loopback(endpoint: &str) -> bool {
-    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
+    let Some(uri) = url(endpoint) else { return false };
     let host = uri.host().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The URL of an endpoint, by http or https.
+fn url(endpoint: &str) -> Option<Uri> {
+    let is_http = |uri: &Uri| uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
+    endpoint.parse().ok().filter(is_http)
 }
 
 /// Reaches a DynamoDB by its endpoint.

@@ -70,11 +70,9 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// The role inside the team.
     pub role: Role,
-    /// Platform staff, who may act on every team. Only [`Store::set_operator`] writes it, which no
-    /// endpoint calls: `false` is never written, and a change of anything else does not name it, as
-    /// IAM refuses every write of a function's that does.
-    ///
-    /// [`Store::set_operator`]: crate::store::Store::set_operator
+    /// Platform staff, who may act on every team.
+    // Only `Store::set_operator` writes it, which no endpoint calls. `false` is never written, and a
+    // change of anything else does not name it: IAM refuses every function's write that does.
     #[serde(default, skip_serializing_if = "is_default")]
     pub is_operator: bool,
     /// Whether an operator of the team sees all of it.

@@ -166,6 +166,10 @@ fn changes<'a>(before: &'a [Item], after: &'a [Item]) -> Vec<&'a Item> {
 async fn attack(roster: &Roster, attacker: &Attacker, targets: &[Target], victims: &Victims) {
     // Being seen is noted once in ten minutes: before, not in between.
     send(roster.request(Method::GET, "/v1/account/me").bearer_auth(&attacker.credential)).await.expect(200);
+    // The first request for a delegated token in a process publishes the signing key.
+    let delegation = roster.request(Method::POST, "/api/v1/oauth/delegated-token");
+    let delegation = delegation.bearer_auth(&attacker.credential).json(&json!({"sub": nobody().user}));
+    send(delegation).await.expect(403);
     let mut before = roster.items().await;
     for handler in HANDLERS {
         let mut writes = false;
