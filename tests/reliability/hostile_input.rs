@@ -434,6 +434,7 @@ async fn no_request_breaks_or_fakes_a_line_of_the_log() {
         "duration_ms",
         "dynamodb_calls",
         "dynamodb_steps",
+        "dynamodb_throttles",
         "dynamodb_ms",
         "read_units",
         "write_units",
