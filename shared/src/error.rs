@@ -168,6 +168,8 @@ pub enum Fault {
     Blank,
     /// More than so many values were sent.
     TooMany(usize),
+    /// It holds a permission that the role of the key's owner does not allow.
+    BeyondRole(Permission),
     /// It is no time to come, or is further ahead than so many days.
     NotWithinDays(u32),
 }
@@ -224,6 +226,9 @@ impl fmt::Display for Fault {
             Fault::TooLong(most) => write!(formatter, "may have at most {most} characters"),
             Fault::Blank => write!(formatter, "may not be empty"),
             Fault::TooMany(most) => write!(formatter, "may be given at most {most} times"),
+            Fault::BeyondRole(permission) => {
+                write!(formatter, "may hold only what the role of the key's owner allows, and that is not `{permission}`")
+            }
             Fault::NotWithinDays(most) => {
                 write!(formatter, "must be a time to come, at most {most} days ahead, as 2030-01-01T00:00:00Z")
             }

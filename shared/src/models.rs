@@ -301,6 +301,8 @@ macro_rules! words {
         impl $name {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
+            /// The words of all of them.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
 
             /// The word that is stored.
             pub fn as_str(self) -> &'static str {
@@ -794,8 +796,7 @@ impl ApiKeySecret {
     /// Whether it may be used from that address.
     pub fn is_for(&self, source: Option<IpAddr>) -> bool {
         let source = source.map(|source| source.to_canonical());
-        self.allowed_ips.is_empty()
-            || source.is_some_and(|source| self.allowed_ips.iter().any(|net| net.contains(&source)))
+        self.allowed_ips.is_empty() || source.is_some_and(|source| self.allowed_ips.iter().any(|net| net.contains(&source)))
     }
 }
 

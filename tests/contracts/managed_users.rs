@@ -115,7 +115,7 @@ async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
             .server
             .data
             .store
-            .share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
+            .load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
             .await
             .expect("shared");
     }
@@ -521,7 +521,7 @@ async fn a_deleted_user_leaves_nothing_behind() {
     // A managed user with everything that a user can have.
     for (grantor_id, grantee_id) in [(GITA, demo::VIEWER), (demo::OTHER_ADMIN, GITA), (GITA, demo::MANAGER)] {
         let share = Share { grantor_id, grantee_id, scopes: vec!["data:read".into()], created_at: roster.now() };
-        store.share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
+        store.load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
     }
     let text = demo::api_key_text(GITA, 1);
     let sha256 = shared::auth::api_key::hash(text.reveal()).expect("a key");

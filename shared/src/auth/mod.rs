@@ -257,7 +257,11 @@ impl KnownCaller {
         Ok(Caller { user: self.user, key: self.key, requirement: PhantomData })
     }
 
-    fn meets(&self, needs: Needs) -> Result<()> {
+    /// Holds the credential against what it must be or have.
+    ///
+    /// # Errors
+    /// As [`Self::require`].
+    pub fn meets(&self, needs: Needs) -> Result<()> {
         match (needs, &self.key) {
             (Needs::Permission(permission), Some(key)) if !key.permissions.contains(&permission) => {
                 Err(Error::MissingPermission(permission))
@@ -322,7 +326,7 @@ impl<R: Requirement> Caller<R> {
     }
 
     /// What the credential may not change, although its owner may.
-    pub(crate) fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Limits {
         // Who operates the platform acts on accounts, not on members of a team of theirs.
         let limited = self.key.as_ref().filter(|_| R::NEEDS != Needs::Operator);
         let limits = |key: &UsedKey| KeyLimits { owner: key.owner, makes_admins: key.permissions.contains(&Permission::AdminsWrite) };
@@ -369,8 +373,8 @@ impl<R: Requirement> Caller<R> {
 }
 
 /// What a credential may not change of members, although its owner may. Nothing limits a token.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Limits(Option<KeyLimits>);
+#[derive(Debug, Clone)]
+pub struct Limits(Option<KeyLimits>);
 
 #[derive(Debug, Clone)]
 struct KeyLimits {
@@ -384,6 +388,9 @@ const ENDS_PERSON: &str = "An API key cannot delete a person who has signed up: 
 const OWN_MEMBERSHIP: &str = "An API key cannot change its owner's own membership: sign in and use a token.";
 
 impl Limits {
+    /// No limits.
+    pub(crate) const NONE: Self = Self(None);
+
     /// Holds a change of a user against the limits; `None` is a user who is made.
     ///
     /// # Errors

@@ -295,14 +295,7 @@ impl Store {
     }
 
     /// Adds to a transaction all that makes a key.
-    fn add_api_key(
-        &self,
-        transaction: &mut Transaction,
-        owner: Uuid,
-        new: NewApiKey,
-        origin: Origin,
-        act: &Act,
-    ) -> Result<MadeApiKey> {
+    fn add_api_key(&self, transaction: &mut Transaction, owner: Uuid, new: NewApiKey, origin: Origin, act: &Act) -> Result<MadeApiKey> {
         let text = KeyText::generate().map_err(|_| Error::internal("the system gives no random bytes"))?;
         let key = ApiKey {
             id: Uuid::now_v7(),

@@ -29,7 +29,7 @@ pub struct Act {
     /// Where the answer is kept, for a request with an `Idempotency-Key`.
     pub receipt: Option<Receipt>,
     /// What the credential may not change.
-    pub(crate) limits: Limits,
+    pub limits: Limits,
 }
 
 /// Whoever may change something by a request.
@@ -54,7 +54,7 @@ impl Author for Claims {
 impl Act {
     /// A change that no request makes, and nobody gave a reason for: by the purge, or by a local command.
     pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
-        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None, limits: Limits::default() }
+        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None, limits: Limits::NONE }
     }
 
     /// Holds the removal of a user against what the credential may not change, before anything is done.

@@ -7,9 +7,7 @@ use serde_json::Value;
 use super::users::Answer;
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{
-    Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken,
-};
+use crate::auth::{Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken};
 use crate::error::Result;
 use crate::models::{FieldChange, ManagedUser, Share, Status, User};
 use crate::table::{Key, prefix};
@@ -80,13 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `Gone` where either of the two is deleted or does not exist.
-    pub async fn share(
-        &self,
-        caller: &Caller<SharingWrite>,
-        grantee: Uuid,
-        scopes: Vec<String>,
-        act: &Act,
-    ) -> Result<Share, WriteError> {
+    pub async fn share(&self, caller: &Caller<SharingWrite>, grantee: Uuid, scopes: Vec<String>, act: &Act) -> Result<Share, WriteError> {
         let share = Share { grantor_id: caller.user.id, grantee_id: grantee, scopes, created_at: act.at };
         self.load_share(&share, act).await
     }
