@@ -131,7 +131,8 @@ impl Context {
         &self.app.store
     }
 
-    /// A change that a caller makes by this request, whose requirement allows changes; or who signed in, and may have no account yet.
+    /// A change that a caller makes by this request, whose requirement allows changes; or who
+    /// signed in, and may have no account yet.
     pub fn act(&self, author: &impl Author, action: &'static str) -> Act {
         Act { receipt: self.receipt.get().cloned(), ..author.act(action, self.now) }
     }
@@ -161,12 +162,13 @@ impl Context {
         auth::credential(request.headers(), self.places)
     }
 
-    /// Looks up the user whom a verified credential names, and holds the credential against the requirement `R`. That the user was
-    /// seen, and an API key used, is noted beside the handler's further work, at most once in ten minutes.
+    /// Looks up the user whom a verified credential names, and holds the credential against the
+    /// requirement `R`. That the user was seen, and an API key used, is noted beside the handler's
+    /// further work, at most once in ten minutes.
     ///
     /// # Errors
-    /// What [`KnownCaller::look_up`] and [`KnownCaller::require`] give; `TooManyRequests`; `Answered` for a request that was answered
-    /// before, which ends the handler.
+    /// What [`KnownCaller::look_up`] and [`KnownCaller::require`] give; `TooManyRequests`;
+    /// `Answered` for a request that was answered before, which ends the handler.
     pub async fn caller<R: Requirement>(&self, token: &VerifiedToken) -> Result<Caller<R>> {
         self.known_caller(token, R::NEEDS).await?.require()
     }
@@ -193,7 +195,8 @@ impl Context {
         Ok(caller)
     }
 
-    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope, that of the user it is for.
+    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope,
+    /// that of the user it is for.
     ///
     /// # Errors
     /// `Delegated` for a delegated token without the scope.

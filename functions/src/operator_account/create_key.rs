@@ -59,7 +59,8 @@ struct KeyInput {
     /// What the key is called.
     #[schema(inline)]
     name: Option<Text<{ MOST_NAME }>>,
-    /// A word for people to read; `user` where it is left out. `operator` is for platform operators.
+    /// A word for people to read; `user` where it is left out. `operator` is for platform
+    /// operators.
     #[schema(inline)]
     scope: Option<Text<{ MAX_SCOPE }>>,
     /// What the key may do: no more than the role of its owner allows. Where it is left out:
@@ -68,6 +69,7 @@ struct KeyInput {
     /// The networks that the key may be used from; everywhere where it is left out.
     #[schema(inline, max_items = 20)]
     allowed_ips: Option<Vec<Network>>,
-    /// When the key ends: a time to come, within the longest life of keys. Where it is left out, the key has that.
+    /// When the key ends: a time to come, within the longest life of keys. Where it is left out,
+    /// the key has that.
     expires_at: Option<Timestamp>,
 }

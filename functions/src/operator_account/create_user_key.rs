@@ -46,8 +46,8 @@ struct MadeKey<'a> {
 
 /// A key of the scope `operator` for a user, by a platform operator.
 ///
-/// Its text is shown this once. It ends after 24 hours, and says who made it. Another platform operator gets none. It takes a
-/// token: an API key makes none.
+/// Its text is shown this once. It ends after 24 hours, and says who made it. Another platform
+/// operator gets none. It takes a token: an API key makes none.
 #[utoipa::path(
     post,
     path = "/v1/admin/users/{user_id}/keys",

@@ -76,8 +76,9 @@ struct RotationInput {
     /// The networks that the new key may be used from; an empty list stands for everywhere.
     #[schema(inline, max_items = 20)]
     allowed_ips: Option<Vec<Network>>,
-    /// When the new key ends: a time to come, within the longest life of keys. Where it is left out, a
-    /// key that was given the longest life is given it again, and another ends when the old one would.
+    /// When the new key ends: a time to come, within the longest life of keys. Where it is left
+    /// out, a key that was given the longest life is given it again, and another ends when the old
+    /// one would.
     expires_at: Option<Timestamp>,
     /// For how long the old key works on; a day where it is left out.
     #[schema(minimum = 0, maximum = 604_800)]
