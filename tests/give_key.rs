@@ -8,7 +8,8 @@ use shared::models::Permission;
 use tests::Roster;
 use uuid::Uuid;
 
-/// Gives a user, who need not exist, one more key of that scope with every permission, and returns its text.
+/// Gives a user, who need not exist, one more key of that scope with every permission, and returns
+/// its text.
 pub async fn give_key(roster: &Roster, owner: Uuid, scope: &str, expires_at: Option<Timestamp>) -> String {
     give_key_for(roster, owner, scope, expires_at, Permission::ALL).await
 }

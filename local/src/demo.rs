@@ -327,8 +327,8 @@ impl Demo {
         days
     }
 
-    /// Ten keys of the administrator: two with every permission, one revoked, one expired, and older ones with the usual permissions;
-    /// and the platform operator's, with every permission.
+    /// Ten keys of the administrator: two with every permission, one revoked, one expired, and
+    /// older ones with the usual permissions; and the platform operator's, with every permission.
     fn api_keys(&self) -> Vec<(Uuid, u8, ApiKey)> {
         let key = |owner, place: u8, name: &str, scope: &str| {
             let text = api_key_text(owner, place);

@@ -659,7 +659,7 @@ pub struct ApiKey {
     #[schema(required)]
     pub permissions: Vec<Permission>,
     /// The networks it may be used from, as CIDR; none stands for everywhere.
-    #[serde(default)]
+    #[serde(default, with = "networks")]
     #[schema(required, value_type = Vec<String>)]
     pub allowed_ips: Vec<IpNet>,
     /// When it stops authenticating.
@@ -676,6 +676,21 @@ pub struct ApiKey {
     #[serde(default)]
     #[schema(required)]
     pub minted_by: Option<Uuid>,
+}
+
+/// Networks as texts.
+mod networks {
+    use ipnet::IpNet;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(|_| serde::de::Error::custom("no network"))).collect()
+    }
 }
 
 /// Reads the end of a key. One that is stored without an end has ended: every key has one.
@@ -777,7 +792,7 @@ pub struct ApiKeySecret {
     #[serde(default = "Permission::defaults")]
     pub permissions: Vec<Permission>,
     /// The networks it may be used from; none stands for everywhere.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, with = "networks", skip_serializing_if = "Vec::is_empty")]
     pub allowed_ips: Vec<IpNet>,
     /// Whether it authenticates, if it has not expired.
     pub is_active: bool,

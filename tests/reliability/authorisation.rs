@@ -204,9 +204,10 @@ GET /openapi.json                                                -       200 200
 GET /                                                            -       404 404 404 404  404 404 404 404 404 404  404 404  404 404 404 404  404 404 404
 ";
 
-/// The permission that each request takes of an API key. A key of Acme's admin with that permission alone
-/// is answered as one with all of them; one with any other, or none, is refused. `-`: no permission opens
-/// it or shuts it, as it takes a token, a platform operator or nothing. With `+`, no single one will do.
+/// The permission that each request takes of an API key. A key of Acme's admin with that permission
+/// alone is answered as one with all of them; one with any other, or none, is refused. `-`: no
+/// permission opens it or shuts it, as it takes a token, a platform operator or nothing. With `+`,
+/// no single one will do.
 const PERMISSIONS: &str = "
 GET /v1/admin/users                                               -
 GET /v1/admin/users?query={user}                                  -
@@ -569,7 +570,8 @@ async fn every_endpoint_answers_every_caller_as_the_table_says() {
     );
 }
 
-/// A key opens what its permission is for, and nothing else: a column for each permission, and one for none.
+/// A key opens what its permission is for, and nothing else: a column for each permission, and one
+/// for none.
 #[tokio::test]
 async fn every_endpoint_answers_a_key_as_its_permission_says() {
     let rows = Row::all();

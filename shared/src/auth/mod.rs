@@ -1,9 +1,10 @@
 //! Who is calling, and what that lets them do.
 //!
-//! A request's credential is verified first, which gives a [`VerifiedToken`]. Then the caller's record is read and held against what
-//! the endpoint requires, which gives a [`Caller`] of that requirement. What the caller may do gives an [`Operator`] or a
-//! [`TeamAccess`]. The store's methods ask for these, so that an unauthorised read or write does not compile. What a request reads
-//! beside the caller's record, to save a wait, comes [`Sealed`].
+//! A request's credential is verified first, which gives a [`VerifiedToken`]. Then the caller's
+//! record is read and held against what the endpoint requires, which gives a [`Caller`] of that
+//! requirement. What the caller may do gives an [`Operator`] or a [`TeamAccess`]. The store's
+//! methods ask for these, so that an unauthorised read or write does not compile. What a request
+//! reads beside the caller's record, to save a wait, comes [`Sealed`].
 
 pub mod api_key;
 pub mod jwks;
@@ -180,7 +181,8 @@ impl VerifiedToken {
     }
 }
 
-/// Verifies a credential: a token by its signature and claims, an API key by one strong read. `source` is where the request comes from.
+/// Verifies a credential: a token by its signature and claims, an API key by one strong read.
+/// `source` is where the request comes from.
 ///
 /// # Errors
 /// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.
@@ -220,7 +222,8 @@ pub async fn verify(
     Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(used) })
 }
 
-/// A user whose credential was verified and whose account may be used, before it is known what the endpoint requires.
+/// A user whose credential was verified and whose account may be used, before it is known what the
+/// endpoint requires.
 #[derive(Debug, Clone)]
 pub struct KnownCaller {
     user: User,
@@ -228,7 +231,8 @@ pub struct KnownCaller {
 }
 
 impl KnownCaller {
-    /// Looks the caller up, by a strong read: who is suspended or deleted is refused at once, also by an API key.
+    /// Looks the caller up, by a strong read: who is suspended or deleted is refused at once, also
+    /// by an API key.
     ///
     /// # Errors
     /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token.
@@ -394,8 +398,8 @@ impl Limits {
     /// Holds a change of a user against the limits; `None` is a user who is made.
     ///
     /// # Errors
-    /// `MissingPermission` for an administrator who is made or changed without `admins:write`; `Forbidden` for the key's own owner, and
-    /// for the end of a person.
+    /// `MissingPermission` for an administrator who is made or changed without `admins:write`;
+    /// `Forbidden` for the key's own owner, and for the end of a person.
     pub fn admit(&self, before: Option<&User>, after: &User) -> Result<()> {
         let Some(key) = &self.0 else { return Ok(()) };
         let is_same = |before: &User| {
@@ -419,7 +423,8 @@ impl Limits {
     }
 }
 
-/// Whether a user is a person with an account of their own: neither a machine, nor managed by another, nor still to sign up.
+/// Whether a user is a person with an account of their own: neither a machine, nor managed by
+/// another, nor still to sign up.
 fn is_person(user: &User) -> bool {
     user.account_type == AccountType::User && user.manager_id.is_none() && user.status != Status::Invited
 }
@@ -445,7 +450,8 @@ fn usable(user: &User) -> Result<()> {
 #[derive(Debug)]
 pub struct Operator(());
 
-/// Proof that the caller may see or change all users of a team, by a credential that meets the requirement `R`.
+/// Proof that the caller may see or change all users of a team, by a credential that meets the
+/// requirement `R`.
 #[derive(Debug)]
 pub struct TeamAccess<R> {
     team_id: Uuid,

@@ -1,8 +1,9 @@
 //! Requirements: what an endpoint asks of a credential, as types.
 //!
-//! An endpoint names its requirement when it looks its caller up: `context.caller::<MembersWrite>(…)`. What it gets, a
-//! [`Caller<MembersWrite>`](super::Caller), is what the store's methods ask for, and what an entry of
-//! history is made from. So an endpoint without a permission, or with another one, does not compile.
+//! An endpoint names its requirement when it looks its caller up:
+//! `context.caller::<MembersWrite>(…)`. What it gets, a [`Caller<MembersWrite>`](super::Caller), is
+//! what the store's methods ask for, and what an entry of history is made from. So an endpoint
+//! without a permission, or with another one, does not compile.
 
 use crate::models::Permission;
 

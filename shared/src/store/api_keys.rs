@@ -50,8 +50,8 @@ pub struct KeyRotation {
     pub permissions: Option<Vec<Permission>>,
     /// The networks it may be used from.
     pub allowed_ips: Option<Vec<IpNet>>,
-    /// When it stops authenticating. Where it is absent, a key that was given the longest life is given it again, and another ends
-    /// when the old one would have.
+    /// When it stops authenticating. Where it is absent, a key that was given the longest life is
+    /// given it again, and another ends when the old one would have.
     pub expires_at: Option<Timestamp>,
     /// The longest life of a key, in seconds.
     pub longest_life: i64,
@@ -203,8 +203,8 @@ impl Store {
     /// Makes a key in place of another one of the caller's, which works on for a while.
     ///
     /// # Errors
-    /// `NotFound` where there is no such key; `Conflict` where it does not work, was rotated before, was made by an operator, or
-    /// has a scope that the caller may not give.
+    /// `NotFound` where there is no such key; `Conflict` where it does not work, was rotated
+    /// before, was made by an operator, or has a scope that the caller may not give.
     pub async fn rotate_api_key(
         &self,
         caller: &Caller<SignedIn>,

@@ -12,8 +12,9 @@ use crate::models::{AuditEntry, FieldChange, Status, User};
 use crate::table::Key;
 use crate::time::Timestamp;
 
-/// A change that someone makes: its entry's beginning. The store's methods that change something take one; an endpoint makes it from
-/// its caller, whose credential must meet a requirement for that.
+/// A change that someone makes: its entry's beginning. The store's methods that change something
+/// take one; an endpoint makes it from its caller, whose credential must meet a requirement for
+/// that.
 #[derive(Debug, Clone)]
 pub struct Act {
     /// Who makes it.
@@ -52,12 +53,14 @@ impl Author for Claims {
 }
 
 impl Act {
-    /// A change that no request makes, and nobody gave a reason for: by the purge, or by a local command.
+    /// A change that no request makes, and nobody gave a reason for: by the purge, or by a local
+    /// command.
     pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
         Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None, limits: Limits::NONE }
     }
 
-    /// Holds the removal of a user against what the credential may not change, before anything is done.
+    /// Holds the removal of a user against what the credential may not change, before anything is
+    /// done.
     ///
     /// # Errors
     /// As the removal itself: `MissingPermission`, `Forbidden`.

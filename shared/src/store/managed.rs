@@ -74,7 +74,8 @@ impl Store {
         self.query(&Key::user(caller.user.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
     }
 
-    /// Lets `grantee` in, replacing what the caller granted before. Gives the share: where the same was granted already, that one.
+    /// Lets `grantee` in, replacing what the caller granted before. Gives the share: where the same
+    /// was granted already, that one.
     ///
     /// # Errors
     /// Refused as `Gone` where either of the two is deleted or does not exist.

@@ -56,7 +56,8 @@ impl Store {
     /// Makes a user in a team that exists, with what else is to be written in the same transaction.
     ///
     /// # Errors
-    /// Refused as `EmailTaken` or `UsernameTaken`; `MissingPermission` for an administrator whom the credential may not make.
+    /// Refused as `EmailTaken` or `UsernameTaken`; `MissingPermission` for an administrator whom
+    /// the credential may not make.
     pub(crate) async fn create_user_with(
         &self,
         user: &User,
@@ -92,8 +93,9 @@ impl Store {
     /// Turns a user as it was read into what it has become, and writes what else goes with it.
     ///
     /// # Errors
-    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's, as `LastAdmin`;
-    /// `MissingPermission` or `Forbidden` where the credential may not make this change.
+    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value
+    /// is another's, as `LastAdmin`; `MissingPermission` or `Forbidden` where the credential may
+    /// not make this change.
     pub(crate) async fn update_user(
         &self,
         before: &User,
