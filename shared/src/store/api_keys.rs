@@ -99,6 +99,11 @@ impl Store {
         self.keys_of(token.user_id()).await.map(Sealed::new)
     }
 
+    /// Returns true if a user has a key that is not revoked: for local commands.
+    pub async fn has_active_key(&self, owner: Uuid) -> Result<bool> {
+        Ok(!self.working_keys(owner).await?.is_empty())
+    }
+
     pub(super) async fn keys_of(&self, owner: Uuid) -> Result<Vec<ApiKey>> {
         self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await
     }
