@@ -367,26 +367,6 @@ pub struct Ask {
 }
 
 impl Step {
-    /// The permission that it takes of an API key.
-    pub fn permission(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::ShowAccount | Self::ExportAccount | Self::ListKeys => "account:read",
-            Self::ChangeProfile { .. } => "account:write",
-            Self::MakeSandbox { .. } | Self::ChangeSandbox { .. } | Self::DestroySandbox { .. } => "sandboxes:write",
-            Self::ListDirectory(_) | Self::ShowDirectoryUser { .. } | Self::ListInvites(_) => "members:read",
-            Self::Invite { .. } | Self::RevokeInvite { .. } => "invites:write",
-            Self::ListTeam { .. } | Self::ShowNumber { .. } | Self::Search { .. } => "members:read",
-            Self::CountAdmins | Self::ListInactive => "members:read",
-            Self::ListWorkspace(_) | Self::ShowWorkspaceUser { .. } => "members:read",
-            Self::ChangeDirectoryUser { .. } | Self::MakeUser { .. } | Self::ChangeUser { .. } => "members:write",
-            Self::DeleteUser { .. } | Self::DeleteInactive { .. } => "members:write",
-            Self::ListManaged { .. } | Self::ShowManaged { .. } | Self::ListShares => "managed-users:read",
-            Self::MakeManaged { .. } | Self::ChangeManaged { .. } | Self::DeleteManaged { .. } => "managed-users:write",
-            Self::Share { .. } | Self::Unshare { .. } => "sharing:write",
-            _ => return None,
-        })
-    }
-
     /// Whether it can change anything.
     pub fn changes(&self) -> bool {
         match self {
