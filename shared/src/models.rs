@@ -628,7 +628,7 @@ pub const MB_MS_PER_GB_HOUR: f64 = 1024.0 * 3_600_000.0;
     "last_used_at": "2026-05-01T09:30:00.000Z",
     "scope": "user",
     "permissions": ["members:read", "members:write"],
-    "allowed_ips": ["203.0.113.0/24"],
+    "allowed_ips": [],
     "expires_at": "2027-01-26T09:30:00.000Z",
     "revoked_at": null,
     "rotation_parent_key_id": "00000000-0000-4000-8000-00000000f202",
