@@ -30,7 +30,7 @@ pub async fn give_key_for(roster: &Roster, owner: Uuid, scope: &str, expires_at:
     });
     let secret = json!({
         "pk": format!("KEY#{sha256}"), "sk": "KEY", "user_id": owner, "key_id": id, "scope": scope, "permissions": permissions,
-        "is_active": true, "expires_at": expires_at,
+        "is_active": true, "expires_at": expires_at, "last_used_at": roster.now(),
     });
     for item in [shown, secret] {
         put(roster, &item).await;

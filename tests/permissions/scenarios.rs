@@ -156,7 +156,8 @@ async fn accounts() -> Made {
     stage.call("POST", ACCOUNT, email(), none.clone(), 200).await;
     // Who was invited under the id of the token takes the account into use.
     stage.call("POST", ACCOUNT, By::Email(INVITED, "kaia@example.com"), none.clone(), 200).await;
-    let made = stage.call("POST", "/v1/keys", NEW, json!({"name": "one"}), 201).await;
+    let asked = ["account:read", "account:write", "sandboxes:write"];
+    let made = stage.call("POST", "/v1/keys", NEW, json!({"name": "one", "permissions": asked}), 201).await;
     let (one, text_of_one) = (text(&made, "id"), text(&made, "key"));
     for by in [By::User(NEW), By::Credential(text_of_one.clone())] {
         stage.call("GET", "/v1/account/me", by, none.clone(), 200).await;
@@ -286,7 +287,8 @@ async fn managed() -> Made {
     let mut stage = Stage::start().await;
     let none = Value::Null;
     let finn = format!("{MANAGED}{FINN}");
-    let by_key = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    let asked = json!({"permissions": ["managed-users:read", "managed-users:write", "sharing:write"]});
+    let by_key = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     let by_key = text(&by_key, "key");
     let managers = || [By::User(MANAGER), By::Credential(by_key.clone())];
     let names = json!({"first_name": "Lena", "last_name": "Holt"});
@@ -396,7 +398,8 @@ async fn erased() -> Made {
     belongings(&mut stage, GITA).await;
     stage.call("DELETE", &format!("{MANAGED}{GITA}"), MANAGER, none.clone(), 200).await;
     stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"email": "finn@example.com"}), 200).await;
-    let credential = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    let asked = json!({"permissions": ["managed-users:write"]});
+    let credential = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     stage.call("DELETE", &format!("{MANAGED}{FINN}"), text(&credential, "key"), none.clone(), 200).await;
     let email = By::Email(NEW, "new@example.com");
     stage.call("POST", ACCOUNT, email, none.clone(), 201).await;
