@@ -335,7 +335,8 @@ async fn managed() -> Made {
 
 /// Gives a user one of everything, by an API key of theirs; they may be nobody who can sign in.
 async fn belongings(stage: &mut Stage, user: Uuid) {
-    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let asked = json!({"permissions": ["account:write", "sandboxes:write", "sharing:write"]});
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, asked, 201).await;
     let credential = text(&made, "key");
     let scopes = json!({"scopes": ["data:read"]});
     stage.call("PUT", &format!("/api/v1/users/shares/{user}"), OTHER_ADMIN, scopes.clone(), 200).await;
@@ -352,7 +353,8 @@ async fn invite(stage: &mut Stage, email: &str) -> String {
     let user = items.iter().find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id))).expect("the invited user");
     let user: Uuid = text(&json!(user), "id").parse().expect("an id");
     belongings(stage, user).await;
-    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let asked = json!({"permissions": ["account:write", "sandboxes:write", "sharing:write"]});
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, asked, 201).await;
     let managed = stage.call("POST", MANAGED, text(&made, "key"), json!({"first_name": "Ida", "last_name": null}), 200).await;
     belongings(stage, text(&managed, "id").parse().expect("an id")).await;
     id

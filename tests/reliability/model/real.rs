@@ -145,7 +145,7 @@ impl Real {
     /// Sends a request and looks at what is answered. Gives the table after it.
     async fn ask(&mut self, model: &Model, ask: &Ask, label: Id, key: Option<(Id, bool)>, place: &str) -> Vec<Item> {
         if let Some(by) = model.seen {
-            let call = self.by(Call::new(Method::GET, "/users/me"), by, None);
+            let call = self.by(Call::new(Method::GET, "/v1/account/me"), by, None);
             let answer = self.roster.direct(&call).await;
             TALLY.request();
             assert_eq!(answer.status, 200, "{place}: the caller is seen: {answer:?}");
