@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::transaction::back_off;
 use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::Response;
-use crate::auth::{MembersRead, MembersWrite, Operator, TeamAccess};
+use crate::auth::{MembersRead, MembersWrite, TeamAccess};
 use crate::error::{Error, Result};
 use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
 use crate::table::{Item, Key, ROW, last_seen_attribute, user_attributes};
@@ -202,7 +202,6 @@ impl Store {
     /// may be changed.
     pub async fn change_quota(
         &self,
-        _: &Operator,
         user: User,
         team: &Team,
         quota_tier_id: &str,
