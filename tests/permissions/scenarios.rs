@@ -5,7 +5,7 @@ use std::path::Path;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
-use shared::models::{ApiKey, ApiKeyRecord, KeyScope, Role, Status, User};
+use shared::models::{ApiKey, ApiKeyRecord, Permission, Role, Status, User};
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
 
@@ -50,10 +50,13 @@ async fn load_keys(stage: &Stage, owner: Uuid, count: u128) {
             name: None,
             created_at: stage.roster.now(),
             last_used_at: None,
-            scope: KeyScope::User,
-            expires_at: None,
+            scope: "user".into(),
+            permissions: Permission::defaults(),
+            allowed_ips: Vec::new(),
+            expires_at: stage.roster.now().plus_seconds(30 * 86_400),
             revoked_at: None,
             rotation_parent_key_id: None,
+            minted_by: None,
         };
         let record = ApiKeyRecord { sha256: format!("{:064x}", key.id.as_u128()), key, is_rotated: false };
         stage.roster.server.data.store.load_api_key(owner, &record).await.expect("a key");
