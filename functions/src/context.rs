@@ -1,16 +1,19 @@
 //! What a handler has at hand.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
-use shared::auth::{self, Caller, Delegation, Places, PublishedKeys, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken};
+use shared::auth::{
+    self, Caller, Delegation, KnownCaller, Needs, Places, PublishedKeys, Requirement, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken,
+};
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
-use shared::store::{Act, Receipt, SEEN_EVERY, Store, fingerprint};
+use shared::store::{Act, Author, Receipt, SEEN_EVERY, Store, fingerprint};
 use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -33,6 +36,8 @@ pub struct App {
     pub sign_up_url: String,
     /// The most requests of one caller in a minute.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// The longest life of an API key, in days.
+    pub key_max_days: u32,
     /// Where requests are logged.
     pub log: Arc<dyn Log>,
     tokens: TokenVerifier,
@@ -61,6 +66,7 @@ impl App {
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
             requests_per_minute: config.requests_per_minute,
+            key_max_days: config.key_max_days,
             log,
             keyring,
             clock,
@@ -80,6 +86,7 @@ pub struct Context {
     keyed: Option<Keyed>,
     receipt: OnceLock<Receipt>,
     caller_id: OnceLock<Uuid>,
+    source: Option<IpAddr>,
     seen: Seen,
     sightings: Mutex<Option<oneshot::Sender<Sighting>>>,
     sighting: Mutex<Option<oneshot::Receiver<Sighting>>>,
@@ -92,10 +99,14 @@ impl Context {
             Some(RequestContext::ApiGatewayV2(gateway)) => Some(gateway),
             _ => None,
         };
+        let source = gateway.and_then(|gateway| gateway.http.source_ip.as_deref()?.parse().ok());
         let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let seen = Seen {
             at: now.whole_second(),
-            remote_ip: gateway.and_then(|gateway| gateway.http.source_ip.as_deref()?.parse().ok()),
+            remote_ip: match source {
+                Some(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            },
             user_agent: user_agent.chars().take(256).collect(),
         };
         let request_id = gateway.and_then(|gateway| gateway.request_id.clone()).filter(|id| !id.is_empty());
@@ -108,6 +119,7 @@ impl Context {
             keyed: Keyed::read(request),
             receipt: OnceLock::new(),
             caller_id: OnceLock::new(),
+            source,
             seen,
             sightings: Mutex::new(Some(sender)),
             sighting: Mutex::new(Some(receiver)),
@@ -119,9 +131,10 @@ impl Context {
         &self.app.store
     }
 
-    /// A change that a caller makes by this request.
-    pub fn act(&self, caller: Uuid, action: &'static str) -> Act {
-        Act { receipt: self.receipt.get().cloned(), ..Act::new(caller, action, self.now) }
+    /// A change that a caller makes by this request, whose requirement allows changes; or who
+    /// signed in, and may have no account yet.
+    pub fn act(&self, author: &impl Author, action: &'static str) -> Act {
+        Act { receipt: self.receipt.get().cloned(), ..author.act(action, self.now) }
     }
 
     /// What signs Roster's own tokens.
@@ -134,7 +147,7 @@ impl Context {
 
     /// Verifies the request's credential. For a token of the identity provider that takes no read.
     pub async fn verify(&self, request: &Request) -> Result<VerifiedToken> {
-        let token = auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.now).await?;
+        let token = auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.source, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
         Ok(token)
     }
@@ -149,18 +162,29 @@ impl Context {
         auth::credential(request.headers(), self.places)
     }
 
-    /// Looks up the user whom a verified credential names. That the user was seen, and an API key used, is noted beside the
-    /// handler's further work, at most once in ten minutes.
+    /// Looks up the user whom a verified credential names, and holds the credential against the
+    /// requirement `R`. That the user was seen, and an API key used, is noted beside the handler's
+    /// further work, at most once in ten minutes.
     ///
     /// # Errors
-    /// What [`Caller::look_up`] gives; `TooManyRequests`; `Answered` for a request that was answered before, which ends the handler.
-    pub async fn caller(&self, token: &VerifiedToken) -> Result<Caller> {
-        let (caller, admitted) = futures::join!(Caller::look_up(&self.app.store, token), self.admit(token));
+    /// What [`KnownCaller::look_up`] and [`KnownCaller::require`] give; `TooManyRequests`;
+    /// `Answered` for a request that was answered before, which ends the handler.
+    pub async fn caller<R: Requirement>(&self, token: &VerifiedToken) -> Result<Caller<R>> {
+        self.known_caller(token, R::NEEDS).await?.require()
+    }
+
+    async fn known_caller(&self, token: &VerifiedToken, needs: Needs) -> Result<KnownCaller> {
+        if needs == Needs::Token {
+            // Where it takes a token, an API key costs no read of its owner.
+            token.claims()?;
+        }
+        let (caller, admitted) = futures::join!(KnownCaller::look_up(&self.app.store, token), self.admit(token));
         let caller = caller?;
+        caller.meets(needs)?;
         admitted?;
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
-            user: Some(&caller.user).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
+            user: Some(caller.user()).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
             key: token.used_key().filter(|key| key.last_used_at.is_none_or(|at| at < cutoff)).cloned(),
         };
         if (sighting.user.is_some() || sighting.key.is_some())
@@ -171,13 +195,14 @@ impl Context {
         Ok(caller)
     }
 
-    /// The caller's record; with a delegated token of that scope, that of the user it is for.
+    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope,
+    /// that of the user it is for.
     ///
     /// # Errors
     /// `Delegated` for a delegated token without the scope.
-    pub async fn caller_or_principal(&self, token: &VerifiedToken, scope: &str) -> Result<User> {
+    pub async fn caller_or_principal<R: Requirement>(&self, token: &VerifiedToken, scope: &str) -> Result<User> {
         match token.delegation() {
-            None => Ok(self.caller(token).await?.user),
+            None => Ok(self.caller::<R>(token).await?.user),
             Some(delegation) => {
                 let user = self.principal(token, delegation).await?;
                 if delegation.scopes.iter().any(|granted| granted == scope) { Ok(user) } else { Err(Error::Delegated) }
@@ -186,16 +211,16 @@ impl Context {
     }
 
     /// Verifies the credential and looks its user up, for handlers that read nothing beside.
-    pub async fn authenticate(&self, request: &Request) -> Result<Caller> {
+    pub async fn authenticate<R: Requirement>(&self, request: &Request) -> Result<Caller<R>> {
         self.caller(&self.verify(request).await?).await
     }
 
     /// The user whom a delegated token is for, where the one to whom it was given sent no more requests than one may.
     ///
     /// # Errors
-    /// What [`Caller::principal_of`] gives; `TooManyRequests`.
+    /// What [`KnownCaller::principal_of`] gives; `TooManyRequests`.
     pub async fn principal(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<User> {
-        let principal = Caller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
+        let principal = KnownCaller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
         let (user, counted) = futures::join!(principal, self.count_request(delegation.actor));
         counted?;
         user

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
 use shared::models::{
-    AccountType, ApiKey, ApiKeyRecord, DeviceType, KeyScope, MB_MS_PER_GB_HOUR, Role, Sandbox, SandboxRecord, SandboxStatus, Seen, Share,
-    Status, Team, UsageDay, UsageRecord, User,
+    AccountType, ApiKey, ApiKeyRecord, DeviceType, MB_MS_PER_GB_HOUR, OPERATOR_SCOPE, Permission, Role, Sandbox, SandboxRecord,
+    SandboxStatus, Seen, Share, Status, Team, USER_SCOPE, UsageDay, UsageRecord, User,
 };
 use shared::store::{Act, Store, WriteError};
 use shared::table::Key;
@@ -88,7 +88,7 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
         store.load_users(users).await.map_err(loading)?;
     }
     for share in demo.shares() {
-        store.share(&share, &Act::new(share.grantor_id, "share.granted", share.created_at)).await.map_err(loading)?;
+        store.load_share(&share, &Act::new(share.grantor_id, "share.granted", share.created_at)).await.map_err(loading)?;
     }
     for usage in demo.usage() {
         store.put(&Key::usage(usage.day.team_id, &usage.day.usage_date), &usage).await?;
@@ -113,7 +113,7 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
 /// Returns true if a table has the demo data: API keys that work, and that anyone can make from this file.
 pub async fn is_loaded(store: &Store) -> Result<bool, Failure> {
     for owner in [ADMIN, PLATFORM_OPERATOR] {
-        if store.api_keys(owner).await?.iter().any(|key| key.is_active) {
+        if store.has_active_key(owner).await? {
             return Ok(true);
         }
     }
@@ -327,37 +327,42 @@ impl Demo {
         days
     }
 
-    /// Ten keys of the administrator: two that work, one revoked, one expired, and older ones; and the platform operator's.
+    /// Ten keys of the administrator: two with every permission, one revoked, one expired, and
+    /// older ones with the usual permissions; and the platform operator's, with every permission.
     fn api_keys(&self) -> Vec<(Uuid, u8, ApiKey)> {
-        let key = |owner, place: u8, name: &str, scope| {
+        let key = |owner, place: u8, name: &str, scope: &str| {
             let text = api_key_text(owner, place);
+            let created_at = self.days_ago(100 - i64::from(place));
             let api_key = ApiKey {
                 id: id(0xf000 + ((owner.as_u128() & 0xf) << 8) + u128::from(place)),
                 prefix: text.prefix().to_owned(),
                 is_active: true,
                 name: Some(name.to_owned()),
-                created_at: self.days_ago(100 - i64::from(place)),
+                created_at,
                 last_used_at: Some(if place == 1 { self.seen(2).at } else { self.days_ago(1) }),
-                scope,
-                expires_at: None,
+                scope: scope.to_owned(),
+                permissions: if place < 5 { Permission::ALL.to_vec() } else { Permission::defaults() },
+                allowed_ips: Vec::new(),
+                expires_at: created_at.plus_seconds(365 * 86_400),
                 revoked_at: None,
                 rotation_parent_key_id: None,
+                minted_by: None,
             };
             (owner, place, api_key)
         };
         let mut keys = vec![
-            key(ADMIN, 1, "workstation", KeyScope::User),
-            key(ADMIN, 2, "revoked", KeyScope::User),
-            key(ADMIN, 3, "expired", KeyScope::User),
-            key(ADMIN, 4, "ci", KeyScope::User),
-            key(PLATFORM_OPERATOR, 1, "on call", KeyScope::Operator),
-            key(PLATFORM_OPERATOR, 2, "dashboard", KeyScope::User),
+            key(ADMIN, 1, "workstation", USER_SCOPE),
+            key(ADMIN, 2, "revoked", USER_SCOPE),
+            key(ADMIN, 3, "expired", USER_SCOPE),
+            key(ADMIN, 4, "ci", USER_SCOPE),
+            key(PLATFORM_OPERATOR, 1, "on call", OPERATOR_SCOPE),
+            key(PLATFORM_OPERATOR, 2, "dashboard", USER_SCOPE),
         ];
         for place in 5..=10 {
-            keys.push(key(ADMIN, place, &format!("laptop {place}"), KeyScope::User));
+            keys.push(key(ADMIN, place, &format!("laptop {place}"), USER_SCOPE));
         }
         (keys[1].2.is_active, keys[1].2.revoked_at) = (false, Some(self.days_ago(10)));
-        keys[2].2.expires_at = Some(self.days_ago(5));
+        keys[2].2.expires_at = self.days_ago(5);
         keys[3].2.rotation_parent_key_id = Some(keys[1].2.id);
         keys
     }

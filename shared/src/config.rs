@@ -27,6 +27,8 @@ pub struct Config {
     /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all execution environments. 0, as where it is not
     /// set, is no limit, and counts nothing.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// `KEY_MAX_DAYS`: the longest life of an API key in days, 1 to 3650; 365 where it is not set.
+    pub key_max_days: u32,
 }
 
 /// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL, or
@@ -188,6 +190,14 @@ impl Config {
             variable: "CALLER_REQUESTS_PER_MINUTE",
             problem: "must be a whole number of requests, or 0 for no limit".into(),
         })?;
+        let key_max_days = match optional("KEY_MAX_DAYS") {
+            None => 365,
+            Some(days) => days
+                .parse()
+                .ok()
+                .filter(|days| (1..=3650).contains(days))
+                .ok_or_else(|| ConfigError { variable: "KEY_MAX_DAYS", problem: "must be a whole number of days from 1 to 3650".into() })?,
+        };
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
@@ -204,6 +214,7 @@ impl Config {
             grace_days,
             sign_up_url,
             requests_per_minute: NonZeroU32::new(requests_per_minute),
+            key_max_days,
         })
     }
 }
@@ -272,6 +283,8 @@ mod tests {
             ("SIGN_UP_URL", "javascript:x", "SIGN_UP_URL must start with https://, http:// or /"),
             ("DELETION_GRACE_DAYS", "-1", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("DELETION_GRACE_DAYS", "4000", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            ("KEY_MAX_DAYS", "0", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
+            ("KEY_MAX_DAYS", "4000", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
             ("CALLER_REQUESTS_PER_MINUTE", "many", "CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit"),
             ("JWT_SECRET", "short", "JWT_SECRET is shorter than 32 bytes"),
             ("SIGNING_SECRET", "short", "SIGNING_SECRET is shorter than 32 bytes"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::models::Permission;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -23,6 +25,9 @@ pub enum Error {
     /// The credential is a delegated token, which opens little.
     #[error("A delegated token may not do this. Use a token of your own: see `/api/v1/oauth/principal-token`.")]
     Delegated,
+    /// The API key lacks a permission.
+    #[error("This API key lacks the permission `{0}`. Use a key that has it, or sign in and use a token.")]
+    MissingPermission(Permission),
     /// The endpoint is for platform operators.
     #[error("Only a platform operator may do this, with a token or an API key of the scope `operator`.")]
     OperatorRequired,
@@ -85,6 +90,11 @@ impl Error {
     /// A path that is no endpoint's.
     pub fn no_such_endpoint() -> Self {
         Self::NotFound("There is no such endpoint. Check the method and the path.".into())
+    }
+
+    /// An account that the caller may not see, or that does not exist: nobody learns which.
+    pub fn not_this_account() -> Self {
+        Self::Forbidden("You may not see this account, or there is none of that id.")
     }
 
     /// An API key's id that is none of the caller's.
@@ -158,6 +168,10 @@ pub enum Fault {
     Blank,
     /// More than so many values were sent.
     TooMany(usize),
+    /// It holds a permission that the role of the key's owner does not allow.
+    BeyondRole(Permission),
+    /// It is no time to come, or is further ahead than so many days.
+    NotWithinDays(u32),
 }
 
 /// One wrong input.
@@ -212,6 +226,12 @@ impl fmt::Display for Fault {
             Fault::TooLong(most) => write!(formatter, "may have at most {most} characters"),
             Fault::Blank => write!(formatter, "may not be empty"),
             Fault::TooMany(most) => write!(formatter, "may be given at most {most} times"),
+            Fault::BeyondRole(permission) => {
+                write!(formatter, "may hold only what the role of the key's owner allows, and that is not `{permission}`")
+            }
+            Fault::NotWithinDays(most) => {
+                write!(formatter, "must be a time to come, at most {most} days ahead, as 2030-01-01T00:00:00Z")
+            }
         }
     }
 }

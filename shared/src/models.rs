@@ -1,7 +1,9 @@
 //! The records, as they stand in the table and as code sees them. A contract's own shapes are made from these.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -297,6 +299,8 @@ macro_rules! words {
         impl $name {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
+            /// The words of all of them.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
 
             /// The word that is stored.
             pub fn as_str(self) -> &'static str {
@@ -621,9 +625,12 @@ pub const MB_MS_PER_GB_HOUR: f64 = 1024.0 * 3_600_000.0;
     "created_at": "2026-01-26T09:30:00.000Z",
     "last_used_at": "2026-05-01T09:30:00.000Z",
     "scope": "user",
-    "expires_at": null,
+    "permissions": ["members:read", "members:write"],
+    "allowed_ips": [],
+    "expires_at": "2027-01-26T09:30:00.000Z",
     "revoked_at": null,
-    "rotation_parent_key_id": "00000000-0000-4000-8000-00000000f202"
+    "rotation_parent_key_id": "00000000-0000-4000-8000-00000000f202",
+    "minted_by": null
 }))]
 pub struct ApiKey {
     /// The id.
@@ -641,26 +648,112 @@ pub struct ApiKey {
     /// When it last authenticated, at most ten minutes behind.
     #[schema(required)]
     pub last_used_at: Option<Timestamp>,
-    /// What it may be used for.
-    pub scope: KeyScope,
-    /// When it stops authenticating.
+    /// A word for people to read. `operator` alone has a meaning: such a key of a platform operator
+    /// opens the operator endpoints.
+    #[schema(min_length = 1, max_length = 64)]
+    pub scope: String,
+    /// What it may do, as far as its owner may.
+    #[serde(default = "Permission::defaults")]
     #[schema(required)]
-    pub expires_at: Option<Timestamp>,
+    pub permissions: Vec<Permission>,
+    /// The networks it may be used from, as CIDR; none stands for everywhere.
+    #[serde(default, with = "networks")]
+    #[schema(required, value_type = Vec<String>)]
+    pub allowed_ips: Vec<IpNet>,
+    /// When it stops authenticating.
+    #[serde(default = "ended", deserialize_with = "end_of_key")]
+    #[schema(required)]
+    pub expires_at: Timestamp,
     /// When it was revoked.
     #[schema(required)]
     pub revoked_at: Option<Timestamp>,
     /// The key that this one replaced.
     #[schema(required)]
     pub rotation_parent_key_id: Option<Uuid>,
+    /// The platform operator who made it for its owner, where the owner did not.
+    #[serde(default)]
+    #[schema(required)]
+    pub minted_by: Option<Uuid>,
 }
 
+/// Networks as texts.
+mod networks {
+    use ipnet::IpNet;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(|_| serde::de::Error::custom("no network"))).collect()
+    }
+}
+
+/// Reads the end of a key. One that is stored without an end has ended: every key has one.
+fn end_of_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(ended))
+}
+
+/// A time that is over.
+fn ended() -> Timestamp {
+    Timestamp::from_millisecond(0)
+}
+
+/// The scope of keys that no other was asked for.
+pub const USER_SCOPE: &str = "user";
+/// The scope that opens the operator endpoints to the key of a platform operator.
+pub const OPERATOR_SCOPE: &str = "operator";
+
 words! {
-    /// What an API key may be used for.
-    KeyScope {
-        /// What its owner may do, short of operating the platform.
-        User = "user",
-        /// All that its owner may do.
-        Operator = "operator",
+    /// A permission of API keys. A token of the identity provider has all of them.
+    Permission {
+        /// See the owner's account and keys, and export all that is held about the owner.
+        AccountRead = "account:read",
+        /// Change the owner's profile.
+        AccountWrite = "account:write",
+        /// See the members of the team, and its invites.
+        MembersRead = "members:read",
+        /// Make, change and remove members of the team.
+        MembersWrite = "members:write",
+        /// Make someone an administrator, and change one; on top of `members:write`.
+        AdminsWrite = "admins:write",
+        /// Invite into the team, and revoke invites.
+        InvitesWrite = "invites:write",
+        /// See managed users, those who share with the owner, and the owner's own shares.
+        ManagedUsersRead = "managed-users:read",
+        /// Make, rename and erase managed users.
+        ManagedUsersWrite = "managed-users:write",
+        /// See the owner's sandboxes.
+        SandboxesRead = "sandboxes:read",
+        /// Make, change and destroy the owner's sandboxes.
+        SandboxesWrite = "sandboxes:write",
+        /// Let others in, and no longer.
+        SharingWrite = "sharing:write",
+    }
+}
+
+impl Permission {
+    /// The permissions of a key that no others were asked for.
+    pub fn defaults() -> Vec<Self> {
+        vec![Self::AccountRead, Self::SandboxesRead, Self::SandboxesWrite]
+    }
+
+    /// Whether the role of a user, or the platform's operation, allows what the permission does.
+    pub fn is_allowed_to(self, user: &User) -> bool {
+        match self {
+            _ if user.is_operator || user.role == Role::Admin => true,
+            Self::MembersWrite | Self::AdminsWrite | Self::InvitesWrite => false,
+            Self::ManagedUsersWrite => user.role == Role::Operator,
+            _ => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Permission {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -680,7 +773,7 @@ pub struct ApiKeyRecord {
 impl ApiKey {
     /// Whether it authenticates at that time.
     pub fn works(&self, now: Timestamp) -> bool {
-        self.is_active && self.expires_at.is_none_or(|expires_at| expires_at > now)
+        self.is_active && self.expires_at > now
     }
 }
 
@@ -691,16 +784,33 @@ pub struct ApiKeySecret {
     pub user_id: Uuid,
     /// The key.
     pub key_id: Uuid,
-    /// What it may be used for.
-    pub scope: KeyScope,
+    /// See [`ApiKey::scope`].
+    pub scope: String,
+    /// What it may do, as far as its owner may.
+    #[serde(default = "Permission::defaults")]
+    pub permissions: Vec<Permission>,
+    /// The networks it may be used from; none stands for everywhere.
+    #[serde(default, with = "networks", skip_serializing_if = "Vec::is_empty")]
+    pub allowed_ips: Vec<IpNet>,
     /// Whether it authenticates, if it has not expired.
     pub is_active: bool,
     /// When it stops authenticating.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    #[serde(default = "ended", deserialize_with = "end_of_key")]
+    pub expires_at: Timestamp,
     /// When it last authenticated, at most ten minutes behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
+    /// The platform operator who made it for its owner, where the owner did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted_by: Option<Uuid>,
+}
+
+impl ApiKeySecret {
+    /// Whether it may be used from that address.
+    pub fn is_for(&self, source: Option<IpAddr>) -> bool {
+        let source = source.map(|source| source.to_canonical());
+        self.allowed_ips.is_empty() || source.is_some_and(|source| self.allowed_ips.iter().any(|net| net.contains(&source)))
+    }
 }
 
 /// A sandbox.

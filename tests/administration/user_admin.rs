@@ -575,7 +575,8 @@ mod deleting {
         let roster = Roster::start().await;
         // An administrator with a key deletes another with several, and then nobody passes with those.
         let colleague = demo::id(0x10d);
-        let own = roster.call(Method::POST, "/v1/keys", colleague, &json!({"name": "own"})).await.expect(201).json();
+        let asked = json!({"name": "own", "permissions": ["members:read"]});
+        let own = roster.call(Method::POST, "/v1/keys", colleague, &asked).await.expect(201).json();
         let own = own["key"].as_str().expect("a key").to_owned();
         let works = async |key: &str| send(roster.request(Method::GET, USER_ADMIN).header("authorization", key)).await.status;
         assert_eq!((works(&own).await, works(&key(demo::ADMIN, 1)).await, works(&key(demo::ADMIN, 4)).await), (200, 200, 200));

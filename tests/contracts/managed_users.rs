@@ -115,7 +115,7 @@ async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
             .server
             .data
             .store
-            .share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
+            .load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
             .await
             .expect("shared");
     }
@@ -521,15 +521,19 @@ async fn a_deleted_user_leaves_nothing_behind() {
     // A managed user with everything that a user can have.
     for (grantor_id, grantee_id) in [(GITA, demo::VIEWER), (demo::OTHER_ADMIN, GITA), (GITA, demo::MANAGER)] {
         let share = Share { grantor_id, grantee_id, scopes: vec!["data:read".into()], created_at: roster.now() };
-        store.share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
+        store.load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
     }
     let text = demo::api_key_text(GITA, 1);
     let sha256 = shared::auth::api_key::hash(text.reveal()).expect("a key");
     let key_id = demo::id(0xabc);
-    let secret = json!({"user_id": GITA, "key_id": key_id, "scope": "user", "is_active": true});
+    let ends = roster.now().plus_seconds(86_400);
+    let secret = json!({
+        "user_id": GITA, "key_id": key_id, "scope": "user", "permissions": ["members:read"], "is_active": true, "expires_at": ends,
+    });
     let api_key = json!({
         "id": key_id, "prefix": text.prefix(), "is_active": true, "name": "laptop", "created_at": roster.now(), "last_used_at": null,
-        "scope": "user", "expires_at": null, "revoked_at": null, "rotation_parent_key_id": null, "sha256": sha256, "is_rotated": false,
+        "scope": "user", "permissions": ["members:read"], "expires_at": ends, "revoked_at": null, "rotation_parent_key_id": null,
+        "sha256": sha256, "is_rotated": false,
     });
     store.put(&Key::api_key(GITA, key_id), &api_key).await.expect("a key");
     store.put(&Key::api_key_secret(&sha256), &secret).await.expect("a key");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::dynamodb::Meter;
 use shared::models::{
-    ApiKey, ApiKeyRecord, AuditEntry, FieldChange, KeyScope, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
+    ApiKey, ApiKeyRecord, AuditEntry, FieldChange, Permission, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
     UsageRecord, User,
 };
 use shared::store::{Act, Report};
@@ -98,10 +98,13 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
             name: Some("laptop".into()),
             created_at: now,
             last_used_at: None,
-            scope: KeyScope::User,
-            expires_at: None,
+            scope: "user".into(),
+            permissions: Permission::defaults(),
+            allowed_ips: Vec::new(),
+            expires_at: now.plus_seconds(86_400),
             revoked_at: Some(now),
             rotation_parent_key_id: None,
+            minted_by: None,
         };
         items
             .push(item(&Key::api_key_secret(&sha256), &json!({"user_id": user.id, "key_id": key.id, "scope": "user", "is_active": false})));

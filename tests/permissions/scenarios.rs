@@ -5,7 +5,7 @@ use std::path::Path;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
-use shared::models::{ApiKey, ApiKeyRecord, KeyScope, Role, Status, User};
+use shared::models::{ApiKey, ApiKeyRecord, Permission, Role, Status, User};
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
 
@@ -50,10 +50,13 @@ async fn load_keys(stage: &Stage, owner: Uuid, count: u128) {
             name: None,
             created_at: stage.roster.now(),
             last_used_at: None,
-            scope: KeyScope::User,
-            expires_at: None,
+            scope: "user".into(),
+            permissions: Permission::defaults(),
+            allowed_ips: Vec::new(),
+            expires_at: stage.roster.now().plus_seconds(30 * 86_400),
             revoked_at: None,
             rotation_parent_key_id: None,
+            minted_by: None,
         };
         let record = ApiKeyRecord { sha256: format!("{:064x}", key.id.as_u128()), key, is_rotated: false };
         stage.roster.server.data.store.load_api_key(owner, &record).await.expect("a key");
@@ -156,7 +159,8 @@ async fn accounts() -> Made {
     stage.call("POST", ACCOUNT, email(), none.clone(), 200).await;
     // Who was invited under the id of the token takes the account into use.
     stage.call("POST", ACCOUNT, By::Email(INVITED, "kaia@example.com"), none.clone(), 200).await;
-    let made = stage.call("POST", "/v1/keys", NEW, json!({"name": "one"}), 201).await;
+    let asked = ["account:read", "account:write", "sandboxes:write"];
+    let made = stage.call("POST", "/v1/keys", NEW, json!({"name": "one", "permissions": asked}), 201).await;
     let (one, text_of_one) = (text(&made, "id"), text(&made, "key"));
     for by in [By::User(NEW), By::Credential(text_of_one.clone())] {
         stage.call("GET", "/v1/account/me", by, none.clone(), 200).await;
@@ -286,7 +290,8 @@ async fn managed() -> Made {
     let mut stage = Stage::start().await;
     let none = Value::Null;
     let finn = format!("{MANAGED}{FINN}");
-    let by_key = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    let asked = json!({"permissions": ["managed-users:read", "managed-users:write", "sharing:write"]});
+    let by_key = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     let by_key = text(&by_key, "key");
     let managers = || [By::User(MANAGER), By::Credential(by_key.clone())];
     let names = json!({"first_name": "Lena", "last_name": "Holt"});
@@ -333,7 +338,8 @@ async fn managed() -> Made {
 
 /// Gives a user one of everything, by an API key of theirs; they may be nobody who can sign in.
 async fn belongings(stage: &mut Stage, user: Uuid) {
-    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let asked = json!({"permissions": ["account:write", "sandboxes:write", "sharing:write"]});
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, asked, 201).await;
     let credential = text(&made, "key");
     let scopes = json!({"scopes": ["data:read"]});
     stage.call("PUT", &format!("/api/v1/users/shares/{user}"), OTHER_ADMIN, scopes.clone(), 200).await;
@@ -350,7 +356,8 @@ async fn invite(stage: &mut Stage, email: &str) -> String {
     let user = items.iter().find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id))).expect("the invited user");
     let user: Uuid = text(&json!(user), "id").parse().expect("an id");
     belongings(stage, user).await;
-    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    let asked = json!({"permissions": ["account:write", "sandboxes:write", "sharing:write"]});
+    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, asked, 201).await;
     let managed = stage.call("POST", MANAGED, text(&made, "key"), json!({"first_name": "Ida", "last_name": null}), 200).await;
     belongings(stage, text(&managed, "id").parse().expect("an id")).await;
     id
@@ -396,7 +403,8 @@ async fn erased() -> Made {
     belongings(&mut stage, GITA).await;
     stage.call("DELETE", &format!("{MANAGED}{GITA}"), MANAGER, none.clone(), 200).await;
     stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"email": "finn@example.com"}), 200).await;
-    let credential = stage.call("POST", "/v1/keys", MANAGER, none.clone(), 201).await;
+    let asked = json!({"permissions": ["managed-users:write"]});
+    let credential = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     stage.call("DELETE", &format!("{MANAGED}{FINN}"), text(&credential, "key"), none.clone(), 200).await;
     let email = By::Email(NEW, "new@example.com");
     stage.call("POST", ACCOUNT, email, none.clone(), 201).await;

@@ -8,6 +8,7 @@ use local::demo;
 use local::template::{Router, TrailingSlash, routes};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::models::Permission;
 use tests::checks::{DELETED, NOBODY, SUSPENDED, key};
 use tests::direct::Call;
 use tests::probes::{Probe, Target, probes};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::contract;
 use crate::errors::Contract;
-use crate::give_key::give_key;
+use crate::give_key::{give_key, give_key_for};
 
 /// The kinds of callers, by the heads of the table's columns.
 const CALLERS: [(&str, &str); 19] = [
@@ -40,6 +41,9 @@ const CALLERS: [(&str, &str); 19] = [
     ("del", "an admin of Acme who deleted the account"),
     ("dlg", "the manager, by a token that acts for a managed user, with all scopes"),
 ];
+
+/// The column of a key of Acme's admin that has every permission.
+const WITH_ALL: &str = "a-u";
 
 /// What everyone is answered: a status, `·` for 401, `nil` for 200 without the user who was asked for. Behind the path stands whose
 /// things it names:
@@ -134,11 +138,12 @@ POST /api/v1/admin_user_invite/{invite}/revoke?account_id={team} nobody  ·   ·
 # User-admin                                                     of      non bad exp new  vie ope all mgr mgd adm  oth plt  a-u a-o p-u p-o  sus del dlg
 GET /api/admin/user-admin                                        -       ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403
 POST /api/admin/user-admin                                       -       ·   ·   ·   ·    403 403 403 403 403 201  201 201  201 201 201 201  ·   ·   403
+POST /api/admin/user-admin?team_id={team}                        -       ·   ·   ·   ·    403 403 403 403 403 201  201 201  201 201 201 201  ·   ·   403
 GET /api/admin/user-admin/{number}                               acme    ·   ·   ·   ·    403 403 403 403 403 200  404 404  200 200 404 404  ·   ·   403
 GET /api/admin/user-admin/{number}                               nobody  ·   ·   ·   ·    403 403 403 403 403 404  404 404  404 404 404 404  ·   ·   403
 PUT /api/admin/user-admin/{number}                               acme    ·   ·   ·   ·    403 403 403 403 403 200  404 404  200 200 404 404  ·   ·   403
 PUT /api/admin/user-admin/{number}                               nobody  ·   ·   ·   ·    403 403 403 403 403 404  404 404  404 404 404 404  ·   ·   403
-DELETE /api/admin/user-admin/{number}                            acme    ·   ·   ·   ·    403 403 403 403 403 200  404 404  200 200 404 404  ·   ·   403
+DELETE /api/admin/user-admin/{number}                            acme    ·   ·   ·   ·    403 403 403 403 403 200  404 404  403 403 404 404  ·   ·   403
 DELETE /api/admin/user-admin/{number}                            nobody  ·   ·   ·   ·    403 403 403 403 403 404  404 404  404 404 404 404  ·   ·   403
 GET /api/admin/user-admin/search?q={user}                        acme    ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403
 GET /api/admin/user-admin/admin-count                            -       ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403
@@ -199,6 +204,87 @@ GET /openapi.json                                                -       200 200
 GET /                                                            -       404 404 404 404  404 404 404 404 404 404  404 404  404 404 404 404  404 404 404
 ";
 
+/// The permission that each request takes of an API key. A key of Acme's admin with that permission
+/// alone is answered as one with all of them; one with any other, or none, is refused. `-`: no
+/// permission opens it or shuts it, as it takes a token, a platform operator or nothing. With `+`,
+/// no single one will do.
+const PERMISSIONS: &str = "
+GET /v1/admin/users                                               -
+GET /v1/admin/users?query={user}                                  -
+GET /v1/admin/users/{user}                                        -
+PATCH /v1/admin/users/{user}/quota                                -
+POST /v1/admin/users/{user}/keys                                  -
+POST /v1/admin/users/{user}/suspend                               -
+POST /v1/admin/users/{user}/unsuspend                             -
+POST /v1/admin/users/{user}/restore                               -
+DELETE /v1/admin/users/{user}                                     -
+GET /v1/admin/users/{user}/audit-log                              -
+GET /v1/admin/quota-tiers                                         -
+
+POST /v1/account                                                  -
+GET /v1/account/me                                                account:read
+PATCH /v1/account/me                                              account:write
+GET /v1/account/export                                            account:read
+DELETE /v1/account                                                -
+POST /v1/account/restore                                          -
+GET /v1/keys                                                      account:read
+POST /v1/keys                                                     -
+POST /v1/keys/default                                             -
+POST /v1/keys/{key}/rotate                                        -
+DELETE /v1/keys/{key}                                             -
+POST /v1/sandboxes                                                sandboxes:write
+PATCH /v1/sandboxes/{sandbox}                                     sandboxes:write
+DELETE /v1/sandboxes/{sandbox}                                    sandboxes:write
+
+GET /api/v1/admin_user?account_id={team}                          members:read
+GET /api/v1/admin_user/{user}                                     members:read
+PUT /api/v1/admin_user/{user}                                     members:write
+GET /api/v1/admin_user_invite?account_id={team}                   members:read
+POST /api/v1/admin_user_invite                                    invites:write
+POST /api/v1/admin_user_invite/{invite}/revoke                    invites:write
+POST /api/v1/admin_user_invite/{invite}/revoke?account_id={team}  invites:write
+
+GET /api/admin/user-admin                                         members:read
+POST /api/admin/user-admin                                        members:write+admins:write
+POST /api/admin/user-admin?team_id={team}                         members:write
+GET /api/admin/user-admin/{number}                                members:read
+PUT /api/admin/user-admin/{number}                                members:write
+DELETE /api/admin/user-admin/{number}                             members:write
+GET /api/admin/user-admin/search?q={user}                         members:read
+GET /api/admin/user-admin/admin-count                             members:read
+GET /api/admin/user-admin/inactive                                members:read
+POST /api/admin/user-admin/inactive/delete                        members:write
+
+GET /api/v1/users/                                                managed-users:read
+GET /api/v1/users                                                 managed-users:read
+POST /api/v1/users/                                               managed-users:write
+POST /api/v1/users                                                managed-users:write
+GET /api/v1/users/{user}                                          managed-users:read
+PUT /api/v1/users/{user}                                          managed-users:write
+DELETE /api/v1/users/{user}                                       managed-users:write
+GET /api/v1/users/shares                                          managed-users:read
+PUT /api/v1/users/shares/{user}                                   sharing:write
+DELETE /api/v1/users/shares/{user}                                sharing:write
+GET /api/v1/oauth/principal-token                                 -
+POST /api/v1/oauth/delegated-token                                -
+
+GET /users?ids={user}                                             members:read
+GET /users/{user}                                                 members:read
+
+GET /health                                                       -
+GET /openapi.json                                                 -
+GET /                                                             -
+";
+
+/// The permission that a request takes of an API key.
+fn permission_of(probe: &Probe, path: &str) -> &'static str {
+    let request = format!("{} {path}", probe.method);
+    let lines = PERMISSIONS.lines().filter_map(|line| line.rsplit_once("  "));
+    let found: Vec<_> = lines.filter(|(known, _)| known.trim() == request).map(|(_, permission)| permission.trim()).collect();
+    assert_eq!(found.len(), 1, "say in the table of permissions what {request} takes of a key");
+    found[0]
+}
+
 /// A user of Acme, and one of Northwind: both viewers, and no callers.
 const OF_ACME: Uuid = demo::id(0x115);
 const OF_NORTHWIND: Uuid = demo::id(0xb4);
@@ -216,6 +302,8 @@ struct Row {
     of: &'static str,
     /// What each caller is answered.
     cells: Vec<&'static str>,
+    /// The permission that it takes of an API key.
+    permission: &'static str,
 }
 
 impl Row {
@@ -238,9 +326,17 @@ impl Row {
             let probes: Vec<_> = probes(&handler).into_iter().filter(|probe| probe.method == method).collect();
             let by = |form: fn(&Probe) -> &'static str| probes.iter().find(|probe| form(probe) == path);
             let probe = by(Probe::template).or_else(|| by(Probe::bare_path)).unwrap_or_else(|| panic!("no probe for {line}"));
-            rows.push(Self { probe: probe.clone(), handler, of, cells });
+            let permission = permission_of(probe, path);
+            rows.push(Self { probe: probe.clone(), handler, of, cells, permission });
         }
         rows
+    }
+
+    /// What a key of Acme's admin is answered that has one permission alone, or none.
+    fn cell_of_key(&self, permission: Option<Permission>) -> &'static str {
+        let with_all = CALLERS.iter().position(|(head, _)| *head == WITH_ALL).expect("a column");
+        let opens = self.permission == "-" || permission.is_some_and(|permission| permission.as_str() == self.permission);
+        if opens { self.cells[with_all] } else { "403" }
     }
 
     /// The code that a refusal bears, where who calls decides it.
@@ -251,6 +347,7 @@ impl Row {
             (Operator, 403, "sus") => "account_suspended",
             (Operator, 403, "del") => "account_deleted",
             (Operator, 403, "dlg") => "unauthorized",
+            (Operator, 403, "key") if self.permission != "-" => "unauthorized",
             (Operator, 403, _) => "operator_required",
             (Operator, 404, _) if self.probe.template().starts_with("/v1/admin/users/") => "account_not_found",
             (Operator, 404, _) => "not_found",
@@ -339,6 +436,12 @@ impl Stage {
         }
     }
 
+    /// A key of Acme's admin with that permission alone, or with none.
+    async fn key_with(&self, permission: Option<Permission>) -> (Uuid, Option<String>) {
+        let key = give_key_for(&self.roster, demo::ADMIN, "user", None, permission.as_slice()).await;
+        (demo::ADMIN, Some(key))
+    }
+
     fn target(&self, of: &str, caller: Uuid) -> Target {
         // The admin's sandbox that runs is nine days old.
         let sandbox = |n: i64| format!("sbx_{:013x}001", START - n * 86_400_000);
@@ -396,7 +499,7 @@ impl Stage {
         } else {
             wrong(row, head, cell, &answer, &target)
         };
-        let (_, who) = CALLERS.iter().find(|(known, _)| *known == head)?;
+        let who = CALLERS.iter().find(|(known, _)| *known == head).map_or(head, |(_, who)| who);
         wrong.map(|wrong| format!("{} {} of {} by {who}: {wrong}: {answer:?}", row.probe.method, row.probe.template(), row.of))
     }
 }
@@ -465,6 +568,38 @@ async fn every_endpoint_answers_every_caller_as_the_table_says() {
         rows.len(),
         CALLERS.len()
     );
+}
+
+/// A key opens what its permission is for, and nothing else: a column for each permission, and one
+/// for none.
+#[tokio::test]
+async fn every_endpoint_answers_a_key_as_its_permission_says() {
+    let rows = Row::all();
+    let kinds: Vec<Option<Permission>> = std::iter::once(None).chain(Permission::ALL.iter().copied().map(Some)).collect();
+    let shared = Stage::set(true).await;
+    // That the owner is seen is noted now, and not again for ten minutes.
+    let by_owner = Call::new(Method::GET, "/users/me").credential(&shared.roster.token(demo::ADMIN));
+    shared.roster.direct(&by_owner).await;
+    let (mut wrong, mut cells, mut changes) = (Vec::new(), 0, 0);
+    for kind in kinds {
+        let caller = shared.key_with(kind).await;
+        for row in &rows {
+            let cell = row.cell_of_key(kind);
+            cells += 1;
+            let outcome = if is_change(row, cell) {
+                changes += 1;
+                let stage = Stage::set(row.probe.template().contains("{invite}")).await;
+                let caller = stage.key_with(kind).await;
+                stage.try_cell(row, "key", cell, &caller).await
+            } else {
+                shared.try_cell(row, "key", cell, &caller).await
+            };
+            wrong.extend(outcome.map(|wrong| format!("with {}: {wrong}", kind.map_or("none", Permission::as_str))));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    shared.roster.check_table().await;
+    println!("authorisation of keys: {cells} cells, {changes} of them changes");
 }
 
 /// The table has every handler and every route, and each line once.

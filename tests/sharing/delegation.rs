@@ -139,7 +139,7 @@ async fn a_token_for_anyone_else_or_for_more_is_refused_and_nobody_learns_why() 
                 roster.server.data.store.put(&key, &share).await.expect("shared");
             }
         } else {
-            roster.server.data.store.share(&share, &act).await.expect("shared");
+            roster.server.data.store.load_share(&share, &act).await.expect("shared");
         }
     }
     operate(&roster, "suspend", GITA).await;

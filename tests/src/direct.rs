@@ -28,12 +28,19 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: String,
+    /// The address that it comes from, as API Gateway says it.
+    pub source: String,
 }
 
 impl Call {
     /// A request with no credential and no body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: HeaderMap::new(), body: String::new() }
+        Self { method, path: path.into(), headers: HeaderMap::new(), body: String::new(), source: "127.0.0.1".to_owned() }
+    }
+
+    /// From another address than this machine's own.
+    pub fn from(self, source: &str) -> Self {
+        Self { source: source.to_owned(), ..self }
     }
 
     /// With a token or an API key.
@@ -79,7 +86,7 @@ impl Call {
         event.request_context.request_id = Some(Uuid::now_v7().to_string());
         event.request_context.http.method = self.method.clone();
         event.request_context.http.path = event.raw_path.clone();
-        event.request_context.http.source_ip = Some("127.0.0.1".to_owned());
+        event.request_context.http.source_ip = Some(self.source.clone());
         (&found.route.handler, event)
     }
 

@@ -243,6 +243,9 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
                     "sendEmail": true, "is_operator": true, "manager_id": "{user}",
                 }))
                 .writing(),
+            probe(Method::POST, "/api/admin/user-admin?team_id={team}")
+                .with(json!({"email": "{new}@example.com", "rootRole": 3}))
+                .writing(),
         ],
         "user_admin.update_user" => vec![
             probe(Method::PUT, "/api/admin/user-admin/{number}").with(json!({"name": "Eve", "email": "{new}@example.com", "rootRole": 3})),

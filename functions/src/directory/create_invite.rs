@@ -1,6 +1,6 @@
 //! POST `/api/v1/admin_user_invite`: invites someone into an account by email. Who signs up with that email joins the team, as a viewer.
 
-use shared::auth::Caller;
+use shared::auth::InvitesWrite;
 use shared::models::parse_id;
 use shared::store::{Refusal, WriteError};
 use shared::text::MOST_NAME;
@@ -51,7 +51,7 @@ struct Invitation {
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<InvitesWrite>(&request).await?;
     caller.administers_any()?;
     let fields = details(&request)?;
     let (email, account_id) = all(email(&fields, "email"), required_text(&fields, "account_id", MOST_NAME).and_then(account))?;
@@ -59,9 +59,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let team_name = if caller.user.team_id == account_id {
         caller.user.team_name.clone()
     } else {
-        context.store().team_name(account_id).await?.ok_or_else(Caller::not_this_account)?
+        context.store().team_name(account_id).await?.ok_or_else(Error::not_this_account)?
     };
-    let act = context.act(caller.user.id, "user.invited");
+    let act = context.act(&caller, "user.invited");
     match context.store().invite(&access, &team_name, email, &act, invite_answer).await {
         Err(WriteError::Refused(Refusal::EmailTaken)) => {
             Err(Error::Conflict("A user with this email exists, or is invited already.".into()))

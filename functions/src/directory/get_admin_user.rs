@@ -1,6 +1,7 @@
 //! GET `/api/v1/admin_user/{id}`: a user of an account in full, for its administrators and platform operators.
 
 use shared::Result;
+use shared::auth::MembersRead;
 
 use super::{Details, ErrorBody, Refusals, Success, administered_user, user_answer};
 use crate::{Context, Request, Response};
@@ -19,6 +20,6 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, user) = administered_user(context, &request).await?;
+    let (_, user) = administered_user::<MembersRead>(context, &request).await?;
     Ok(user_answer(&user))
 }

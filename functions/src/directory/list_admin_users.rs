@@ -2,10 +2,10 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::Result;
-use shared::auth::Caller;
+use shared::auth::MembersRead;
 use shared::store::{Filter, ListQuery, Shows};
 use shared::table::{Order, Sequence};
+use shared::{Error, Result};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -66,7 +66,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let parameters = match Parameters::read(&request, FIELDS) {
         Ok(parameters) => parameters,
         // Only a caller is told what is wrong with the request.
-        Err(error) => return context.caller(&token).await.and(Err(error)),
+        Err(error) => return context.caller::<MembersRead>(&token).await.and(Err(error)),
     };
     let page = ListQuery {
         order: ORDERS.iter().find(|(name, _)| *name == parameters.field).map_or(Order::By(Sequence::Id), |(_, order)| *order),
@@ -77,14 +77,14 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         shows: Shows::Summary,
     };
     // A refusal does not wait for the counts: its time would tell of the account.
-    let access = async { context.caller(&token).await?.administers(parameters.account_id) };
+    let access = async { context.caller::<MembersRead>(&token).await?.administers(parameters.account_id) };
     let standing = context.store().sealed_standing(parameters.account_id, &page, &token);
     let (access, standing) = futures::try_join!(access, standing)?;
     let standing = standing.open_for(&access).unwrap_or_default();
     let total = standing.counts.total(&page.filter);
     // A platform operator may see every account, but one without users does not exist.
     if total == 0 {
-        return Err(Caller::not_this_account());
+        return Err(Error::not_this_account());
     }
     let rows = context.store().summaries::<Row>(&access, &page, &standing).await?;
     let answer = Answer {

@@ -2,10 +2,10 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::Result;
-use shared::auth::Caller;
+use shared::auth::MembersRead;
 use shared::models::Invite;
 use shared::table::fold;
+use shared::{Error, Result};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -48,11 +48,11 @@ struct Answer {
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersRead>(&request).await?;
     let parameters = Parameters::read(&request, FIELDS)?;
     let access = caller.administers(parameters.account_id)?;
     if caller.user.team_id != access.team_id() && context.store().team_name(access.team_id()).await?.is_none() {
-        return Err(Caller::not_this_account());
+        return Err(Error::not_this_account());
     }
     let mut invites = context.store().invites(&access).await?;
     let total = invites.len();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Places};
+use shared::auth::{Caller, OnMembers, Places};
 use shared::models::{Invite, InviteStatus, Seen, Status, User};
 use shared::store::Entry;
 use shared::{Error, Fault, Issue, Place, Result};
@@ -164,15 +164,15 @@ fn user_answer(user: &User) -> Response {
 }
 
 /// The caller, and the user of the path's id, if the caller administers the account that has them.
-async fn administered_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+async fn administered_user<R: OnMembers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
     let token = context.verify(request).await?;
     let not_found = || Error::NotFound("There is no such user.".into());
     let Some(id) = path_id(request, "id") else {
-        context.caller(&token).await?.administers_any()?;
+        context.caller::<R>(&token).await?.administers_any()?;
         return Err(not_found());
     };
     let caller = async {
-        let caller = context.caller(&token).await?;
+        let caller = context.caller::<R>(&token).await?;
         caller.administers_any()?;
         Ok(caller)
     };
@@ -298,7 +298,7 @@ fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not_authenticated"),
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "bad_authtoken"),
-        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => {
+        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
             (StatusCode::FORBIDDEN, "not_permitted")
         }
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "not_found"),

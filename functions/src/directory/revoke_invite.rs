@@ -1,6 +1,7 @@
 //! POST `/api/v1/admin_user_invite/{id}/revoke`: takes a pending invite back. Platform operators name the account of others by
 //! `?account_id=`, as the path does not.
 
+use shared::auth::InvitesWrite;
 use shared::models::parse_id;
 use shared::{Error, Fault, Issue, Place, Result};
 use uuid::Uuid;
@@ -31,13 +32,13 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<InvitesWrite>(&request).await?;
     caller.administers_any()?;
     let access = caller.administers(account_id(&request)?.unwrap_or(caller.user.team_id))?;
     let not_found = || Error::NotFound("There is no such invite in this account.".into());
     let id = path_id(&request, "id").ok_or_else(not_found)?;
     let invite = context.store().invite_of(&access, id).await?.ok_or_else(not_found)?;
-    context.store().revoke_invite(&access, invite, &context.act(caller.user.id, "user.invite_revoked"), invite_answer).await
+    context.store().revoke_invite(&access, invite, &context.act(&caller, "user.invite_revoked"), invite_answer).await
 }
 
 fn account_id(request: &Request) -> Result<Option<Uuid>> {

@@ -2,6 +2,7 @@
 //! clears it.
 
 use serde_json::{Map, Value};
+use shared::auth::MembersWrite;
 use shared::models::User;
 use shared::text::MOST_NAME;
 use shared::time::LAST_SECOND;
@@ -53,7 +54,7 @@ struct Changes {
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (caller, user) = administered_user(context, &request).await?;
+    let (caller, user) = administered_user::<MembersWrite>(context, &request).await?;
     let fields = details(&request)?;
     let (name, job_title, profile_completed_at) =
         all3(text(&fields, "name", MOST_NAME), text(&fields, "job_title", MOST_NAME), time(&fields, "profile_completed_at"))?;
@@ -70,7 +71,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, change, &context.act(caller.user.id, "user.updated"), &user_answer).await
+    context.store().change_user(user, change, &context.act(&caller, "user.updated"), &user_answer).await
 }
 
 /// A time in Unix seconds that may be absent or null.

@@ -1,7 +1,7 @@
 //! POST `/api/v1/oauth/delegated-token`: a token by which the caller acts for a user whom they manage, or who shared with them.
 
 use lambda_http::http::StatusCode;
-use shared::auth::granted;
+use shared::auth::{SignedIn, granted};
 use shared::models::parse_id;
 use shared::text::MOST_NAME;
 use shared::{Error, Result};
@@ -47,16 +47,16 @@ struct Input {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let signed_in_until = token.claims()?.signed_in_until();
-    let caller = context.caller(&token).await?.user;
+    let caller = context.caller::<SignedIn>(&token).await?;
     let fields = json_object(&request)?;
     let (sub, scopes, team_id) =
         all3(required_text(&fields, "sub", MOST_NAME), scopes(&fields, SCOPES), text(&fields, "team_id", MOST_NAME).map(Option::flatten))?;
     let refused = || Error::Forbidden("You neither manage this user, nor do they share this with you.");
-    let sub = parse_id(&sub).filter(|sub| *sub != caller.id).ok_or_else(refused)?;
+    let sub = parse_id(&sub).filter(|sub| *sub != caller.user.id).ok_or_else(refused)?;
     let issuer = context.issuer()?;
     let (found, signer) = futures::try_join!(context.store().delegating(&caller, sub), issuer.ready(context.now))?;
     let (user, share) = found.ok_or_else(refused)?;
-    let granted = granted(&user, caller.id, share, &DEFAULT_SCOPES).ok_or_else(refused)?;
+    let granted = granted(&user, caller.user.id, share, &DEFAULT_SCOPES).ok_or_else(refused)?;
     if team_id.is_some_and(|team_id| parse_id(&team_id) != Some(user.team_id)) {
         return Err(refused());
     }
@@ -65,6 +65,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(refused());
     }
     let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-    let issued = signer.delegate(user.id, caller.id, &scopes, signed_in_until, context.now)?;
+    let issued = signer.delegate(user.id, caller.user.id, &scopes, signed_in_until, context.now)?;
     Ok(TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK))
 }

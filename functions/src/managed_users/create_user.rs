@@ -1,6 +1,7 @@
 //! POST `/api/v1/users/`: makes a user whom the caller manages. They cannot sign in themselves.
 
 use serde_json::{Map, Value};
+use shared::auth::ManagedUsersWrite;
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
@@ -41,13 +42,13 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if !path_parameter(&request, "proxy").is_empty() {
         return Err(Error::no_such_endpoint());
     }
-    let manager = context.authenticate(&request).await?.user;
-    if manager.manager_id.is_some() {
+    let manager = context.authenticate::<ManagedUsersWrite>(&request).await?;
+    if manager.user.manager_id.is_some() {
         return Err(Error::Forbidden("A managed user may not create managed users."));
     }
     let fields = json_object(&request)?;
     let (first_name, last_name) = all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;
-    let act = context.act(manager.id, "user.created");
+    let act = context.act(&manager, "user.created");
     context.store().create_managed_user(&manager, first_name, last_name, &act, &user_answer).await
 }
 

@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::ManagedUsersWrite;
 use shared::models::User;
 
 use super::{ErrorBody, Refusals, managed_user_of_any_status, not_found};
@@ -24,8 +25,8 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // Where an earlier attempt was cut off, the user is marked deleted already.
-    let (caller, user) = managed_user_of_any_status(context, &request).await?;
+    let (caller, user) = managed_user_of_any_status::<ManagedUsersWrite>(context, &request).await?;
     let is_managed = |user: &User| user.manager_id == Some(caller.user.id);
-    let erased = context.store().erase(user, is_managed, &context.act(caller.user.id, "user.erased")).await?;
+    let erased = context.store().erase(user, is_managed, &context.act(&caller, "user.erased")).await?;
     if erased { Ok(json(StatusCode::OK, &())) } else { Err(not_found()) }
 }

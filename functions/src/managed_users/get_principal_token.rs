@@ -3,6 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::SignedIn;
 
 use super::{Refusals, TokenResponse};
 use crate::context::DEFAULT_SCOPES;
@@ -25,7 +26,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let own_scopes = DEFAULT_SCOPES.map(str::to_owned);
     let answer = match token.delegation() {
         None => {
-            context.caller(&token).await?;
+            context.caller::<SignedIn>(&token).await?;
             TokenResponse::new(context.credential(&request)?.to_owned(), token.claims()?.seconds_left(context.now), &own_scopes)
         }
         Some(delegation) => {

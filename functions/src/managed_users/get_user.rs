@@ -1,6 +1,7 @@
 //! GET `/api/v1/users/{user_id}`: a user whom the caller manages.
 
 use shared::Result;
+use shared::auth::ManagedUsersRead;
 
 use super::{ErrorBody, Refusals, UserResponse, managed_user, user_answer};
 use crate::{Context, Request, Response};
@@ -20,6 +21,6 @@ use crate::{Context, Request, Response};
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (_, user) = managed_user(context, &request).await?;
+    let (_, user) = managed_user::<ManagedUsersRead>(context, &request).await?;
     Ok(user_answer(&user))
 }

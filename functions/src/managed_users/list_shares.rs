@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::ManagedUsersRead;
 
 use super::{Refusals, ShareBody};
 use crate::{Context, Request, Response, json};
@@ -19,7 +20,7 @@ use crate::{Context, Request, Response, json};
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
-    let shares = context.store().shares_given(&caller.user).await?;
+    let caller = context.authenticate::<ManagedUsersRead>(&request).await?;
+    let shares = context.store().shares_given(&caller).await?;
     Ok(json(StatusCode::OK, &shares.into_iter().map(ShareBody::from).collect::<Vec<_>>()))
 }

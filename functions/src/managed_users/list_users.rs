@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
+use shared::auth::ManagedUsersRead;
 use shared::models::{ManagedUser, User};
 use shared::table::fold;
 use shared::{Error, Fault, Issue, Place, Result};
@@ -94,12 +95,15 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(Error::no_such_endpoint());
     }
     let token = context.verify(&request).await?;
-    let (caller, managed, shares) =
-        futures::try_join!(context.caller(&token), context.store().managed_users(&token), context.store().shares_received(&token),)?;
+    let (caller, managed, shares) = futures::try_join!(
+        context.caller::<ManagedUsersRead>(&token),
+        context.store().managed_users(&token),
+        context.store().shares_received(&token),
+    )?;
     let wanted = Wanted::read(&request)?;
 
-    let managed = if wanted.managed { managed } else { Vec::new() };
-    let shares = if wanted.shared { shares } else { Vec::new() };
+    let managed = if wanted.managed { managed.open(&caller) } else { Vec::new() };
+    let shares = if wanted.shared { shares.open(&caller) } else { Vec::new() };
     let mut managed: Vec<_> = managed.into_iter().map(UserSummary::of_managed).collect();
     let mut shared: Vec<_> = context
         .store()

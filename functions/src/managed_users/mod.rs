@@ -14,7 +14,7 @@ pub mod update_user;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Places};
+use shared::auth::{Caller, OnManagedUsers, Places};
 use shared::models::{Share, Status, User};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::{IntoResponses, ToSchema};
@@ -167,20 +167,20 @@ fn no_such_user() -> Error {
 }
 
 /// The caller, and the user of the path's id whom the caller manages; 404 for anyone else.
-async fn managed_user(context: &Context, request: &Request) -> Result<(Caller, User)> {
+async fn managed_user<R: OnManagedUsers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
     let (caller, user) = managed_user_of_any_status(context, request).await?;
     if user.status == Status::Deleted { Err(not_found()) } else { Ok((caller, user)) }
 }
 
 /// The same, deleted users too. Both are read at once.
-async fn managed_user_of_any_status(context: &Context, request: &Request) -> Result<(Caller, User)> {
+async fn managed_user_of_any_status<R: OnManagedUsers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
     let token = context.verify(request).await?;
     let Some(user_id) = path_id(request, "user_id") else {
-        context.caller(&token).await?;
+        context.caller::<R>(&token).await?;
         return Err(not_found());
     };
-    let (caller, user) = futures::try_join!(context.caller(&token), context.store().sealed_user(user_id, &token))?;
-    let user = user.open_for_manager(&caller.user).ok_or_else(not_found)?;
+    let (caller, user) = futures::try_join!(context.caller::<R>(&token), context.store().sealed_user(user_id, &token))?;
+    let user = user.open_for_manager(&caller).ok_or_else(not_found)?;
     Ok((caller, user))
 }
 
@@ -247,7 +247,9 @@ pub enum Refusals {
 fn render(error: &Error, _request_id: &str) -> Response {
     let status = match error {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => StatusCode::UNAUTHORIZED,
-        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => StatusCode::FORBIDDEN,
+        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
+            StatusCode::FORBIDDEN
+        }
         Error::NotFound(_) | Error::AccountNotFound => StatusCode::NOT_FOUND,
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => StatusCode::CONFLICT,
         Error::Stale => StatusCode::PRECONDITION_FAILED,

@@ -3,7 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
-use shared::models::Share;
+use shared::auth::SharingWrite;
 use shared::store::{Refusal, WriteError};
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
@@ -47,14 +47,13 @@ words! {
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<SharingWrite>(&request).await?;
     let scopes = scopes(&json_object(&request)?).map_err(Error::invalid)?;
     let grantee_id = path_id(&request, "user_id").ok_or_else(no_such_user)?;
     if grantee_id == caller.user.id {
         return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone else"))));
     }
-    let share = Share { grantor_id: caller.user.id, grantee_id, scopes, created_at: context.now };
-    match context.store().share(&share, &context.act(caller.user.id, "share.granted")).await {
+    match context.store().share(&caller, grantee_id, scopes, &context.act(&caller, "share.granted")).await {
         Err(WriteError::Refused(Refusal::Gone)) => Err(no_such_user()),
         outcome => Ok(json(StatusCode::OK, &ShareBody::from(outcome?))),
     }

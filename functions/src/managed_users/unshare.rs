@@ -1,6 +1,7 @@
 //! DELETE `/api/v1/users/shares/{user_id}`: the caller lets a user in no longer, from this moment on.
 
 use lambda_http::http::StatusCode;
+use shared::auth::SharingWrite;
 use shared::{Error, Result};
 
 use super::{ErrorBody, Refusals};
@@ -23,9 +24,9 @@ use crate::{Context, Request, Response, json};
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?.user;
+    let caller = context.authenticate::<SharingWrite>(&request).await?;
     let no_share = || Error::NotFound("You share nothing with a user of that id.".into());
     let grantee = path_id(&request, "user_id").ok_or_else(no_share)?;
-    let unshared = context.store().unshare(caller.id, grantee, &context.act(caller.id, "share.revoked")).await?;
+    let unshared = context.store().unshare(&caller, grantee, &context.act(&caller, "share.revoked")).await?;
     if unshared { Ok(json(StatusCode::OK, &())) } else { Err(no_share()) }
 }

@@ -2,6 +2,7 @@
 //! Fields that are absent stay as they are.
 
 use shared::Result;
+use shared::auth::ManagedUsersWrite;
 use shared::models::User;
 use shared::text::MOST_NAME;
 use utoipa::ToSchema;
@@ -50,7 +51,7 @@ struct Form {
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let (caller, user) = managed_user(context, &request).await?;
+    let (caller, user) = managed_user::<ManagedUsersWrite>(context, &request).await?;
     let fields = form_or_json(&request)?;
     let (first_name, last_name) = all(text(&fields, "first_name", MOST_NAME), text(&fields, "last_name", MOST_NAME))?;
     let if_match = IfMatch::read(&request);
@@ -62,5 +63,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, rename, &context.act(caller.user.id, "user.updated"), &user_answer).await
+    context.store().change_user(user, rename, &context.act(&caller, "user.updated"), &user_answer).await
 }

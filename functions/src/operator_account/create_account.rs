@@ -50,7 +50,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return existing(context, claims, user).await;
     }
     let user = new_user(claims, context.now)?;
-    let act = context.act(user.id, "user.signed_up");
+    let act = context.act(claims, "user.signed_up");
     let team = own_team(&user, context.now);
     let quota_tier = team_tier(&team, &quota_tiers)?;
     let user = User { team_id: team.id, team_name: team.name.clone(), ..user };
@@ -94,7 +94,7 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
     let user = User { id: new.id, invited_as: Some(invited.id), version: invited.version + 1, updated_at: context.now, ..user };
     let account = context.store().account(invited.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });
-    match context.store().sign_up_invited(&invited, &user, &context.act(user.id, "user.signed_up"), &answer).await {
+    match context.store().sign_up_invited(&invited, &user, &context.act(claims, "user.signed_up"), &answer).await {
         Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, token).await,
         Err(WriteError::Refused(Refusal::Changed)) => match context.store().own_user(token).await? {
             Some(user) => existing(context, claims, user).await,
@@ -121,7 +121,7 @@ async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Resp
         return Ok(answer(&user));
     }
     // Whoever was invited and signs up takes the account into use.
-    let act = context.act(user.id, "user.signed_up");
+    let act = context.act(claims, "user.signed_up");
     context.store().change_user(user, |user| Ok(signed_up(user, claims, context.now)), &act, &answer).await
 }
 

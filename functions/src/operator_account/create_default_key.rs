@@ -2,8 +2,10 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::SignedIn;
 use shared::models::ApiKey;
 
+use super::key_input::latest_end;
 use super::{Conflict, Failures, Forbidden, InvalidKey, MadeKeyBody, TokenOnly};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response, json};
@@ -29,12 +31,11 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    token.claims()?;
-    let caller = context.caller(&token).await?;
-    let act = context.act(caller.user.id, "key.created");
+    let caller = context.caller::<SignedIn>(&token).await?;
+    let act = context.act(&caller, "key.created");
     let answer = |key| match key {
         Ok(made) => json(StatusCode::CREATED, &MadeKeyBody::from(made)),
         Err(present) => json(StatusCode::OK, &present),
     };
-    context.store().create_default_api_key(caller.user.id, &act, answer).await
+    context.store().create_default_api_key(&caller, latest_end(context), &act, answer).await
 }

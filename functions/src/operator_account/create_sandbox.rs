@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
+use shared::auth::SandboxesWrite;
 use shared::models::Sandbox;
 use shared::store::NewSandbox;
 use shared::text::MOST_NAME;
@@ -39,11 +40,11 @@ const MOST_MS: u64 = 7 * 86_400_000;
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let new = new_sandbox(&json_object(&request)?)?;
     let tier = context.store().quota_tier_of(&caller, context.now).await?;
     let answer = |sandbox: &Sandbox| json(StatusCode::CREATED, sandbox);
-    context.store().create_sandbox(&caller.user, new, &tier, &context.act(caller.user.id, "sandbox.created"), answer).await
+    context.store().create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer).await
 }
 
 fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {

@@ -1,6 +1,7 @@
 //! DELETE `/v1/account`: soft-deletes the caller's account. Its keys are revoked, and its data is erased when the grace period is over.
 
 use lambda_http::http::StatusCode;
+use shared::auth::SignedIn;
 use shared::models::{Status, User};
 use shared::store::Act;
 use shared::{Error, Result};
@@ -27,11 +28,10 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    token.claims()?;
-    let caller = context.caller(&token).await?;
+    let caller = context.caller::<SignedIn>(&token).await?;
     // Who is alone in the team takes it along; of others, someone must govern it.
     let keeps_admin = caller.user.governs() && context.store().others_in_team(&caller).await?;
-    let act = Act { keeps_admin, ..context.act(caller.user.id, "user.deleted") };
+    let act = Act { keeps_admin, ..context.act(&caller, "user.deleted") };
     let may = |user: &User| if user.status == Status::Deleted { Err(Error::AccountDeleted) } else { Ok(()) };
     let answer = |user: &User| {
         let body = Success { success: true, scheduled_hard_delete_at: user.delete_scheduled_at };

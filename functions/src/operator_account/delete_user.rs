@@ -51,12 +51,12 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if records.user.status != Status::Deleted {
         return Err(Error::AccountNotDeleted);
     }
-    let active = context.store().active_sandboxes(&caller.operator()?, user_id).await?;
+    let active = context.store().active_sandboxes(&caller.operator(), user_id).await?;
     if active > 0 {
         let message = format!("This account has sandboxes that are not destroyed: {active}. They must go first.");
         return Err(Error::ActiveResources(message));
     }
-    let act = Act { reason, ..context.act(caller.user.id, "user.erased") };
+    let act = Act { reason, ..context.act(&caller, "user.erased") };
     let is_deleted = |user: &User| user.status == Status::Deleted;
     let deleted = context.store().erase(records.user, is_deleted, &act).await?;
     let blocked_reason = (!deleted).then_some("The account was restored, or erased by someone else, meanwhile.");

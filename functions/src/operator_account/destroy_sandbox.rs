@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::SandboxesWrite;
 use shared::models::Sandbox;
 
 use super::{Failures, Forbidden, NoSandbox, Unauthorized};
@@ -26,8 +27,8 @@ use crate::{Context, Request, Response, json};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let id = path_parameter(&request, "sandbox_id");
-    let sandbox = context.store().destroy_sandbox(&caller.user, &id, &context.act(caller.user.id, "sandbox.destroyed")).await?;
+    let sandbox = context.store().destroy_sandbox(&caller, &id, &context.act(&caller, "sandbox.destroyed")).await?;
     Ok(json(StatusCode::OK, &sandbox))
 }

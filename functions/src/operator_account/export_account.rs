@@ -3,6 +3,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
+use shared::auth::AccountRead;
 use shared::models::User;
 use shared::store::Holdings;
 use utoipa::ToSchema;
@@ -36,7 +37,8 @@ struct Export {
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let record = context.authenticate(&request).await?.user;
-    let (account, holdings) = futures::try_join!(context.store().account(record.clone(), context.now), context.store().holdings(&record))?;
-    Ok(json(StatusCode::OK, &Export { account: account.into(), record, holdings }))
+    let caller = context.authenticate::<AccountRead>(&request).await?;
+    let (account, holdings) =
+        futures::try_join!(context.store().account(caller.user.clone(), context.now), context.store().holdings(&caller))?;
+    Ok(json(StatusCode::OK, &Export { account: account.into(), record: caller.user, holdings }))
 }

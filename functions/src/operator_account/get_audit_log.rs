@@ -2,6 +2,7 @@
 //! the user.
 
 use lambda_http::http::StatusCode;
+use shared::auth::Operating;
 use shared::models::{AuditEntry, parse_id};
 use shared::{Error, Result};
 
@@ -31,7 +32,7 @@ const MOST_LIMIT: usize = 100;
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let operator = context.authenticate(&request).await?.operator()?;
+    let operator = context.authenticate::<Operating>(&request).await?.operator();
     let user_id = path_id(&request, "user_id").ok_or(Error::AccountNotFound)?;
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
     let before = cursor.map(|cursor| parse_id(&cursor).ok_or_else(wrong_cursor)).transpose()?;

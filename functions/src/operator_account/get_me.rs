@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::AccountRead;
 
 use super::{AccountBody, Failures, Forbidden, Unauthorized, account_answer};
 use crate::{Context, Request, Response};
@@ -23,7 +24,7 @@ use crate::{Context, Request, Response};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let user = context.caller_or_principal(&token, "profile").await?;
+    let user = context.caller_or_principal::<AccountRead>(&token, "profile").await?;
     let account = context.store().account(user, context.now).await?;
     Ok(account_answer(StatusCode::OK, account))
 }

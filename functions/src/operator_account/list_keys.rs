@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::AccountRead;
 use shared::models::ApiKey;
 
 use super::{Failures, Forbidden, Unauthorized};
@@ -22,6 +23,6 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let (_, keys) = futures::try_join!(context.caller(&token), context.store().api_keys(token.user_id()))?;
-    Ok(json(StatusCode::OK, &keys))
+    let (caller, keys) = futures::try_join!(context.caller::<AccountRead>(&token), context.store().api_keys(&token))?;
+    Ok(json(StatusCode::OK, &keys.open(&caller)))
 }

@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::Operating;
 use shared::models::QuotaTier;
 
 use super::{Failures, OperatorsOnly, Unauthorized};
@@ -22,7 +23,6 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let (caller, tiers) = futures::try_join!(context.caller(&token), context.store().quota_tiers(context.now))?;
-    caller.operator()?;
+    let (_, tiers) = futures::try_join!(context.caller::<Operating>(&token), context.store().quota_tiers(context.now))?;
     Ok(json(StatusCode::OK, &*tiers))
 }

@@ -3,6 +3,7 @@
 
 use aws_smithy_types::base64;
 use lambda_http::http::StatusCode;
+use shared::auth::Operating;
 use shared::models::parse_id;
 use shared::table::searchable;
 use shared::text::MOST_NAME;
@@ -34,7 +35,7 @@ const MOST_LIMIT: usize = 100;
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let operator = context.authenticate(&request).await?.operator()?;
+    let operator = context.authenticate::<Operating>(&request).await?.operator();
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
     let sought = query(&request).into_iter().find(|(name, _)| name == "query").map(|(_, value)| value.trim().to_owned());
     let sought = sought.unwrap_or_default();

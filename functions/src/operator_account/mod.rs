@@ -12,6 +12,7 @@ pub mod export_account;
 pub mod get_audit_log;
 pub mod get_me;
 pub mod get_user;
+mod key_input;
 pub mod list_keys;
 pub mod list_quota_tiers;
 pub mod list_users;
@@ -28,7 +29,7 @@ pub mod update_user_quota;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Places, VerifiedToken};
+use shared::auth::{Caller, Operating, Places, VerifiedToken};
 use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
@@ -200,9 +201,12 @@ struct AccountDetail {
     "created_at": "2026-05-02T09:30:00.000Z",
     "last_used_at": null,
     "scope": "user",
-    "expires_at": "2099-01-01T00:00:00.000Z",
+    "permissions": ["account:read", "members:read"],
+    "allowed_ips": [],
+    "expires_at": "2027-01-01T00:00:00.000Z",
     "revoked_at": null,
     "rotation_parent_key_id": null,
+    "minted_by": null,
     "key": "ns_live_ExampleExampleExampleExample"
 }))]
 struct MadeKeyBody {
@@ -233,18 +237,14 @@ struct Success {
 
 /// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
 /// operator only. Nobody else's refusal waits for it: its time would tell of the account.
-async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller, AccountRecords)> {
+async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller<Operating>, AccountRecords)> {
     let Some(user_id) = path_id(request, "user_id") else {
-        context.caller(token).await?.operator()?;
+        context.caller::<Operating>(token).await?;
         return Err(Error::AccountNotFound);
     };
-    let operator = async {
-        let caller = context.caller(token).await?;
-        let operator = caller.operator()?;
-        Ok((caller, operator))
-    };
-    let ((caller, operator), records) = futures::try_join!(operator, context.store().sealed_account_records(user_id, token))?;
-    let records = records.open(&operator).ok_or(Error::AccountNotFound)?;
+    let records = context.store().sealed_account_records(user_id, token);
+    let (caller, records) = futures::try_join!(context.caller::<Operating>(token), records)?;
+    let records = records.open(&caller.operator()).ok_or(Error::AccountNotFound)?;
     Ok((caller, records))
 }
 
@@ -260,11 +260,11 @@ async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: &(dyn Fn(&Caller, &User) -> Result<User> + Sync),
+    change: &(dyn Fn(&Caller<Operating>, &User) -> Result<User> + Sync),
 ) -> Result<Response> {
     let token = context.verify(request).await?;
     let (caller, records) = operators_view(context, request, &token).await?;
-    let act = Act { reason: reason(request)?, ..context.act(caller.user.id, action) };
+    let act = Act { reason: reason(request)?, ..context.act(&caller, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
     context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, &answer).await
@@ -397,7 +397,8 @@ macro_rules! refusals {
 refusals! {
     Unauthorized: 401, "No credential, or one that is refused.", ["unauthorized"];
     TokenOnly: 401, "No credential, one that is refused, or an API key where it takes a token.", ["unauthorized"];
-    Forbidden: 403, "The caller's account is deleted or suspended, or the credential is a delegated token that may not do this.",
+    Forbidden: 403, "The caller's account is deleted or suspended, or the credential is a delegated token or an API key that may not \
+        do this.",
         ["account_deleted", "account_suspended", "unauthorized"];
     OperatorsOnly: 403, "The caller is no platform operator, or the account is deleted or suspended, or the credential is a delegated token.",
         ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
@@ -479,7 +480,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),
         Error::EmailNotVerified => (StatusCode::FORBIDDEN, "email_not_verified"),
-        Error::Delegated => (StatusCode::FORBIDDEN, "unauthorized"),
+        Error::Delegated | Error::MissingPermission(_) => (StatusCode::FORBIDDEN, "unauthorized"),
         // The contract has no code for what a key may not do: it does not authorise this.
         Error::Forbidden(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),

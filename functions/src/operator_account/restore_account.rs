@@ -31,7 +31,7 @@ use crate::{Context, Request, Response};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    token.claims()?;
+    let claims = token.claims()?;
     let (user, admitted) = futures::join!(context.store().own_user(&token), context.admit(&token));
     let user = user?.ok_or(Error::BadCredential("no such user"))?;
     // Who is locked, or was removed by someone else, is given no former answer either.
@@ -45,7 +45,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     change(&user)?;
     let account = context.store().account(user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
-    let act = context.act(user.id, "user.restored");
+    let act = context.act(claims, "user.restored");
     context.store().change_user(user, change, &act, &answer).await
 }
 

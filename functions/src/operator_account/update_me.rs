@@ -2,6 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::AccountWrite;
 use shared::models::User;
 use shared::store::Account;
 use shared::text::{MOST_NAME, MOST_URL};
@@ -34,7 +35,7 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<AccountWrite>(&request).await?;
     let fields = json_object(&request)?;
     let (display_name, avatar_url) =
         all(text(&fields, "display_name", MOST_NAME), text(&fields, "avatar_url", MOST_URL).and_then(web_address))?;
@@ -49,7 +50,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     };
     let account = context.store().account(caller.user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
-    let act = context.act(caller.user.id, "user.updated");
+    let act = context.act(&caller, "user.updated");
     context.store().change_user(caller.user, change, &act, &answer).await
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
+use shared::auth::SandboxesWrite;
 use shared::models::{Sandbox, SandboxRecord, SandboxStatus};
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
@@ -33,7 +34,7 @@ use crate::{Context, Request, Response, json};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let fields = json_object(&request)?;
     let (status, metadata) = all(status(&fields), metadata(&fields))?;
     let change = |record: &SandboxRecord| {
@@ -42,7 +43,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Ok(changed)
     };
     let id = path_parameter(&request, "sandbox_id");
-    let sandbox = context.store().change_sandbox(&caller.user, &id, change, &context.act(caller.user.id, "sandbox.updated")).await?;
+    let sandbox = context.store().change_sandbox(&caller, &id, change, &context.act(&caller, "sandbox.updated")).await?;
     Ok(json(StatusCode::OK, &sandbox))
 }
 

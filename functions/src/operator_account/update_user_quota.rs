@@ -48,7 +48,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         }
         detail(&account, &records)
     };
-    let act = context.act(caller.user.id, "user.quota_changed");
+    let act = context.act(&caller, "user.quota_changed");
     context.store().change_quota(records.user.clone(), &account.team, &tier.id, &|user| if_match.check(user), &act, &answer).await
 }
 

@@ -3,6 +3,7 @@
 //! Roster sends no mail, whatever `sendEmail` says: `emailSent` is false, and `inviteLink` is there to be passed on.
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
+use shared::auth::MembersWrite;
 use shared::models::{Status, User};
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder};
@@ -75,7 +76,7 @@ struct InputFields {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersWrite>(&request).await?;
     let access = caller.team_admin()?;
     let user = new_user(context, &request, &caller.user)?;
     let answer = |user: &User| {
@@ -83,7 +84,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         response.headers_mut().insert(header::LOCATION, HeaderValue::from(user.number));
         response
     };
-    Ok(context.store().create_user(&access, user, &context.act(caller.user.id, "user.created"), &answer).await?)
+    Ok(context.store().create_user(&access, user, &context.act(&caller, "user.created"), &answer).await?)
 }
 
 fn new_user(context: &Context, request: &Request, caller: &User) -> Result<User> {

@@ -2,6 +2,7 @@
 //! stays.
 
 use lambda_http::Body;
+use shared::auth::MembersWrite;
 use shared::models::User;
 use shared::store::Act;
 use shared::{Error, Fault, Issue, Place, Result};
@@ -56,15 +57,18 @@ impl ToSchema for Number {}
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersWrite>(&request).await?;
     let access = caller.team_admin()?;
-    let users = context.store().users_of_numbers(&access, &numbers(&request)?).await?;
+    let mut users = context.store().users_of_numbers(&access, &numbers(&request)?).await?;
+    // Who asks is there, whether that is noted yet or not.
+    users.retain(|user| user.id != caller.user.id);
     // The answer is kept when all is done: a request that was cut off goes on where it stood when it is sent again.
-    let act = Act { keeps_admin: true, receipt: None, ..context.act(caller.user.id, "user.deleted") };
+    let act = Act { keeps_admin: true, receipt: None, ..context.act(&caller, "user.deleted") };
     let active = || Error::Conflict("The user is not inactive.".into());
     let may = |user: &User| if is_inactive(user, context.now) { Ok(()) } else { Err(active()) };
-    // Who asks is there, whether that is noted yet or not.
-    for user in users.into_iter().filter(|user| user.id != caller.user.id) {
+    // All of them or, by an API key that may not remove each, none.
+    users.iter().filter(|user| is_inactive(user, context.now)).try_for_each(|user| act.may_remove(user))?;
+    for user in users {
         match context.store().soft_delete(user, context.app.grace_days, &may, &act, &|_| Response::default()).await {
             // Seen meanwhile, deleted by someone else, or the last administrator.
             Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => {}

@@ -3,6 +3,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
+use shared::auth::MembersRead;
 use utoipa::ToSchema;
 
 use super::Refusals;
@@ -34,7 +35,7 @@ struct AdminCount {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let access = context.authenticate(&request).await?.team_admin()?;
+    let access = context.authenticate::<MembersRead>(&request).await?.team_admin()?;
     let (people, machines) = context.store().admins(&access).await?;
     Ok(json(StatusCode::OK, &AdminCount { password: 0, no_password: people, service: machines }))
 }

@@ -3,6 +3,7 @@
 use lambda_http::Body;
 use lambda_http::http::StatusCode;
 use shared::Result;
+use shared::auth::MembersRead;
 use shared::models::Status;
 
 use super::{ErrorBody, Refusals, UserBody, not_found, number};
@@ -43,7 +44,7 @@ use crate::{Context, Request, Response, json};
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let access = context.authenticate(&request).await?.team_admin()?;
+    let access = context.authenticate::<MembersRead>(&request).await?.team_admin()?;
     let id = path_parameter(&request, "id");
     let user = context.store().numbered_user(&access, number(&id)?).await?;
     let user = user.filter(|user| user.class.status != Status::Deleted).ok_or_else(|| not_found(&id))?;

@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::TeamAccess;
+use shared::auth::{MembersRead, TeamAccess};
 use shared::models::{AccountType, Status, User};
 use shared::{Result, Timestamp};
 use utoipa::ToSchema;
@@ -77,7 +77,7 @@ impl From<User> for InactiveUser {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersRead>(&request).await?;
     let mut users = inactive(context, &caller.team_admin()?).await?;
     // Who asks is there, whether that is noted yet or not.
     users.retain(|user| user.id != caller.user.id);
@@ -85,7 +85,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     Ok(json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() }))
 }
 
-async fn inactive(context: &Context, access: &TeamAccess) -> Result<Vec<User>> {
+async fn inactive(context: &Context, access: &TeamAccess<MembersRead>) -> Result<Vec<User>> {
     let mut users = context.store().last_seen_before(access, context.now.plus_seconds(-86_400 * INACTIVE_DAYS)).await?;
     users.retain(|user| is_inactive(user, context.now));
     Ok(users)

@@ -3,6 +3,7 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
+use shared::auth::MembersRead;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
@@ -59,7 +60,7 @@ struct RootRole {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let access = context.authenticate(&request).await?.team_admin()?;
+    let access = context.authenticate::<MembersRead>(&request).await?.team_admin()?;
     // No limit, no pages: then all must fit.
     let (limit, cursor) = cursor_page(&request, usize::MAX, MOST_LIMIT)?;
     let after = cursor.map(|cursor| cursor.parse().map_err(|_| wrong_cursor())).transpose()?;

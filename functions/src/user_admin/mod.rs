@@ -13,7 +13,7 @@ pub mod update_user;
 use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Places};
+use shared::auth::{Caller, MembersWrite, Places};
 use shared::models::{AccountType, NumberedUser, Role, Status, User};
 use shared::text::{MOST_EMAIL, MOST_NAME, is_identifier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
@@ -123,8 +123,8 @@ impl From<NumberedUser> for UserBody {
 }
 
 /// The user of the team that the path numbers, who is not deleted, to be changed by the caller, who administers the team.
-async fn user_to_change(context: &Context, request: &Request) -> Result<(Caller, User)> {
-    let caller = context.authenticate(request).await?;
+async fn user_to_change(context: &Context, request: &Request) -> Result<(Caller<MembersWrite>, User)> {
+    let caller = context.authenticate::<MembersWrite>(request).await?;
     let access = caller.team_admin()?;
     let id = path_parameter(request, "id");
     let user = context.store().user_by_number(&access, number(&id)?).await?;
@@ -340,7 +340,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         _ if content_type.is_some() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ContentTypeError"),
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "AuthenticationRequired"),
         Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
-        Error::OperatorRequired | Error::Forbidden(_) | Error::Delegated | Error::EmailNotVerified => {
+        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
             (StatusCode::FORBIDDEN, "PermissionError")
         }
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NotFoundError"),

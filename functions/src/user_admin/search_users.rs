@@ -4,6 +4,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::Result;
+use shared::auth::MembersRead;
 use shared::models::User;
 use utoipa::ToSchema;
 
@@ -56,7 +57,7 @@ impl From<User> for Found {
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersRead>(&request).await?;
     let text = query(&request).into_iter().find(|(name, _)| name == "q").map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
     let users = if LENGTHS.contains(&text.chars().count()) { context.store().search_team(&caller, &text).await? } else { Vec::new() };
     Ok(json(StatusCode::OK, &users.into_iter().map(Found::from).collect::<Vec<_>>()))

@@ -69,6 +69,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         })
     };
     let answer = |user: &User| tagged(json(StatusCode::OK, &UserBody::from(user.clone())), user);
-    let act = Act { keeps_admin: true, ..context.act(caller.user.id, "user.updated") };
+    let act = Act { keeps_admin: true, ..context.act(&caller, "user.updated") };
     context.store().change_user(user, change, &act, &answer).await
 }

@@ -1,6 +1,7 @@
 //! GET `/users/{id}`: a user of the caller's team, or `me`. Whom the caller may not see is not found.
 
 use lambda_http::http::StatusCode;
+use shared::auth::MembersRead;
 use shared::models::parse_id;
 use shared::{Error, Result};
 
@@ -23,7 +24,7 @@ use crate::{Context, Request, Response, json};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersRead>(&request).await?;
     let id = path_parameter(&request, "id");
     let user = match (parse_id(&id), caller.views_team()) {
         _ if id == "me" => Some(caller.user),

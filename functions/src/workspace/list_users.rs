@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::TeamAccess;
+use shared::auth::{MembersRead, TeamAccess};
 use shared::models::{User, parse_id};
 use shared::store::{Entry, Filter, ListQuery, Shows};
 use shared::table::{Order, Sequence, compare};
@@ -57,7 +57,7 @@ const DIRECTIONS: &[(&str, bool)] = &[("asc", false), ("desc", true)];
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate(&request).await?;
+    let caller = context.authenticate::<MembersRead>(&request).await?;
     let parameters = Parameters::read(&request)?;
     let page = ListQuery {
         order: parameters.order,
@@ -86,7 +86,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 }
 
 /// A page of the whole team.
-async fn whole_team(context: &Context, access: &TeamAccess, page: &ListQuery) -> Result<(Vec<Entry<Row>>, u64)> {
+async fn whole_team(context: &Context, access: &TeamAccess<MembersRead>, page: &ListQuery) -> Result<(Vec<Entry<Row>>, u64)> {
     let (rows, counts) = context.store().rows(access, page).await?;
     Ok((rows, counts.total(&page.filter)))
 }

@@ -144,7 +144,7 @@ async fn quota_tiers(session: &mut Session) -> Outcome {
 }
 
 async fn make_key(session: &mut Session) -> Outcome {
-    let body = json!({"name": "smoke"});
+    let body = json!({"name": "smoke", "permissions": ["members:read"]});
     let reply = session.by_person(Method::POST, "/v1/keys")?.json(&body).expect(&[201]).await?;
     let key = Key { id: reply.text_at("/id")?, text: reply.text_at("/key")? };
     session.hide(&key.text);

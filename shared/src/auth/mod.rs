@@ -1,25 +1,35 @@
 //! Who is calling, and what that lets them do.
 //!
-//! A request's credential is verified first, which gives a [`VerifiedToken`]; then the caller's record is read, which gives a
-//! [`Caller`]; and what the caller may do gives an [`Operator`] or a [`TeamAccess`]. The store's methods ask for these, so that an
-//! unauthorised read does not compile. What a request reads beside the caller's record, to save a wait, comes [`Sealed`].
+//! A request's credential is verified first, which gives a [`VerifiedToken`]. Then the caller's
+//! record is read and held against what the endpoint requires, which gives a [`Caller`] of that
+//! requirement. What the caller may do gives an [`Operator`] or a [`TeamAccess`]. The store's
+//! methods ask for these, so that an unauthorised read or write does not compile. What a request
+//! reads beside the caller's record, to save a wait, comes [`Sealed`].
 
 pub mod api_key;
 pub mod jwks;
 mod published_key;
+mod requirement;
 mod signing_key;
 mod token;
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{AUTHORIZATION, COOKIE};
 use uuid::Uuid;
 
 pub use published_key::PublishedKeys;
+pub use requirement::{
+    AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Needs, OnManagedUsers,
+    OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, Writes,
+};
 pub use signing_key::{PublicSigningKey, SigningKey};
 pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
-use crate::models::{ApiKeySecret, KeyScope, Role, Share, Status, User};
+use crate::models::{AccountType, ApiKeySecret, OPERATOR_SCOPE, Permission, Role, Share, Status, User};
 use crate::store::{Freshness, Store};
 use crate::table::Key;
 use crate::time::Timestamp;
@@ -91,8 +101,8 @@ pub enum Credential {
     Token(Box<Claims>),
     /// A token of ours, by which someone acts for the user.
     Delegated(Delegation),
-    /// An API key of that scope.
-    ApiKey(KeyScope, UsedKey),
+    /// An API key.
+    ApiKey(UsedKey),
 }
 
 /// Whom a delegated token was given to, and what for (RFC 8693).
@@ -119,6 +129,12 @@ pub struct UsedKey {
     pub sha256: String,
     /// When it authenticated before, at most ten minutes behind.
     pub last_used_at: Option<Timestamp>,
+    /// Whether its scope opens the operator endpoints to a platform operator.
+    pub is_operator: bool,
+    /// What it may do, as far as its owner may.
+    pub permissions: Vec<Permission>,
+    /// The platform operator who made it, where the owner did not.
+    pub minted_by: Option<Uuid>,
 }
 
 impl VerifiedToken {
@@ -131,7 +147,7 @@ impl VerifiedToken {
     pub fn used_key(&self) -> Option<&UsedKey> {
         match &self.kind {
             Credential::Token(_) | Credential::Delegated(_) => None,
-            Credential::ApiKey(_, used) => Some(used),
+            Credential::ApiKey(used) => Some(used),
         }
     }
 
@@ -148,7 +164,7 @@ impl VerifiedToken {
         match &self.kind {
             Credential::Token(_) => "token".to_owned(),
             Credential::Delegated(delegation) => format!("delegated to {}", delegation.actor),
-            Credential::ApiKey(_, used) => format!("key {}", used.key_id),
+            Credential::ApiKey(used) => format!("key {}", used.key_id),
         }
     }
 
@@ -160,16 +176,23 @@ impl VerifiedToken {
         match &self.kind {
             Credential::Token(claims) => Ok(claims),
             Credential::Delegated(_) => Err(Error::Delegated),
-            Credential::ApiKey(..) => Err(Error::Forbidden("An API key cannot do this: sign in and use a token.")),
+            Credential::ApiKey(_) => Err(Error::Forbidden(TOKEN_ONLY)),
         }
     }
 }
 
 /// Verifies a credential: a token by its signature and claims, an API key by one strong read.
+/// `source` is where the request comes from.
 ///
 /// # Errors
 /// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.
-pub async fn verify(credential: &str, tokens: &TokenVerifier, store: &Store, now: Timestamp) -> Result<VerifiedToken> {
+pub async fn verify(
+    credential: &str,
+    tokens: &TokenVerifier,
+    store: &Store,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<VerifiedToken> {
     if !api_key::is_key(credential) {
         return tokens.verify(credential, now).await;
     }
@@ -181,38 +204,97 @@ pub async fn verify(credential: &str, tokens: &TokenVerifier, store: &Store, now
     if !secret.is_active {
         return Err(Error::BadCredential("the API key is revoked"));
     }
-    if secret.expires_at.is_some_and(|expires_at| expires_at <= now) {
+    if secret.expires_at <= now {
         return Err(Error::BadCredential("the API key is expired"));
     }
-    let used = UsedKey { owner: secret.user_id, key_id: secret.key_id, sha256: hash, last_used_at: secret.last_used_at };
-    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(secret.scope, used) })
+    if !secret.is_for(source) {
+        return Err(Error::BadCredential("the API key may not be used from this address"));
+    }
+    let used = UsedKey {
+        owner: secret.user_id,
+        key_id: secret.key_id,
+        sha256: hash,
+        last_used_at: secret.last_used_at,
+        is_operator: secret.scope == OPERATOR_SCOPE,
+        permissions: secret.permissions,
+        minted_by: secret.minted_by,
+    };
+    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(used) })
 }
 
-/// A user whose credential was verified, and whose account may be used.
+/// A user whose credential was verified and whose account may be used, before it is known what the
+/// endpoint requires.
 #[derive(Debug, Clone)]
-pub struct Caller {
-    /// The record, as it was read for this request.
-    pub user: User,
-    key_scope: Option<KeyScope>,
+pub struct KnownCaller {
+    user: User,
+    key: Option<UsedKey>,
 }
 
-impl Caller {
-    /// Looks the caller up.
+impl KnownCaller {
+    /// Looks the caller up, by a strong read: who is suspended or deleted is refused at once, also
+    /// by an API key.
     ///
     /// # Errors
     /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token.
     pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
-        let (key_scope, freshness) = match &token.kind {
+        let key = match &token.kind {
             Credential::Delegated(_) => return Err(Error::Delegated),
-            Credential::Token(_) => (None, Freshness::Strong),
-            // The key's own read was strong, and says whether it is revoked.
-            Credential::ApiKey(scope, _) => (Some(*scope), Freshness::Eventual),
+            Credential::Token(_) => None,
+            Credential::ApiKey(used) => Some(used.clone()),
         };
-        let user = store.user(token.user_id, freshness).await?.ok_or(Error::BadCredential("no such user"))?;
+        let user = store.user(token.user_id, Freshness::Strong).await?.ok_or(Error::BadCredential("no such user"))?;
         usable(&user)?;
-        Ok(Self { user, key_scope })
+        Ok(Self { user, key })
     }
 
+    /// The record, as it was read for this request.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The caller, where the credential meets the requirement.
+    ///
+    /// # Errors
+    /// `MissingPermission`; `Forbidden` for an API key where it takes a token; `OperatorRequired`.
+    pub fn require<R: Requirement>(self) -> Result<Caller<R>> {
+        self.meets(R::NEEDS)?;
+        Ok(Caller { user: self.user, key: self.key, requirement: PhantomData })
+    }
+
+    /// Holds the credential against what it must be or have.
+    ///
+    /// # Errors
+    /// As [`Self::require`].
+    pub fn meets(&self, needs: Needs) -> Result<()> {
+        match (needs, &self.key) {
+            (Needs::Permission(permission), Some(key)) if !key.permissions.contains(&permission) => {
+                Err(Error::MissingPermission(permission))
+            }
+            (Needs::Token, Some(_)) => Err(Error::Forbidden(TOKEN_ONLY)),
+            (Needs::Operator, key) if !operates(&self.user, key.as_ref()) => Err(Error::OperatorRequired),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What an API key is told that does what takes a token.
+const TOKEN_ONLY: &str = "An API key cannot do this: sign in and use a token.";
+
+/// Whether a credential operates the platform.
+fn operates(user: &User, key: Option<&UsedKey>) -> bool {
+    user.is_operator && key.is_none_or(|key| key.is_operator)
+}
+
+/// A user whose account may be used, by a credential that meets the requirement `R`.
+#[derive(Debug, Clone)]
+pub struct Caller<R> {
+    /// The record, as it was read for this request.
+    pub user: User,
+    key: Option<UsedKey>,
+    requirement: PhantomData<R>,
+}
+
+impl KnownCaller {
     /// Looks up the user for whom a delegated token lets someone act, as far as that is granted still.
     ///
     /// # Errors
@@ -232,25 +314,36 @@ impl Caller {
         usable(&user)?;
         Ok(user)
     }
+}
 
+impl Caller<Operating> {
     /// The caller as a platform operator.
-    ///
-    /// # Errors
-    /// `OperatorRequired` for anyone else, and for an API key of the scope `user`.
-    pub fn operator(&self) -> Result<Operator> {
-        match (self.user.is_operator, self.key_scope) {
-            (true, None | Some(KeyScope::Operator)) => Ok(Operator(())),
-            _ => Err(Error::OperatorRequired),
-        }
+    pub fn operator(&self) -> Operator {
+        Operator(())
+    }
+}
+
+impl<R: Requirement> Caller<R> {
+    /// Whether the credential operates the platform.
+    pub fn operates(&self) -> bool {
+        operates(&self.user, self.key.as_ref())
+    }
+
+    /// What the credential may not change, although its owner may.
+    pub fn limits(&self) -> Limits {
+        // Who operates the platform acts on accounts, not on members of a team of theirs.
+        let limited = self.key.as_ref().filter(|_| R::NEEDS != Needs::Operator);
+        let limits = |key: &UsedKey| KeyLimits { owner: key.owner, makes_admins: key.permissions.contains(&Permission::AdminsWrite) };
+        Limits(limited.map(limits))
     }
 
     /// Access to the caller's own team, for its administrators.
     ///
     /// # Errors
     /// `Forbidden` for anyone else.
-    pub fn team_admin(&self) -> Result<TeamAccess> {
+    pub fn team_admin(&self) -> Result<TeamAccess<R>> {
         match self.user.role {
-            Role::Admin => Ok(TeamAccess { team_id: self.user.team_id }),
+            Role::Admin => Ok(TeamAccess::to(self.user.team_id)),
             _ => Err(Error::Forbidden("Only an administrator of the team may do this.")),
         }
     }
@@ -259,9 +352,9 @@ impl Caller {
     ///
     /// # Errors
     /// `Forbidden` for anyone else, whether there is such a team or not.
-    pub fn administers(&self, team_id: Uuid) -> Result<TeamAccess> {
-        let own = self.team_admin().is_ok_and(|access| access.team_id == team_id);
-        if own || self.operator().is_ok() { Ok(TeamAccess { team_id }) } else { Err(Self::not_this_account()) }
+    pub fn administers(&self, team_id: Uuid) -> Result<TeamAccess<R>> {
+        let own = self.user.role == Role::Admin && self.user.team_id == team_id;
+        if own || self.operates() { Ok(TeamAccess::to(team_id)) } else { Err(Error::not_this_account()) }
     }
 
     /// Whether there is any account that the caller administers.
@@ -269,23 +362,71 @@ impl Caller {
     /// # Errors
     /// `Forbidden` where there is none.
     pub fn administers_any(&self) -> Result<()> {
-        if self.operator().is_ok() { Ok(()) } else { self.team_admin().map(|_| ()) }
-    }
-
-    /// The refusal of an account that the caller may not see, or that does not exist: nobody learns which.
-    pub fn not_this_account() -> Error {
-        Error::Forbidden("You may not see this account, or there is none of that id.")
+        if self.operates() { Ok(()) } else { self.team_admin().map(|_| ()) }
     }
 
     /// Access to the caller's own team, for those who see all of it: administrators, and operators with `view_all`.
-    pub fn views_team(&self) -> Option<TeamAccess> {
+    pub fn views_team(&self) -> Option<TeamAccess<R>> {
         let all = match self.user.role {
             Role::Admin => true,
             Role::Operator => self.user.view_all,
             Role::Viewer => false,
         };
-        all.then_some(TeamAccess { team_id: self.user.team_id })
+        all.then_some(TeamAccess::to(self.user.team_id))
     }
+}
+
+/// What a credential may not change of members, although its owner may. Nothing limits a token.
+#[derive(Debug, Clone)]
+pub struct Limits(Option<KeyLimits>);
+
+#[derive(Debug, Clone)]
+struct KeyLimits {
+    owner: Uuid,
+    makes_admins: bool,
+}
+
+/// What an API key is told that would end a person's account.
+const ENDS_PERSON: &str = "An API key cannot delete a person who has signed up: sign in and use a token.";
+/// What an API key is told that would change its owner's place in the team.
+const OWN_MEMBERSHIP: &str = "An API key cannot change its owner's own membership: sign in and use a token.";
+
+impl Limits {
+    /// No limits.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Holds a change of a user against the limits; `None` is a user who is made.
+    ///
+    /// # Errors
+    /// `MissingPermission` for an administrator who is made or changed without `admins:write`;
+    /// `Forbidden` for the key's own owner, and for the end of a person.
+    pub fn admit(&self, before: Option<&User>, after: &User) -> Result<()> {
+        let Some(key) = &self.0 else { return Ok(()) };
+        let is_same = |before: &User| {
+            (before.role, before.status, &before.email, &before.username) == (after.role, after.status, &after.email, &after.username)
+        };
+        // Profiles are another matter.
+        if before.is_some_and(is_same) {
+            return Ok(());
+        }
+        if before.is_some_and(|before| before.id == key.owner) {
+            return Err(Error::Forbidden(OWN_MEMBERSHIP));
+        }
+        let is_admin = |user: &User| user.role == Role::Admin;
+        if !key.makes_admins && (is_admin(after) || before.is_some_and(is_admin)) {
+            return Err(Error::MissingPermission(Permission::AdminsWrite));
+        }
+        if after.status == Status::Deleted && before.is_some_and(is_person) {
+            return Err(Error::Forbidden(ENDS_PERSON));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a user is a person with an account of their own: neither a machine, nor managed by
+/// another, nor still to sign up.
+fn is_person(user: &User) -> bool {
+    user.account_type == AccountType::User && user.manager_id.is_none() && user.status != Status::Invited
 }
 
 /// What `user` lets `actor` do: all of `own` where the actor manages the user, the scopes of a share where there is one.
@@ -309,13 +450,19 @@ fn usable(user: &User) -> Result<()> {
 #[derive(Debug)]
 pub struct Operator(());
 
-/// Proof that the caller may see all users of a team.
+/// Proof that the caller may see or change all users of a team, by a credential that meets the
+/// requirement `R`.
 #[derive(Debug)]
-pub struct TeamAccess {
+pub struct TeamAccess<R> {
     team_id: Uuid,
+    requirement: PhantomData<R>,
 }
 
-impl TeamAccess {
+impl<R> TeamAccess<R> {
+    fn to(team_id: Uuid) -> Self {
+        Self { team_id, requirement: PhantomData }
+    }
+
     /// The team.
     pub fn team_id(&self) -> Uuid {
         self.team_id

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::users::{Answer, user_item};
 use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, Operator, Sealed, VerifiedToken};
+use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SignedIn, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{
     ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, Status, Team, UsageDay, User,
@@ -75,7 +75,7 @@ impl Store {
         let partition = Key::user(id);
         let (user, api_keys, sandboxes) = futures::try_join!(
             self.user(id, Freshness::Strong),
-            self.api_keys(id),
+            self.keys_of(id),
             self.query(&partition, prefix::SANDBOX, From::End, 100, Freshness::Eventual),
         )?;
         Ok(Sealed::new(user.map(|user| AccountRecords { user, api_keys, sandboxes })))
@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// What the caller's team may use.
-    pub async fn quota_tier_of(&self, caller: &Caller, now: Timestamp) -> Result<QuotaTier> {
+    pub async fn quota_tier_of(&self, caller: &Caller<SandboxesWrite>, now: Timestamp) -> Result<QuotaTier> {
         let key = Key::team(caller.user.team_id);
         let (team, quota_tiers) = futures::try_join!(self.get::<Team>(&key, Freshness::Strong), self.quota_tiers(now))?;
         let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", caller.user.id)))?;
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// Whether anyone is in the caller's team who is neither deleted nor managed by the caller.
-    pub async fn others_in_team(&self, caller: &Caller) -> Result<bool> {
+    pub async fn others_in_team(&self, caller: &Caller<SignedIn>) -> Result<bool> {
         let partition = Key::user(caller.user.id);
         let managed = self.query::<ManagedUser>(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong);
         let (counts, managed) = futures::try_join!(self.own_counts(caller), managed)?;
@@ -183,7 +183,8 @@ impl Store {
     }
 
     /// Everything that is held about the caller, beside the account: for the caller alone.
-    pub async fn holdings(&self, caller: &User) -> Result<Holdings> {
+    pub async fn holdings(&self, caller: &Caller<AccountRead>) -> Result<Holdings> {
+        let caller = &caller.user;
         let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
         let all = usize::MAX;
         let (api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log) = futures::try_join!(

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::Response;
-use crate::auth::UsedKey;
 use crate::auth::api_key::{self, KeyText};
-use crate::error::{Error, Result};
-use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, KeyScope};
+use crate::auth::{AccountRead, Caller, Operator, Sealed, SignedIn, UsedKey, VerifiedToken};
+use crate::error::{Error, Fault, Issue, Place, Result};
+use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, OPERATOR_SCOPE, Permission, USER_SCOPE, User};
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
@@ -20,10 +21,61 @@ use crate::time::Timestamp;
 pub struct NewApiKey {
     /// What its owner calls it.
     pub name: Option<String>,
-    /// What it may be used for.
-    pub scope: KeyScope,
+    /// A word for people to read, or `operator`.
+    pub scope: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// The networks it may be used from; none stands for everywhere.
+    pub allowed_ips: Vec<IpNet>,
     /// When it stops authenticating.
+    pub expires_at: Timestamp,
+}
+
+impl NewApiKey {
+    /// A key that no more is asked for than an end.
+    pub fn until(expires_at: Timestamp) -> Self {
+        let (scope, permissions) = (USER_SCOPE.to_owned(), Permission::defaults());
+        Self { name: None, scope, permissions, allowed_ips: Vec::new(), expires_at }
+    }
+}
+
+/// What a key is to be that takes the place of another. What is absent stays as the other has it.
+#[derive(Debug, Clone)]
+pub struct KeyRotation {
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// A word for people to read, or `operator`.
+    pub scope: Option<String>,
+    /// What it may do.
+    pub permissions: Option<Vec<Permission>>,
+    /// The networks it may be used from.
+    pub allowed_ips: Option<Vec<IpNet>>,
+    /// When it stops authenticating. Where it is absent, a key that was given the longest life is
+    /// given it again, and another ends when the old one would have.
     pub expires_at: Option<Timestamp>,
+    /// The longest life of a key, in seconds.
+    pub longest_life: i64,
+    /// For how many seconds the old key works on.
+    pub overlap_seconds: i64,
+}
+
+impl KeyRotation {
+    /// The new key, for the owner who makes it, in place of `old`.
+    fn of(&self, old: &ApiKey, owner: &User, now: Timestamp) -> NewApiKey {
+        let longest = now.plus_seconds(self.longest_life);
+        let had_longest = old.expires_at >= old.created_at.plus_seconds(self.longest_life);
+        let kept = if had_longest { longest } else { old.expires_at.min(longest) };
+        let mut permissions = self.permissions.clone().unwrap_or_else(|| old.permissions.clone());
+        // Its owner may have had another role then.
+        permissions.retain(|permission| permission.is_allowed_to(owner));
+        NewApiKey {
+            name: self.name.clone().or_else(|| old.name.clone()),
+            scope: self.scope.clone().unwrap_or_else(|| old.scope.clone()),
+            permissions,
+            allowed_ips: self.allowed_ips.clone().unwrap_or_else(|| old.allowed_ips.clone()),
+            expires_at: self.expires_at.unwrap_or(kept),
+        }
+    }
 }
 
 /// A key that was made. This is the one time that its text is known.
@@ -42,21 +94,52 @@ struct DefaultKey {
 }
 
 impl Store {
-    /// A user's keys, in order of their ids, which is that of their making.
-    pub async fn api_keys(&self, owner: Uuid) -> Result<Vec<ApiKey>> {
+    /// The caller's keys, in order of their ids, which is that of their making.
+    pub async fn api_keys(&self, token: &VerifiedToken) -> Result<Sealed<Vec<ApiKey>>> {
+        self.keys_of(token.user_id()).await.map(Sealed::new)
+    }
+
+    /// Returns true if a user has a key that is not revoked: for local commands.
+    pub async fn has_active_key(&self, owner: Uuid) -> Result<bool> {
+        Ok(!self.working_keys(owner).await?.is_empty())
+    }
+
+    pub(super) async fn keys_of(&self, owner: Uuid) -> Result<Vec<ApiKey>> {
         self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await
     }
 
-    /// Makes a key.
+    /// Makes a key for the caller.
     pub async fn create_api_key(
         &self,
-        owner: Uuid,
+        caller: &Caller<SignedIn>,
         new: NewApiKey,
         act: &Act,
         answer: impl Fn(MadeApiKey) -> Response,
     ) -> Result<Response> {
         let mut transaction = self.transaction();
-        let answer = answer(self.add_api_key(&mut transaction, owner, new, None, act)?);
+        let answer = answer(self.add_api_key(&mut transaction, caller.user.id, new, Origin::default(), act)?);
+        self.commit_answered(transaction, act, &answer).await?;
+        Ok(answer)
+    }
+
+    /// Makes a key for a user, by a platform operator: the key says by whom.
+    ///
+    /// # Errors
+    /// `Forbidden` for another platform operator.
+    pub async fn mint_api_key(
+        &self,
+        _: &Operator,
+        owner: &User,
+        new: NewApiKey,
+        act: &Act,
+        answer: impl Fn(MadeApiKey) -> Response,
+    ) -> Result<Response> {
+        if owner.is_operator && owner.id != act.actor_id {
+            return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone who is no platform operator"))));
+        }
+        let mut transaction = self.transaction();
+        let origin = Origin { minted_by: Some(act.actor_id), ..Origin::default() };
+        let answer = answer(self.add_api_key(&mut transaction, owner.id, new, origin, act)?);
         self.commit_answered(transaction, act, &answer).await?;
         Ok(answer)
     }
@@ -79,20 +162,22 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the default key; where there is one that works, that one without its text.
+    /// Makes the caller's default key; where there is one that works, that one without its text.
     pub async fn create_default_api_key(
         &self,
-        owner: Uuid,
+        caller: &Caller<SignedIn>,
+        expires_at: Timestamp,
         act: &Act,
         answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response,
     ) -> Result<Response> {
+        let owner = caller.user.id;
         let (present, key) = self.default_api_key(owner, act.at).await?;
         if let Some(key) = key {
             return Ok(answer(Err(key)));
         }
-        let new = NewApiKey { name: Some("default".to_owned()), scope: KeyScope::User, expires_at: None };
+        let new = NewApiKey { name: Some("default".to_owned()), ..NewApiKey::until(expires_at) };
         let mut transaction = self.transaction();
-        let made = self.add_api_key(&mut transaction, owner, new, None, act)?;
+        let made = self.add_api_key(&mut transaction, owner, new, Origin::default(), act)?;
         let item = encode(&Key::default_api_key(owner), &DefaultKey { key_id: made.key.id })?;
         transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
         let answer_made = answer(Ok(made));
@@ -110,7 +195,7 @@ impl Store {
     /// The id of a user's default key, and the key itself where it works.
     async fn default_api_key(&self, owner: Uuid, now: Timestamp) -> Result<(Option<Uuid>, Option<ApiKey>)> {
         let pointer = Key::default_api_key(owner);
-        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.api_keys(owner))?;
+        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.keys_of(owner))?;
         let Some(DefaultKey { key_id }) = present else { return Ok((None, None)) };
         let key = match keys.into_iter().find(|key| key.id == key_id) {
             Some(key) => Some(key),
@@ -120,31 +205,39 @@ impl Store {
         Ok((Some(key_id), key.filter(|key| key.works(now))))
     }
 
-    /// Makes a key in place of another, which works on for `overlap_seconds`.
+    /// Makes a key in place of another one of the caller's, which works on for a while.
     ///
     /// # Errors
-    /// `NotFound` where there is no such key; `Conflict` where it does not work or was rotated before.
+    /// `NotFound` where there is no such key; `Conflict` where it does not work, was rotated
+    /// before, was made by an operator, or has a scope that the caller may not give.
     pub async fn rotate_api_key(
         &self,
-        owner: Uuid,
+        caller: &Caller<SignedIn>,
         key_id: Uuid,
-        overlap_seconds: i64,
+        rotation: &KeyRotation,
         act: &Act,
         answer: impl Fn(MadeApiKey) -> Response,
     ) -> Result<Response> {
+        let owner = caller.user.id;
         let pointer = Key::default_api_key(owner);
         let (old, default) = futures::try_join!(self.api_key(owner, key_id), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
         let conflict = || Error::Conflict("This key is revoked, expired or rotated already: make a new one.".into());
         if !old.key.works(act.at) || old.is_rotated {
             return Err(conflict());
         }
+        if old.key.minted_by.is_some() {
+            return Err(Error::Conflict("An operator made this key: make one of your own, or ask for another.".into()));
+        }
+        let new = rotation.of(&old.key, &caller.user, act.at);
+        if new.scope == OPERATOR_SCOPE && !caller.operates() {
+            return Err(Error::Conflict("Only platform operators have keys of the scope `operator`: give another scope.".into()));
+        }
         let mut transaction = self.transaction();
-        let new = NewApiKey { name: old.key.name.clone(), scope: old.key.scope, expires_at: old.key.expires_at };
-        let made = self.add_api_key(&mut transaction, owner, new, Some(key_id), act)?;
-        let ends = act.at.plus_seconds(overlap_seconds);
+        let origin = Origin { parent: Some(key_id), ..Origin::default() };
+        let made = self.add_api_key(&mut transaction, owner, new, origin, act)?;
         let mut retired = old.clone();
         retired.is_rotated = true;
-        retired.key.expires_at = Some(old.key.expires_at.map_or(ends, |expires_at| expires_at.min(ends)));
+        retired.key.expires_at = old.key.expires_at.min(act.at.plus_seconds(rotation.overlap_seconds));
         self.replace_api_key(&mut transaction, owner, &old, &retired)?;
         // The new key is the default one, if the old was.
         if default.is_some_and(|default| default.key_id == key_id) {
@@ -159,11 +252,12 @@ impl Store {
         }
     }
 
-    /// Revokes a key, at once; one that is revoked stays so.
+    /// Revokes a key of the caller's, at once; one that is revoked stays so.
     ///
     /// # Errors
     /// `NotFound` where there is no such key.
-    pub async fn revoke_api_key(&self, owner: Uuid, key_id: Uuid, act: &Act) -> Result<()> {
+    pub async fn revoke_api_key(&self, caller: &Caller<SignedIn>, key_id: Uuid, act: &Act) -> Result<()> {
+        let owner = caller.user.id;
         for _ in 0..super::users::CHANGE_ATTEMPTS {
             let old = self.api_key(owner, key_id).await?;
             if !old.key.is_active {
@@ -206,14 +300,7 @@ impl Store {
     }
 
     /// Adds to a transaction all that makes a key.
-    fn add_api_key(
-        &self,
-        transaction: &mut Transaction,
-        owner: Uuid,
-        new: NewApiKey,
-        parent: Option<Uuid>,
-        act: &Act,
-    ) -> Result<MadeApiKey> {
+    fn add_api_key(&self, transaction: &mut Transaction, owner: Uuid, new: NewApiKey, origin: Origin, act: &Act) -> Result<MadeApiKey> {
         let text = KeyText::generate().map_err(|_| Error::internal("the system gives no random bytes"))?;
         let key = ApiKey {
             id: Uuid::now_v7(),
@@ -223,9 +310,12 @@ impl Store {
             created_at: act.at,
             last_used_at: None,
             scope: new.scope,
+            permissions: new.permissions,
+            allowed_ips: new.allowed_ips,
             expires_at: new.expires_at,
             revoked_at: None,
-            rotation_parent_key_id: parent,
+            rotation_parent_key_id: origin.parent,
+            minted_by: origin.minted_by,
         };
         let sha256 = api_key::hash(text.reveal()).ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
         let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false };
@@ -233,8 +323,11 @@ impl Store {
         transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
         transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
         let id = |id: Uuid| serde_json::Value::String(id.to_string());
-        let change = FieldChange { before: parent.map(id).unwrap_or_default(), after: id(key.id) };
-        self.record_changes(transaction, owner, act, BTreeMap::from([("key_id".to_owned(), change)]))?;
+        let change = FieldChange { before: origin.parent.map(id).unwrap_or_default(), after: id(key.id) };
+        let words: Vec<_> = key.permissions.iter().map(|permission| permission.as_str()).collect();
+        let permissions = FieldChange { before: serde_json::Value::Null, after: words.into() };
+        let changes = BTreeMap::from([("key_id".to_owned(), change), ("permissions".to_owned(), permissions)]);
+        self.record_changes(transaction, owner, act, changes)?;
         Ok(MadeApiKey { key, text })
     }
 
@@ -254,15 +347,34 @@ impl Store {
     }
 }
 
+/// Where a key comes from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    /// The key whose place it takes.
+    parent: Option<Uuid>,
+    /// The platform operator who makes it for its owner.
+    minted_by: Option<Uuid>,
+}
+
+impl Sealed<Vec<ApiKey>> {
+    /// Opens the list to the keys' owner.
+    pub fn open(self, _: &Caller<AccountRead>) -> Vec<ApiKey> {
+        self.into_inner()
+    }
+}
+
 /// What the SHA-256 of a key leads to.
 fn secret(owner: Uuid, record: &ApiKeyRecord) -> ApiKeySecret {
     let key = &record.key;
     ApiKeySecret {
         user_id: owner,
         key_id: key.id,
-        scope: key.scope,
+        scope: key.scope.clone(),
+        permissions: key.permissions.clone(),
+        allowed_ips: key.allowed_ips.clone(),
         is_active: key.is_active,
         expires_at: key.expires_at,
         last_used_at: key.last_used_at,
+        minted_by: key.minted_by,
     }
 }

@@ -6,13 +6,15 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Freshness, From, Receipt, Refusal, Store, Transaction, decode, encode};
-use crate::auth::Operator;
+use crate::auth::{Caller, Claims, Limits, Operator, Writes};
 use crate::error::{Error, Result};
-use crate::models::{AuditEntry, FieldChange, User};
+use crate::models::{AuditEntry, FieldChange, Status, User};
 use crate::table::Key;
 use crate::time::Timestamp;
 
-/// A change that someone makes: its entry's beginning.
+/// A change that someone makes: its entry's beginning. The store's methods that change something
+/// take one; an endpoint makes it from its caller, whose credential must meet a requirement for
+/// that.
 #[derive(Debug, Clone)]
 pub struct Act {
     /// Who makes it.
@@ -27,12 +29,43 @@ pub struct Act {
     pub keeps_admin: bool,
     /// Where the answer is kept, for a request with an `Idempotency-Key`.
     pub receipt: Option<Receipt>,
+    /// What the credential may not change.
+    pub limits: Limits,
+}
+
+/// Whoever may change something by a request.
+pub trait Author {
+    /// The beginning of a change's entry.
+    fn act(&self, action: &'static str, at: Timestamp) -> Act;
+}
+
+impl<R: Writes> Author for Caller<R> {
+    fn act(&self, action: &'static str, at: Timestamp) -> Act {
+        Act { limits: self.limits(), ..Act::new(self.user.id, action, at) }
+    }
+}
+
+/// Who signed in, and may have no account yet.
+impl Author for Claims {
+    fn act(&self, action: &'static str, at: Timestamp) -> Act {
+        Act::new(self.sub, action, at)
+    }
 }
 
 impl Act {
-    /// A change that nobody gave a reason for.
+    /// A change that no request makes, and nobody gave a reason for: by the purge, or by a local
+    /// command.
     pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
-        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None }
+        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None, limits: Limits::NONE }
+    }
+
+    /// Holds the removal of a user against what the credential may not change, before anything is
+    /// done.
+    ///
+    /// # Errors
+    /// As the removal itself: `MissingPermission`, `Forbidden`.
+    pub fn may_remove(&self, user: &User) -> Result<()> {
+        self.limits.admit(Some(user), &User { status: Status::Deleted, ..user.clone() })
     }
 
     /// A change that goes with another one, under a name of its own.

@@ -7,14 +7,14 @@ use super::transaction::back_off;
 use super::users::CHANGE_ATTEMPTS;
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::Response;
-use crate::auth::TeamAccess;
+use crate::auth::{InvitesWrite, MembersRead, TeamAccess};
 use crate::error::{Error, Result};
 use crate::models::{Invite, InviteStatus, Status, User};
 use crate::table::{Key, prefix};
 
 impl Store {
     /// A team's invites, in the order of their making.
-    pub async fn invites(&self, access: &TeamAccess) -> Result<Vec<Invite>> {
+    pub async fn invites(&self, access: &TeamAccess<MembersRead>) -> Result<Vec<Invite>> {
         self.query(&Key::team(access.team_id()), prefix::INVITE, From::Start, usize::MAX, Freshness::Strong).await
     }
 
@@ -24,7 +24,7 @@ impl Store {
     /// Refused as `EmailTaken`.
     pub async fn invite(
         &self,
-        access: &TeamAccess,
+        access: &TeamAccess<InvitesWrite>,
         team_name: &str,
         email: String,
         act: &Act,
@@ -59,7 +59,7 @@ impl Store {
     /// `Conflict` where it is used or revoked.
     pub async fn revoke_invite(
         &self,
-        access: &TeamAccess,
+        access: &TeamAccess<InvitesWrite>,
         mut invite: Invite,
         act: &Act,
         answer: impl Fn(&Invite) -> Response + Sync,
@@ -109,7 +109,7 @@ impl Store {
     }
 
     /// The invite of that id in a team whose invites the caller may see.
-    pub async fn invite_of(&self, access: &TeamAccess, id: Uuid) -> Result<Option<Invite>> {
+    pub async fn invite_of(&self, access: &TeamAccess<InvitesWrite>, id: Uuid) -> Result<Option<Invite>> {
         self.get(&Key::invite(access.team_id(), id), Freshness::Strong).await
     }
 }

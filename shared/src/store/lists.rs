@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::spans::Cell;
 use super::{Freshness, From, Holder, Store, failed, sort_by_place, user_of};
-use crate::auth::{Caller, Sealed, TeamAccess, VerifiedToken};
+use crate::auth::{Caller, MembersRead, MembersWrite, Sealed, SignedIn, TeamAccess, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{Class, DeviceType, NumberedUser, Role, Status, User};
 use crate::table::{
@@ -101,7 +101,7 @@ pub struct Standing {
 
 impl Sealed<Standing> {
     /// Opens it to one who may see that team.
-    pub fn open_for(self, access: &TeamAccess) -> Option<Standing> {
+    pub fn open_for(self, access: &TeamAccess<MembersRead>) -> Option<Standing> {
         Some(self.into_inner()).filter(|standing| standing.counts.team_id == access.team_id())
     }
 }
@@ -299,12 +299,12 @@ fn read<T: DeserializeOwned>(items: impl IntoIterator<Item = Item>, shows: Shows
 
 impl Store {
     /// How many users a team has.
-    pub async fn counts(&self, access: &TeamAccess) -> Result<Counts> {
+    pub async fn counts(&self, access: &TeamAccess<MembersRead>) -> Result<Counts> {
         self.read_counts(access.team_id(), Freshness::Strong).await
     }
 
     /// How many users the caller's own team has.
-    pub(super) async fn own_counts(&self, caller: &Caller) -> Result<Counts> {
+    pub(super) async fn own_counts(&self, caller: &Caller<SignedIn>) -> Result<Counts> {
         self.read_counts(caller.user.team_id, Freshness::Strong).await
     }
 
@@ -314,7 +314,7 @@ impl Store {
     }
 
     /// How many people and how many machines administer a team; those who are deleted do not.
-    pub async fn admins(&self, access: &TeamAccess) -> Result<(u64, u64)> {
+    pub async fn admins(&self, access: &TeamAccess<MembersRead>) -> Result<(u64, u64)> {
         #[derive(serde::Deserialize)]
         struct Admins {
             #[serde(default)]
@@ -353,7 +353,7 @@ impl Store {
 
     /// A page of a team's users as [`Shows::Row`] has them, and how many the team has of each class. The first page of a whole list is read
     /// beside the counts.
-    pub async fn rows<T: DeserializeOwned>(&self, access: &TeamAccess, page: &ListQuery) -> Result<(Vec<Entry<T>>, Counts)> {
+    pub async fn rows<T: DeserializeOwned>(&self, access: &TeamAccess<MembersRead>, page: &ListQuery) -> Result<(Vec<Entry<T>>, Counts)> {
         let index = match page.order {
             Order::Role => Some(index::ROLE),
             Order::Status => Some(index::STATUS),
@@ -374,14 +374,14 @@ impl Store {
     /// A page of a team's users as [`Shows::Summary`] has them.
     pub async fn summaries<T: DeserializeOwned>(
         &self,
-        access: &TeamAccess,
+        access: &TeamAccess<MembersRead>,
         page: &ListQuery,
         standing: &Standing,
     ) -> Result<Vec<Entry<T>>> {
         read(self.items(access, page, standing).await?, page.shows)
     }
 
-    async fn items(&self, access: &TeamAccess, page: &ListQuery, standing: &Standing) -> Result<Vec<Item>> {
+    async fn items(&self, access: &TeamAccess<MembersRead>, page: &ListQuery, standing: &Standing) -> Result<Vec<Item>> {
         let mut groups = page.order.groups();
         if page.descending {
             groups.reverse();
@@ -492,8 +492,8 @@ impl Store {
     }
 
     /// The user of that number in a team.
-    pub async fn user_by_number(&self, access: &TeamAccess, number: u64) -> Result<Option<User>> {
-        match self.holder_of_number(access, number).await? {
+    pub async fn user_by_number(&self, access: &TeamAccess<MembersWrite>, number: u64) -> Result<Option<User>> {
+        match self.holder_of_number(access.team_id(), number).await? {
             Some(holder) => self.user(holder.user_id, Freshness::Strong).await,
             None => Ok(None),
         }
@@ -501,13 +501,13 @@ impl Store {
 
     /// The user of that number in a team, as the index by number has it, which takes one step. The index may not have a new one yet; the
     /// number's own item does.
-    pub async fn numbered_user(&self, access: &TeamAccess, number: u64) -> Result<Option<NumberedUser>> {
+    pub async fn numbered_user(&self, access: &TeamAccess<MembersRead>, number: u64) -> Result<Option<NumberedUser>> {
         let indexed = async {
             let number = AttributeValue::N(number.to_string());
             let query = self.in_team(access.team_id(), index::NUMBER, "#sort = :bound", number);
             Ok(query.limit(1).send().await.map_err(failed)?.items.unwrap_or_default().pop())
         };
-        let (indexed, holder) = futures::try_join!(indexed, self.holder_of_number(access, number))?;
+        let (indexed, holder) = futures::try_join!(indexed, self.holder_of_number(access.team_id(), number))?;
         let Some(holder) = holder else { return Ok(None) };
         match indexed.filter(|item| Key::of(item) == Some(Key::user(holder.user_id))) {
             Some(item) => super::decode(item).map(Some),
@@ -515,18 +515,22 @@ impl Store {
         }
     }
 
-    async fn holder_of_number(&self, access: &TeamAccess, number: u64) -> Result<Option<Holder>> {
-        self.get(&Key::number(access.team_id(), number), Freshness::Strong).await
+    async fn holder_of_number(&self, team: Uuid, number: u64) -> Result<Option<Holder>> {
+        self.get(&Key::number(team, number), Freshness::Strong).await
     }
 
     /// The users of those ids that are in the team, in no order.
-    pub async fn users_in_team(&self, access: &TeamAccess, ids: &[Uuid]) -> Result<Vec<User>> {
+    pub async fn users_in_team(&self, access: &TeamAccess<MembersRead>, ids: &[Uuid]) -> Result<Vec<User>> {
+        self.users_of(access.team_id(), ids).await
+    }
+
+    pub(super) async fn users_of(&self, team: Uuid, ids: &[Uuid]) -> Result<Vec<User>> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         ids.dedup();
         let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
         let mut users: Vec<User> = self.get_many(&keys, Freshness::Strong).await?;
-        users.retain(|user| user.team_id == access.team_id());
+        users.retain(|user| user.team_id == team);
         Ok(users)
     }
 }

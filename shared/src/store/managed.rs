@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::users::Answer;
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, Sealed, VerifiedToken};
+use crate::auth::{Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken};
 use crate::error::Result;
 use crate::models::{FieldChange, ManagedUser, Share, Status, User};
 use crate::table::{Key, prefix};
@@ -18,13 +18,15 @@ const MOST_LISTED: usize = 10_000;
 
 impl Store {
     /// The users whom the caller manages.
-    pub async fn managed_users(&self, token: &VerifiedToken) -> Result<Vec<ManagedUser>> {
-        self.query(&Key::user(token.user_id()), prefix::MANAGED, From::Start, MOST_LISTED, Freshness::Strong).await
+    pub async fn managed_users(&self, token: &VerifiedToken) -> Result<Sealed<Vec<ManagedUser>>> {
+        let partition = Key::user(token.user_id());
+        self.query(&partition, prefix::MANAGED, From::Start, MOST_LISTED, Freshness::Strong).await.map(Sealed::new)
     }
 
     /// The shares that others gave the caller.
-    pub async fn shares_received(&self, token: &VerifiedToken) -> Result<Vec<Share>> {
-        self.query(&Key::user(token.user_id()), prefix::SHARED, From::Start, MOST_LISTED, Freshness::Strong).await
+    pub async fn shares_received(&self, token: &VerifiedToken) -> Result<Sealed<Vec<Share>>> {
+        let partition = Key::user(token.user_id());
+        self.query(&partition, prefix::SHARED, From::Start, MOST_LISTED, Freshness::Strong).await.map(Sealed::new)
     }
 
     /// Those who gave these shares, with what they gave; without those whose account is locked or deleted.
@@ -45,15 +47,16 @@ impl Store {
         self.user(id, Freshness::Strong).await.map(Sealed::new)
     }
 
-    /// Makes a user managed by `manager`, in the manager's team.
+    /// Makes a user managed by the caller, in the caller's team.
     pub async fn create_managed_user(
         &self,
-        manager: &User,
+        manager: &Caller<ManagedUsersWrite>,
         first_name: String,
         last_name: Option<String>,
         act: &Act,
         answer: Answer<'_>,
     ) -> Result<Response> {
+        let manager = &manager.user;
         let number = self.next_number(manager.team_id).await?;
         let user = User {
             first_name: Some(first_name),
@@ -67,15 +70,22 @@ impl Store {
     }
 
     /// The shares that the caller gave, in order of the grantees' ids.
-    pub async fn shares_given(&self, caller: &User) -> Result<Vec<Share>> {
-        self.query(&Key::user(caller.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
+    pub async fn shares_given(&self, caller: &Caller<ManagedUsersRead>) -> Result<Vec<Share>> {
+        self.query(&Key::user(caller.user.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
     }
 
-    /// Lets `share.grantee_id` in, replacing what was granted before. Gives the share: where the same was granted already, that one.
+    /// Lets `grantee` in, replacing what the caller granted before. Gives the share: where the same
+    /// was granted already, that one.
     ///
     /// # Errors
     /// Refused as `Gone` where either of the two is deleted or does not exist.
-    pub async fn share(&self, share: &Share, act: &Act) -> Result<Share, WriteError> {
+    pub async fn share(&self, caller: &Caller<SharingWrite>, grantee: Uuid, scopes: Vec<String>, act: &Act) -> Result<Share, WriteError> {
+        let share = Share { grantor_id: caller.user.id, grantee_id: grantee, scopes, created_at: act.at };
+        self.load_share(&share, act).await
+    }
+
+    /// The same of any two users: for demo data.
+    pub async fn load_share(&self, share: &Share, act: &Act) -> Result<Share, WriteError> {
         let mut transaction = self.transaction();
         transaction.require_user(share.grantee_id)?;
         transaction.require_user(share.grantor_id)?;
@@ -96,7 +106,8 @@ impl Store {
     }
 
     /// Takes a share back, at once. Says whether there was one.
-    pub async fn unshare(&self, grantor: Uuid, grantee: Uuid, act: &Act) -> Result<bool> {
+    pub async fn unshare(&self, caller: &Caller<SharingWrite>, grantee: Uuid, act: &Act) -> Result<bool> {
+        let grantor = caller.user.id;
         let mut transaction = self.transaction();
         transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
         transaction.delete(&Key::shared(grantee, grantor))?;
@@ -113,20 +124,34 @@ impl Store {
     }
 
     /// The user of that id whose account may be used, with the share by which they let the caller in, if there is one.
-    pub async fn delegating(&self, caller: &User, id: Uuid) -> Result<Option<(User, Option<Share>)>> {
-        let (user, share) = futures::try_join!(self.user(id, Freshness::Strong), self.share_of(id, caller.id))?;
+    pub async fn delegating(&self, caller: &Caller<SignedIn>, id: Uuid) -> Result<Option<(User, Option<Share>)>> {
+        let (user, share) = futures::try_join!(self.user(id, Freshness::Strong), self.share_of(id, caller.user.id))?;
         Ok(user.filter(|user| matches!(user.status, Status::Active | Status::Invited)).map(|user| (user, share)))
     }
 }
 
 impl Sealed<Option<User>> {
     /// Opens the user to administrators of their team, and to platform operators; to anyone else there is none.
-    pub fn open_for_admin(self, caller: &Caller) -> Option<User> {
+    pub fn open_for_admin<R: OnMembers>(self, caller: &Caller<R>) -> Option<User> {
         self.into_inner().filter(|user| caller.administers(user.team_id).is_ok())
     }
 
     /// Opens the user to who manages it; to anyone else there is none.
-    pub fn open_for_manager(self, manager: &User) -> Option<User> {
-        self.into_inner().filter(|user| user.manager_id == Some(manager.id))
+    pub fn open_for_manager<R: OnManagedUsers>(self, manager: &Caller<R>) -> Option<User> {
+        self.into_inner().filter(|user| user.manager_id == Some(manager.user.id))
+    }
+}
+
+impl Sealed<Vec<ManagedUser>> {
+    /// Opens the list to who manages them.
+    pub fn open(self, _: &Caller<ManagedUsersRead>) -> Vec<ManagedUser> {
+        self.into_inner()
+    }
+}
+
+impl Sealed<Vec<Share>> {
+    /// Opens the list to who is let in.
+    pub fn open(self, _: &Caller<ManagedUsersRead>) -> Vec<Share> {
+        self.into_inner()
     }
 }

@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use accounts::{Account, AccountRecords, Holdings, own_team, team_tier};
-pub use api_keys::{MadeApiKey, NewApiKey};
-pub use audit::Act;
+pub use api_keys::{KeyRotation, MadeApiKey, NewApiKey};
+pub use audit::{Act, Author};
 pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
 pub use receipts::{Receipt, fingerprint};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::Operator;
+use crate::auth::{Caller, Operator, SandboxesWrite};
 use crate::error::{Error, Result};
 use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
 use crate::table::{Key, prefix};
@@ -44,12 +44,13 @@ impl Store {
     /// `QuotaExceeded`, and nothing is counted.
     pub async fn create_sandbox(
         &self,
-        owner: &User,
+        caller: &Caller<SandboxesWrite>,
         new: NewSandbox,
         tier: &QuotaTier,
         act: &Act,
         answer: impl Fn(&Sandbox) -> Response,
     ) -> Result<Response> {
+        let owner = &caller.user;
         let reserved = u64::from(new.memory_mb.unwrap_or(0)).saturating_mul(new.timeout_ms.unwrap_or(0));
         let limit = gb_hours_limit(tier);
         let sandbox = Sandbox {
@@ -132,17 +133,18 @@ impl Store {
         Error::QuotaExceeded(message, Some(until_midnight))
     }
 
-    /// Changes a sandbox of the owner's.
+    /// Changes a sandbox of the caller's.
     ///
     /// # Errors
-    /// `NotFound` where the owner has none of that id; what `change` gives.
+    /// `NotFound` where the caller has none of that id; what `change` gives.
     pub async fn change_sandbox(
         &self,
-        owner: &User,
+        caller: &Caller<SandboxesWrite>,
         id: &str,
         change: impl Fn(&SandboxRecord) -> Result<SandboxRecord>,
         act: &Act,
     ) -> Result<Sandbox> {
+        let owner = &caller.user;
         for _ in 0..ATTEMPTS {
             let old = self.sandbox(owner, id).await?;
             let new = change(&old)?;
@@ -160,11 +162,12 @@ impl Store {
         Err(Error::Unavailable("the sandbox kept changing".into()))
     }
 
-    /// Destroys a sandbox of the owner's, and bills what it used; one that is destroyed stays so.
+    /// Destroys a sandbox of the caller's, and bills what it used; one that is destroyed stays so.
     ///
     /// # Errors
-    /// `NotFound` where the owner has none of that id.
-    pub async fn destroy_sandbox(&self, owner: &User, id: &str, act: &Act) -> Result<Sandbox> {
+    /// `NotFound` where the caller has none of that id.
+    pub async fn destroy_sandbox(&self, caller: &Caller<SandboxesWrite>, id: &str, act: &Act) -> Result<Sandbox> {
+        let owner = &caller.user;
         for _ in 0..ATTEMPTS {
             let old = self.sandbox(owner, id).await?;
             if old.sandbox.status == SandboxStatus::Destroyed {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::lists::of_classes;
 use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place, user_of};
-use crate::auth::{Caller, Operator, TeamAccess};
+use crate::auth::{Caller, MembersRead, MembersWrite, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{ListedUser, NumberedUser, Status, User};
 use crate::table::{Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
@@ -66,7 +66,7 @@ impl Store {
 
     /// A team's users who are not deleted and whose name, username or email begins with a text: the first hundred, by number. For any
     /// of its members.
-    pub async fn search_team(&self, caller: &Caller, text: &str) -> Result<Vec<User>> {
+    pub async fn search_team(&self, caller: &Caller<MembersRead>, text: &str) -> Result<Vec<User>> {
         let (team, text) = (caller.user.team_id, searchable(text));
         let usernames = async {
             let found = self.beginning_with(&Key::username(team, "").pk, &text, None, MOST_FOUND).await?;
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// The users of a team who were last seen before a time, or never; in that order.
-    pub async fn last_seen_before(&self, access: &TeamAccess, time: Timestamp) -> Result<Vec<User>> {
+    pub async fn last_seen_before(&self, access: &TeamAccess<MembersRead>, time: Timestamp) -> Result<Vec<User>> {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// A team's users who are not deleted, by number, from behind `after`.
-    pub async fn users_by_number(&self, access: &TeamAccess, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
+    pub async fn users_by_number(&self, access: &TeamAccess<MembersRead>, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
         let mut users: Vec<NumberedUser> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {
@@ -140,13 +140,13 @@ impl Store {
     }
 
     /// The users of those numbers in a team, in no order.
-    pub async fn users_of_numbers(&self, access: &TeamAccess, numbers: &[u64]) -> Result<Vec<User>> {
+    pub async fn users_of_numbers(&self, access: &TeamAccess<MembersWrite>, numbers: &[u64]) -> Result<Vec<User>> {
         let mut keys: Vec<_> = numbers.iter().map(|number| Key::number(access.team_id(), *number)).collect();
         keys.sort_unstable();
         keys.dedup();
         let holders: Vec<Holder> = self.get_many(&keys, Freshness::Strong).await?;
         let ids: Vec<_> = holders.into_iter().map(|holder| holder.user_id).collect();
-        self.users_in_team(access, &ids).await
+        self.users_of(access.team_id(), &ids).await
     }
 
     /// Entries of an index over all teams on one side of a bound, from all its partitions: `limit` of each.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::transaction::back_off;
 use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::Response;
-use crate::auth::TeamAccess;
+use crate::auth::{MembersRead, MembersWrite, TeamAccess};
 use crate::error::{Error, Result};
 use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
 use crate::table::{Item, Key, ROW, last_seen_attribute, user_attributes};
@@ -38,7 +38,7 @@ impl Store {
     }
 
     /// The user of that id, if the caller's team has it.
-    pub async fn user_in_team(&self, access: &TeamAccess, id: Uuid) -> Result<Option<User>> {
+    pub async fn user_in_team(&self, access: &TeamAccess<MembersRead>, id: Uuid) -> Result<Option<User>> {
         Ok(self.user(id, Freshness::Strong).await?.filter(|user| user.team_id == access.team_id()))
     }
 
@@ -56,7 +56,8 @@ impl Store {
     /// Makes a user in a team that exists, with what else is to be written in the same transaction.
     ///
     /// # Errors
-    /// Refused as `EmailTaken` or `UsernameTaken`.
+    /// Refused as `EmailTaken` or `UsernameTaken`; `MissingPermission` for an administrator whom
+    /// the credential may not make.
     pub(crate) async fn create_user_with(
         &self,
         user: &User,
@@ -64,6 +65,7 @@ impl Store {
         also: Also<'_>,
         answer: Answer<'_>,
     ) -> Result<Response, WriteError> {
+        act.limits.admit(None, user)?;
         let mut transaction = self.transaction();
         self.add_user(&mut transaction, user, act)?;
         transaction.count_admins(None, Some(user), false)?;
@@ -77,7 +79,13 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `EmailTaken` or `UsernameTaken`.
-    pub async fn create_user(&self, access: &TeamAccess, user: User, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
+    pub async fn create_user(
+        &self,
+        access: &TeamAccess<MembersWrite>,
+        user: User,
+        act: &Act,
+        answer: Answer<'_>,
+    ) -> Result<Response, WriteError> {
         let user = User { team_id: access.team_id(), number: self.next_number(access.team_id()).await?, ..user };
         self.create_user_with(&user, act, &|_| Ok(()), answer).await
     }
@@ -85,7 +93,9 @@ impl Store {
     /// Turns a user as it was read into what it has become, and writes what else goes with it.
     ///
     /// # Errors
-    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value is another's, as `LastAdmin`.
+    /// Refused as `Changed` where someone else wrote it since, as `…Taken` where a new unique value
+    /// is another's, as `LastAdmin`; `MissingPermission` or `Forbidden` where the credential may
+    /// not make this change.
     pub(crate) async fn update_user(
         &self,
         before: &User,
@@ -94,6 +104,7 @@ impl Store {
         also: Also<'_>,
         answer: Answer<'_>,
     ) -> Result<(User, Response), WriteError> {
+        act.limits.admit(Some(before), &after)?;
         after.version = before.version + 1;
         after.updated_at = act.at;
         let mut transaction = self.transaction();
@@ -224,6 +235,7 @@ impl Store {
     pub async fn soft_delete(&self, mut user: User, grace_days: u32, may: May<'_>, act: &Act, answer: Answer<'_>) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             may(&user)?;
+            act.may_remove(&user)?;
             let mut keys = self.working_keys(user.id).await?;
             let with_the_user = keys.split_off(keys.len().saturating_sub(MOST_KEYS));
             // These end before it is known whether the user may go: the last administrator keeps theirs.

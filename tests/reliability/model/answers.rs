@@ -111,7 +111,10 @@ impl View<'_> {
             Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeDefaultKey => self.key(of),
             Request::MakeUserKey { .. } => {
                 let key = self.key(of);
-                json!({"id": key["id"], "prefix": key["prefix"], "scope": key["scope"], "name": null})
+                json!({
+                    "id": key["id"], "prefix": key["prefix"], "scope": key["scope"], "name": null, "permissions": key["permissions"],
+                    "expires_at": key["expires_at"],
+                })
             }
             Request::RevokeKey { .. } => json!({"success": true}),
             Request::ListEveryone { limit } => {
@@ -293,7 +296,8 @@ impl View<'_> {
         json!({
             "id": key_id, "prefix": text[..12], "is_active": key.is_active, "name": key.name, "created_at": time(key.created_at),
             "last_used_at": key.last_used_at.map(time), "scope": if key.is_operator { "operator" } else { "user" },
-            "expires_at": key.expires_at.map(time), "revoked_at": key.revoked_at.map(time),
+            "permissions": key.permissions, "allowed_ips": [], "expires_at": time(key.expires_at),
+            "revoked_at": key.revoked_at.map(time), "minted_by": key.minted_by.map(|id| self.ids.user(id)),
             "rotation_parent_key_id": key.parent.map(|parent| self.ids.keys[&parent].0),
         })
     }

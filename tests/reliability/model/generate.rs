@@ -8,8 +8,8 @@ use shared::models::{Role, SandboxStatus, Status};
 
 use super::state::{DAY, Model, OPERATOR};
 use super::steps::{
-    Ask, By, DirectoryPage, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, SCOPES, SEARCHES, Step, TIERS, Version, WORKSPACE_FIELDS,
-    WorkspacePage,
+    Ask, By, DirectoryPage, EMAILS, Holds, Id, MALFORMED, NAMES, PERSONS, Request, SCOPES, SEARCHES, Step, TIERS, Version,
+    WORKSPACE_FIELDS, WorkspacePage,
 };
 use super::{START, prelude};
 
@@ -227,7 +227,13 @@ impl<'a> Steps<'a> {
         self.add_by(1, |_, _| true, Just(()), |()| Request::ListKeys);
         let now = self.model.now;
         let until = option::weighted(0.4, select(vec![0, 1, 600, 3600, 40 * DAY]).prop_map(move |seconds| now + seconds));
-        self.add_by(2, |_, _| true, (prop::bool::weighted(0.3), until), |(operator, until)| Request::MakeKey { operator, until });
+        let holds = select(vec![Holds::Usual, Holds::Common, Holds::All, Holds::All]);
+        self.add_by(
+            2,
+            |_, _| true,
+            (prop::bool::weighted(0.3), until, holds),
+            |(operator, until, holds)| Request::MakeKey { operator, until, holds },
+        );
         self.add_by(1, |_, _| true, Just(()), |()| Request::MakeDefaultKey);
         let (suited, keys) = self.own(self.model.keys.iter().map(|(id, key)| (*id, key.owner)));
         let overlap = select(vec![0, 60, 3600, DAY]);

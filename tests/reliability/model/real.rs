@@ -145,7 +145,7 @@ impl Real {
     /// Sends a request and looks at what is answered. Gives the table after it.
     async fn ask(&mut self, model: &Model, ask: &Ask, label: Id, key: Option<(Id, bool)>, place: &str) -> Vec<Item> {
         if let Some(by) = model.seen {
-            let call = self.by(Call::new(Method::GET, "/users/me"), by, None);
+            let call = self.by(Call::new(Method::GET, "/v1/account/me"), by, None);
             let answer = self.roster.direct(&call).await;
             TALLY.request();
             assert_eq!(answer.status, 200, "{place}: the caller is seen: {answer:?}");
@@ -233,10 +233,16 @@ impl Real {
             Request::DeleteAccount => delete("/v1/account".into()),
             Request::RestoreAccount => post("/v1/account/restore".into(), Value::Null),
             Request::ListKeys => get("/v1/keys".into()),
-            Request::MakeKey { operator, until } => {
+            Request::MakeKey { operator, until, holds } => {
                 let expires_at = until.map(|until| json!(time(until)));
                 let scope = json!(if *operator { "operator" } else { "user" });
-                post("/v1/keys".into(), fields([("name", Some("model".into())), ("scope", Some(scope)), ("expires_at", expires_at)]))
+                let permissions = holds.words().map(|words| json!(words));
+                let asked = [("name", Some("model".into())), ("scope", Some(scope)), ("expires_at", expires_at)];
+                let mut body = fields(asked);
+                if let Some(permissions) = permissions {
+                    body["permissions"] = permissions;
+                }
+                post("/v1/keys".into(), body)
             }
             Request::MakeDefaultKey => post("/v1/keys/default".into(), Value::Null),
             Request::RotateKey { key, overlap } => post(format!("/v1/keys/{}/rotate", key_id(key)), json!({"overlap_seconds": overlap})),

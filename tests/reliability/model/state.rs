@@ -159,14 +159,34 @@ pub struct ApiKey {
     pub is_rotated: bool,
     pub parent: Option<Id>,
     pub created_at: i64,
-    pub expires_at: Option<i64>,
+    pub permissions: Vec<&'static str>,
+    pub expires_at: i64,
     pub revoked_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    pub minted_by: Option<Id>,
 }
+
+/// The longest life of a key.
+const LONGEST_LIFE: i64 = 365 * DAY;
+
+/// Every permission, in the order that they are shown in.
+const PERMISSIONS: [&str; 11] = [
+    "account:read",
+    "account:write",
+    "members:read",
+    "members:write",
+    "admins:write",
+    "invites:write",
+    "managed-users:read",
+    "managed-users:write",
+    "sandboxes:read",
+    "sandboxes:write",
+    "sharing:write",
+];
 
 impl ApiKey {
     fn works(&self, now: i64) -> bool {
-        self.is_active && self.expires_at.is_none_or(|end| end > now)
+        self.is_active && self.expires_at > now
     }
 }
 
@@ -253,6 +273,7 @@ pub enum Refusal {
     AccountSuspended,
     AccountDeleted,
     Delegated,
+    MissingPermission,
     Forbidden,
     OperatorRequired,
     EmailNotVerified,
@@ -275,7 +296,7 @@ impl Refusal {
             (Self::NotAuthenticated | Self::BadCredential, _) => 401,
             (Self::AccountSuspended | Self::AccountDeleted, Operator) => 403,
             (Self::AccountSuspended | Self::AccountDeleted, _) | (Self::Forbidden, Operator) => 401,
-            (Self::Delegated | Self::Forbidden | Self::OperatorRequired | Self::EmailNotVerified, _) => 403,
+            (Self::Delegated | Self::MissingPermission | Self::Forbidden | Self::OperatorRequired | Self::EmailNotVerified, _) => 403,
             (Self::NotFound | Self::AccountNotFound, _) => 404,
             (Self::AccountNotDeleted | Self::ActiveResources | Self::Conflict, UserAdmin | Workspace) => 400,
             (Self::AccountNotDeleted | Self::ActiveResources | Self::Conflict, _) => 409,
@@ -338,6 +359,7 @@ impl From<Refusal> for Outcome {
 pub struct Caller {
     id: Id,
     key_is_operator: Option<bool>,
+    key: Option<Id>,
 }
 
 /// What Roster holds.
@@ -491,11 +513,11 @@ impl Model {
         }
         let id = self.owner(by).ok_or(Refusal::BadCredential)?;
         self.usable(id)?;
-        let key_is_operator = match by {
-            By::Key(key) => Some(self.keys[&key].is_operator),
+        let key = match by {
+            By::Key(key) => Some(key),
             _ => None,
         };
-        Ok(Caller { id, key_is_operator })
+        Ok(Caller { id, key_is_operator: key.map(|key| self.keys[&key].is_operator), key })
     }
 
     fn usable(&self, id: Id) -> Result<(), Refusal> {
@@ -518,6 +540,30 @@ impl Model {
 
     fn is_operator(&self, caller: Caller) -> bool {
         self.users[&caller.id].is_operator && caller.key_is_operator != Some(false)
+    }
+
+    /// Whether a key may have a permission for its owner.
+    fn allows(&self, owner: Id, permission: &str) -> bool {
+        let user = &self.users[&owner];
+        match permission {
+            _ if user.is_operator || user.role == Role::Admin => true,
+            "members:write" | "admins:write" | "invites:write" => false,
+            "managed-users:write" => user.role == Role::Operator,
+            _ => true,
+        }
+    }
+
+    /// Refuses a key that lacks the permission.
+    fn permits(&self, caller: Caller, permission: Option<&str>) -> Result<(), Refusal> {
+        let lacks = |key: Id| permission.is_some_and(|permission| !self.keys[&key].permissions.contains(&permission));
+        if caller.key.is_some_and(lacks) { Err(Refusal::MissingPermission) } else { Ok(()) }
+    }
+
+    /// Refuses a key that would end a person, or its own owner's membership.
+    fn may_remove(&self, caller: Caller, user: Id) -> Result<(), Refusal> {
+        let record = &self.users[&user];
+        let is_person = record.manager.is_none() && record.status != Status::Invited;
+        if caller.key.is_some() && (is_person || user == caller.id) { Err(Refusal::Forbidden) } else { Ok(()) }
     }
 
     fn operates(&self, caller: Caller) -> Result<(), Refusal> {
@@ -730,9 +776,11 @@ impl Model {
             is_rotated: false,
             parent: None,
             created_at: self.now,
-            expires_at: None,
+            permissions: vec!["account:read", "sandboxes:read", "sandboxes:write"],
+            expires_at: self.now + LONGEST_LIFE,
             revoked_at: None,
             last_used_at: None,
+            minted_by: None,
         }
     }
 
@@ -762,6 +810,7 @@ impl Model {
                 let may = self.delegations[&token].scopes.contains(&"profile");
                 return if may { Ok((200, user)) } else { Err(Refusal::Delegated.into()) };
             }
+            (Request::ShowPrincipalToken, By::Key(_)) => return Err(Refusal::Forbidden.into()),
             (Request::ShowPrincipalToken, By::Delegated(token)) => {
                 self.principal(token)?;
                 return Ok((200, token));
@@ -769,12 +818,13 @@ impl Model {
             _ => {}
         }
         let caller = self.caller(by)?;
+        self.permits(caller, ask.request.permission())?;
         self.not_answered(by, key)?;
         match ask.request.contract() {
             Contract::Operator => self.operator_account(&ask.request, caller, label),
             Contract::Directory => self.directory(&ask.request, caller, label),
             Contract::UserAdmin => self.user_admin(&ask.request, caller, label),
-            Contract::ManagedUsers => self.managed_users(&ask.request, caller, label, by),
+            Contract::ManagedUsers => self.managed_users(&ask.request, caller, label),
             Contract::Workspace => self.workspace(&ask.request, caller),
         }
     }
@@ -875,11 +925,20 @@ impl Model {
                 self.soft_delete(me, me);
                 Ok((202, me))
             }
-            Request::MakeKey { operator, until } => {
-                if (*operator && !self.is_operator(caller)) || until.is_some_and(|until| until <= now) {
+            Request::MakeKey { operator, until, holds } => {
+                let asked = holds.words();
+                let too_much = asked.iter().flatten().any(|permission| !self.allows(me, permission));
+                if (*operator && !self.is_operator(caller)) || until.is_some_and(|until| until <= now) || too_much {
                     return Err(Refusal::Invalid.into());
                 }
-                let key = ApiKey { is_operator: *operator, expires_at: *until, ..self.new_key(me, Some("model")) };
+                let usual = self.new_key(me, Some("model"));
+                let all = PERMISSIONS.into_iter();
+                let permissions = match asked {
+                    Some(asked) => all.filter(|permission| asked.contains(permission)).collect(),
+                    None => usual.permissions.clone(),
+                };
+                let expires_at = until.unwrap_or(usual.expires_at);
+                let key = ApiKey { is_operator: *operator, expires_at, permissions, ..usual };
                 self.make_key(label, me, key);
                 Ok((201, label))
             }
@@ -894,13 +953,18 @@ impl Model {
             }
             Request::RotateKey { key, overlap } => {
                 let old = self.own_key(caller, *key)?.clone();
-                if !old.works(now) || old.is_rotated {
+                let beyond = old.minted_by.is_some() || (old.is_operator && !self.is_operator(caller));
+                if !old.works(now) || old.is_rotated || beyond {
                     return Err(Refusal::Conflict.into());
                 }
-                let new = ApiKey { parent: Some(*key), is_rotated: false, created_at: now, last_used_at: None, ..old.clone() };
+                let had_longest = old.expires_at >= old.created_at + LONGEST_LIFE;
+                let expires_at = if had_longest { now + LONGEST_LIFE } else { old.expires_at.min(now + LONGEST_LIFE) };
+                let mut permissions = old.permissions.clone();
+                permissions.retain(|permission| self.allows(me, permission));
+                let parent = Some(*key);
+                let new = ApiKey { parent, is_rotated: false, created_at: now, last_used_at: None, expires_at, permissions, ..old.clone() };
                 self.make_key(label, me, new);
-                let end = now + overlap;
-                let retired = ApiKey { is_rotated: true, expires_at: Some(old.expires_at.map_or(end, |at| at.min(end))), ..old };
+                let retired = ApiKey { is_rotated: true, expires_at: old.expires_at.min(now + overlap), ..old };
                 self.keys.insert(*key, retired);
                 if self.default_keys.get(&me) == Some(key) {
                     self.default_keys.insert(me, label);
@@ -951,7 +1015,10 @@ impl Model {
                 if self.account(*user)?.status == Status::Deleted {
                     return Err(Refusal::AccountNotFound.into());
                 }
-                let key = ApiKey { is_operator: true, ..self.new_key(*user, None) };
+                if self.users[user].is_operator && *user != me {
+                    return Err(Refusal::Invalid.into());
+                }
+                let key = ApiKey { is_operator: true, expires_at: now + DAY, minted_by: Some(me), ..self.new_key(*user, None) };
                 self.make_key(label, me, key);
                 Ok((201, label))
             }
@@ -1174,6 +1241,10 @@ impl Model {
                 if new_email.is_none() && record.username.is_none() && record.email.is_some() {
                     return Err(Refusal::Invalid.into());
                 }
+                let is_changed = new_email != record.email || role.is_some_and(|role| role != record.role);
+                if caller.key.is_some() && *user == me && is_changed {
+                    return Err(Refusal::Forbidden.into());
+                }
                 let holder = new_email.as_deref().and_then(|email| self.holder(email));
                 let is_demoted = role.is_some_and(|role| role != Role::Admin) && self.is_last_governor(*user);
                 if holder.is_some_and(|holder| holder != *user) || is_demoted {
@@ -1191,6 +1262,7 @@ impl Model {
             }
             Request::DeleteUser { user } => {
                 self.numbered(team, *user)?;
+                self.may_remove(caller, *user)?;
                 if self.is_last_governor(*user) {
                     return Err(Refusal::Conflict.into());
                 }
@@ -1198,6 +1270,12 @@ impl Model {
                 Ok((200, *user))
             }
             Request::DeleteInactive { users } => {
+                for user in users.iter().filter(|user| **user != me) {
+                    let is_here = self.users.get(user).is_some_and(|user| user.team == team);
+                    if is_here && self.is_inactive(*user) {
+                        self.may_remove(caller, *user)?;
+                    }
+                }
                 for user in users.iter().filter(|user| **user != me) {
                     let is_here = self.users.get(user).is_some_and(|user| user.team == team);
                     if is_here && self.is_inactive(*user) && !self.is_last_governor(*user) {
@@ -1210,7 +1288,7 @@ impl Model {
         }
     }
 
-    fn managed_users(&mut self, request: &Request, caller: Caller, label: Id, by: By) -> Result<(u16, Id), Outcome> {
+    fn managed_users(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
         match request {
             Request::ListManaged { .. } | Request::ListShares => Ok((200, me)),
@@ -1267,7 +1345,6 @@ impl Model {
                 self.note(me, me, "share.revoked");
                 Ok((200, *with))
             }
-            Request::ShowPrincipalToken if matches!(by, By::Key(_)) => Err(Refusal::Forbidden.into()),
             Request::ShowPrincipalToken => Ok((200, me)),
             Request::Delegate { user, scopes } => {
                 let usable = self.users.get(user).is_some_and(User::is_usable) && *user != me;

@@ -101,6 +101,31 @@ pub struct DirectoryPage {
     pub size: usize,
 }
 
+/// The permissions that are asked for a key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Holds {
+    /// None are said.
+    Usual,
+    /// Those that every role allows.
+    Common,
+    /// All.
+    All,
+}
+
+impl Holds {
+    /// The words, if they are said.
+    pub fn words(self) -> Option<Vec<&'static str>> {
+        let common =
+            ["account:read", "account:write", "members:read", "managed-users:read", "sandboxes:read", "sandboxes:write", "sharing:write"];
+        let others = ["members:write", "admins:write", "invites:write", "managed-users:write"];
+        match self {
+            Self::Usual => None,
+            Self::Common => Some(common.to_vec()),
+            Self::All => Some([&common[..], &others].concat()),
+        }
+    }
+}
+
 /// Requests of one kind each. A text that may be absent and may be null is an `Option` of an `Option`.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -112,7 +137,7 @@ pub enum Request {
     DeleteAccount,
     RestoreAccount,
     ListKeys,
-    MakeKey { operator: bool, until: Option<i64> },
+    MakeKey { operator: bool, until: Option<i64>, holds: Holds },
     MakeDefaultKey,
     RotateKey { key: Id, overlap: i64 },
     RevokeKey { key: Id },
@@ -242,6 +267,26 @@ impl Request {
         )
     }
 
+    /// The permission that it takes of an API key.
+    pub fn permission(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::ShowAccount | Self::ExportAccount | Self::ListKeys => "account:read",
+            Self::ChangeProfile { .. } => "account:write",
+            Self::MakeSandbox { .. } | Self::ChangeSandbox { .. } | Self::DestroySandbox { .. } => "sandboxes:write",
+            Self::ListDirectory(_) | Self::ShowDirectoryUser { .. } | Self::ListInvites(_) => "members:read",
+            Self::Invite { .. } | Self::RevokeInvite { .. } => "invites:write",
+            Self::ListTeam { .. } | Self::ShowNumber { .. } | Self::Search { .. } => "members:read",
+            Self::CountAdmins | Self::ListInactive => "members:read",
+            Self::ListWorkspace(_) | Self::ShowWorkspaceUser { .. } => "members:read",
+            Self::ChangeDirectoryUser { .. } | Self::MakeUser { .. } | Self::ChangeUser { .. } => "members:write",
+            Self::DeleteUser { .. } | Self::DeleteInactive { .. } => "members:write",
+            Self::ListManaged { .. } | Self::ShowManaged { .. } | Self::ListShares => "managed-users:read",
+            Self::MakeManaged { .. } | Self::ChangeManaged { .. } | Self::DeleteManaged { .. } => "managed-users:write",
+            Self::Share { .. } | Self::Unshare { .. } => "sharing:write",
+            _ => return None,
+        })
+    }
+
     /// Whether it can change anything.
     pub fn changes(&self) -> bool {
         let reads = ["Show", "List", "Find", "Search", "Count", "Export"];
@@ -260,7 +305,7 @@ pub const MALFORMED: &[(Contract, &str, &str, &str)] = &[
     (Contract::Operator, "PATCH", "/v1/account/me", "{"),
     (Contract::Operator, "PATCH", "/v1/account/me", r#"{"display_name": " "}"#),
     (Contract::Operator, "PATCH", "/v1/account/me", r#"{"avatar_url": "ftp://example.com"}"#),
-    (Contract::Operator, "POST", "/v1/keys", r#"{"scope": "all"}"#),
+    (Contract::Operator, "POST", "/v1/keys", r#"{"permissions": ["all"]}"#),
     (Contract::Operator, "POST", "/v1/keys", r#"{"expires_at": "2020-01-01T00:00:00Z"}"#),
     (Contract::Operator, "POST", "/v1/sandboxes", "{}"),
     (Contract::Operator, "POST", "/v1/sandboxes", r#"{"template": "t", "memory_mb": 0}"#),

@@ -48,7 +48,7 @@ pub fn expected(model: &Model, ids: &Ids) -> Content {
     }
     for (id, key) in &model.keys {
         let record = json!({
-            "owner": ids.user(key.owner), "is_active": key.is_active, "is_rotated": key.is_rotated, "expires_at": key.expires_at.map(time),
+            "owner": ids.user(key.owner), "is_active": key.is_active, "is_rotated": key.is_rotated, "expires_at": time(key.expires_at),
             "last_used_at": key.last_used_at.map(time), "scope": if key.is_operator { "operator" } else { "user" },
         });
         let mut secret = record.clone();
