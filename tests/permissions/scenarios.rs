@@ -356,9 +356,7 @@ async fn invite(stage: &mut Stage, email: &str) -> String {
     let user = items.iter().find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id))).expect("the invited user");
     let user: Uuid = text(&json!(user), "id").parse().expect("an id");
     belongings(stage, user).await;
-    let asked = json!({"permissions": ["account:write", "sandboxes:write", "sharing:write"]});
-    let made = stage.call("POST", &format!("{}/keys", of(user)), PLATFORM_OPERATOR, asked, 201).await;
-    let managed = stage.call("POST", MANAGED, text(&made, "key"), json!({"first_name": "Ida", "last_name": null}), 200).await;
+    let managed = stage.call("POST", MANAGED, user, json!({"first_name": "Ida", "last_name": null}), 200).await;
     belongings(stage, text(&managed, "id").parse().expect("an id")).await;
     id
 }
