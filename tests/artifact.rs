@@ -31,6 +31,8 @@ fn artifact() -> PathBuf {
 const OF_NO_REQUEST: [&str; 2] = [purge_accounts::NAME, count_places::NAME];
 /// Seconds from a soft delete to the purge.
 const GRACE: i64 = 30 * 86_400;
+/// The lives of API keys, in seconds: the longest, and that of a key that an operator mints.
+const KEY_LIVES: [i64; 2] = [365 * 86_400, 86_400];
 
 type Events = BTreeMap<String, Vec<(PathBuf, Value)>>;
 
@@ -313,6 +315,9 @@ fn without_new(value: Value, now: Timestamp) -> Value {
             match (text.parse::<Timestamp>(), text.split_once("?invite=")) {
                 (Ok(time), _) if about_now(time.as_second()) => "(now)".into(),
                 (Ok(time), _) if about_now(time.plus_seconds(-GRACE).as_second()) => "(when the grace period is over)".into(),
+                (Ok(time), _) if KEY_LIVES.iter().any(|life| about_now(time.plus_seconds(-life).as_second())) => {
+                    "(when the key ends)".into()
+                }
                 (_, Some((url, _))) => format!("{url}?invite=(new id)").into(),
                 _ if new_id || new_sandbox => "(new id)".into(),
                 _ if new_slug => "(new slug)".into(),
