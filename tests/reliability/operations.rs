@@ -268,7 +268,8 @@ fn vouching(roster: &Roster, user: Uuid, email: &str) -> String {
 /// the same. Gives a key of theirs and the sandbox's id.
 async fn belongings(roster: &Roster, user: Uuid, manages: bool) -> (String, String) {
     let operator = roster.token(PLATFORM_OPERATOR);
-    let made = call(roster, Method::POST, &format!("/v1/admin/users/{user}/keys"), &operator, json!({})).await;
+    let asked = json!({"permissions": ["account:read", "account:write", "sandboxes:write", "sharing:write"]});
+    let made = call(roster, Method::POST, &format!("/v1/admin/users/{user}/keys"), &operator, asked).await;
     let own = text(&made, "key");
     let scopes = json!({"scopes": ["data:read"]});
     call(roster, Method::PUT, &format!("/api/v1/users/shares/{user}"), &roster.token(OTHER_ADMIN), scopes.clone()).await;
@@ -276,7 +277,7 @@ async fn belongings(roster: &Roster, user: Uuid, manages: bool) -> (String, Stri
     let sandbox = call(roster, Method::POST, "/v1/sandboxes", &own, json!({"template": "base"})).await;
     call(roster, Method::PATCH, "/v1/account/me", &own, json!({"display_name": "Someone"})).await;
     if manages {
-        let made = call(roster, Method::POST, "/api/v1/users/", &own, json!({"first_name": "Ida", "last_name": null})).await;
+        let made = call(roster, Method::POST, "/api/v1/users/", &roster.token(user), json!({"first_name": "Ida", "last_name": null})).await;
         Box::pin(belongings(roster, text(&made, "id").parse().expect("an id"), false)).await;
     }
     (own, text(&sandbox, "id"))

@@ -360,7 +360,8 @@ async fn a_key_is_rotated_once_and_a_revoked_one_stays_so() {
         assert_eq!(listed[0]["is_active"], !revokes, "round {n}");
         for (key, works) in [(Some(&old), !revokes), (rotated.first(), true)] {
             let Some(text) = key.and_then(|key| key["key"].as_str()) else { continue };
-            arena.done(Call::new(Method::GET, "/users/me").credential(text), if works { 200 } else { 401 }).await;
+            let call = Call::new(Method::GET, "/v1/account/me").credential(text);
+            arena.done(call, if works { 200 } else { 401 }).await;
         }
         rotated.len()
     };
