@@ -99,8 +99,10 @@ async fn rows(template: &str) -> Vec<Measured> {
     for handler in HANDLERS {
         let (roster, lines) = deployed().await;
         let app = &roster.server.app;
-        // A process that has answered before: connected, and with what it keeps.
-        for name in ["workspace.get_user", "operator_account.list_quota_tiers", "managed_users.create_user"] {
+        // A process that has answered before: connected, with what it keeps, its signing key published.
+        for name in
+            ["workspace.get_user", "operator_account.list_quota_tiers", "managed_users.create_user", "managed_users.create_delegated_token"]
+        {
             play(app, name, tests::events::event(name)).await;
         }
         let event = aimed(app, handler.name).await;
