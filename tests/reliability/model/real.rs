@@ -491,9 +491,12 @@ impl Real {
         let invited = |email: &String| model.invites.values().any(|invite| teams.contains(&invite.team) && invite.email == *email);
         for (id, other) in model.users.iter().filter(|(id, other)| !teams.contains(&other.team) && !acquainted(**id)) {
             let email = other.email.clone().filter(|email| !invited(email));
+            // A key names the platform operator who made it for its owner.
+            let minted = format!(r#""minted_by":"{}""#, self.ids.user(*id));
+            let told = answer.text.replace(&minted, "");
             for secret in [Some(self.ids.user(*id).to_string()), email].into_iter().flatten() {
                 let asked = call.path.contains(&secret) || call.body.contains(&secret);
-                assert!(asked || !answer.text.contains(&secret), "{place} tells of {secret}, who is in another team: {answer:?}");
+                assert!(asked || !told.contains(&secret), "{place} tells of {secret}, who is in another team: {answer:?}");
             }
         }
         for id in model.teams.keys().filter(|id| !teams.contains(id)) {
