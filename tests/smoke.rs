@@ -57,7 +57,7 @@ fn failed(printed: &str) -> Vec<String> {
     checks.map(|line| line.trim().split("  ").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// How many items of kinds that the suite makes, and removes, are in the table.
+/// Counts the items in the table of the kinds that the suite makes and removes.
 async fn made(roster: &Roster) -> (usize, usize, usize) {
     let items = roster.items().await;
     let managed = items.iter().filter(|item| item["sk"].as_str().is_some_and(|key| key.starts_with("MANAGED#"))).count();
@@ -105,10 +105,10 @@ async fn an_account_that_was_there_stays() {
     assert!(preflight.starts_with("skipped") && preflight.ends_with("give --origin"), "{printed}");
 }
 
-/// What stands between the suite and the server.
+/// The proxy that stands between the suite and the server.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// That method and path, up to an id, is answered with this status.
+    /// Answers that method and path, up to an id, with this status.
     Answers(&'static str, &'static str, u16),
     /// A header of requests is lost.
     Loses(&'static str),

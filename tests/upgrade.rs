@@ -42,7 +42,7 @@ fn table(template: &str) -> Table {
     }
 }
 
-/// What one deployment cannot do of the way from a table to another.
+/// Returns what one deployment cannot do of the way from a table to another.
 fn obstacles(old: &Table, new: &Table) -> Vec<String> {
     let mut found = Vec::new();
     if old.logical_id != new.logical_id {

@@ -23,7 +23,7 @@ use hyper::Uri;
 
 use crate::Failure;
 
-/// How long each call of a DynamoDB in the cloud may take: people's machines are far from it, and
+/// The time limit of each call of a DynamoDB in the cloud: people's machines are far from it, and
 /// the first call may have to sign in.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -96,7 +96,7 @@ async fn cloud() -> Result<SdkConfig, Failure> {
     Ok(config)
 }
 
-/// What the environment and the profiles have, and otherwise the test credentials: an emulator takes
+/// Returns what the environment and the profiles have, and otherwise the test credentials: an emulator takes
 /// any. No container and no machine is asked, which would take seconds where there is none.
 async fn emulator() -> SdkConfig {
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())

@@ -238,9 +238,9 @@ pub struct Stack {
     pub dashboards: usize,
     /// Functions.
     pub functions: usize,
-    /// Whether X-Ray records traces.
+    /// True if X-Ray records traces.
     pub traces: bool,
-    /// Whether a KMS key of the account encrypts the table.
+    /// True if a KMS key of the account encrypts the table.
     pub kms: bool,
 }
 

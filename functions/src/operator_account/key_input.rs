@@ -1,4 +1,4 @@
-//! What bodies say of an API key that is to be made.
+//! The fields of bodies that make or rotate an API key.
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};

@@ -67,7 +67,7 @@ checks! {
 /// The last check, once everything else is removed.
 pub const LAST: Check = Check { name: "account: delete the account that was made", run: |session| Box::pin(delete_account(session)) };
 
-/// How long a list may take to show what was written: the stream and the indexes follow it.
+/// The time that a list may take to show what was written: the stream and the indexes follow it.
 const LAG: Duration = Duration::from_secs(20);
 
 async fn health(session: &mut Session) -> Outcome {

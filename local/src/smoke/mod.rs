@@ -22,7 +22,7 @@ use crate::cloud::is_loopback;
 /// arguments.
 const TOKEN_VARIABLE: &str = "ROSTER_TOKEN";
 
-/// What to try, and as whom.
+/// The URL to try, and the person to try it as.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The server's URL, as https://abc123.execute-api.eu-north-1.amazonaws.com: the stack's output `Url`

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Problem;
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// All was as it should be.
@@ -25,14 +25,14 @@ pub struct Exchange {
     pub expected: String,
     /// The status that came; none where no response did.
     pub status: Option<u16>,
-    /// How long it took.
+    /// The time that it took.
     pub time: Duration,
 }
 
 /// A check that was made.
 #[derive(Debug)]
 pub struct Row {
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
     check: String,
     exchange: Exchange,

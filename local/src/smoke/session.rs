@@ -59,7 +59,7 @@ pub struct Key {
     pub text: String,
 }
 
-/// What was made, and is still there.
+/// The things that were made and are still there.
 #[derive(Debug, Default)]
 pub struct Made {
     /// The account of a person who had none.
@@ -81,11 +81,11 @@ pub struct Session {
     pub origin: Option<String>,
     /// The person, once they have signed up.
     pub person: Option<Person>,
-    /// What is to be removed.
+    /// The things to remove.
     pub made: Made,
-    /// What stays, for people to know.
+    /// The things that stay, for people to know.
     pub notes: Vec<&'static str>,
-    /// What no line may show.
+    /// Texts that no line may show.
     secrets: Vec<String>,
     last: Exchange,
 }
@@ -168,7 +168,7 @@ impl Session {
         shown.chars().filter(|letter| !letter.is_control()).take(300).collect()
     }
 
-    /// What is left of the run.
+    /// Returns what is left of the run.
     pub fn leaves(&self) -> String {
         if self.notes.is_empty() { "Nothing was made.".to_owned() } else { format!("Left behind: {}.", self.notes.join("; ")) }
     }

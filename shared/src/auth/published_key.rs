@@ -68,7 +68,7 @@ impl PublishedKeys {
         (now < read_at.plus_seconds(good_for)).then_some(key)
     }
 
-    /// Whether the last key that was read or published has that `kid`.
+    /// Returns true if the last key that was read or published has that `kid`.
     pub(super) fn is_current(&self, kid: &str) -> bool {
         self.state().key.as_ref().is_some_and(|key| key.kid == kid)
     }

@@ -7,7 +7,7 @@
 
 use crate::models::Permission;
 
-/// What a credential must be or have.
+/// A demand on a credential: what it must be or have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// A permission: every token of the identity provider has it, an API key may.
@@ -20,7 +20,7 @@ pub enum Needs {
 
 /// A requirement, as the type parameter of a [`Caller`](super::Caller).
 pub trait Requirement: Send + Sync + 'static {
-    /// What the credential must be or have.
+    /// The demand on the credential.
     const NEEDS: Needs;
 }
 

@@ -59,7 +59,7 @@ impl PublicSigningKey {
     }
 }
 
-/// Whether a `kid` has the form of Roster's own.
+/// Returns true if a `kid` has the form of Roster's own.
 pub(super) fn is_own_kid(kid: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     kid.strip_prefix(KID_PREFIX).is_some_and(|rest| rest.len() == THUMBPRINT_LENGTH && rest.bytes().all(is_base64url))

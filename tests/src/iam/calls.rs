@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use shared::config::SecretNeeds;
 use shared::table::PK;
 
-/// What a permission is for.
+/// The thing that a permission is for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
     /// The table.
@@ -48,11 +48,11 @@ pub struct Call {
     pub action: String,
     /// Its object.
     pub resource: Resource,
-    /// What the partition keys begin with: `USER#`. None for an index, whose partition key is another attribute.
+    /// The text that the partition keys begin with: `USER#`. None for an index, whose partition key is another attribute.
     pub keys: BTreeSet<String>,
     /// The attributes that it names: those of keys and items, and those in expressions.
     pub attributes: BTreeSet<String>,
-    /// What it asks to get back.
+    /// The values that it asks to get back.
     pub return_values: Option<String>,
     /// True for a put that happens only where no item stands.
     pub on_absence: bool,
