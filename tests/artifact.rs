@@ -349,7 +349,7 @@ fn own_claims(token: &str) -> Option<Value> {
     let claims = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
     let padding = "=".repeat((4 - claims.len() % 4) % 4);
     let claims: BTreeMap<String, Value> = serde_json::from_slice(&aws_smithy_types::base64::decode(claims + &padding).ok()?).ok()?;
-    let lasting = |name: &String| !["iat", "exp"].contains(&name.as_str());
+    let lasting = |name: &String| !["iat", "exp", "jti"].contains(&name.as_str());
     (claims.get("iss")? == "roster").then(|| claims.into_iter().filter(|(name, _)| lasting(name)).collect())
 }
 

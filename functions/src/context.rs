@@ -195,19 +195,35 @@ impl Context {
         Ok(caller)
     }
 
-    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope,
-    /// that of the user it is for.
+    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope, or
+    /// one that comes from it, that of the user it is for. Its use has an entry in that user's history.
     ///
     /// # Errors
-    /// `Delegated` for a delegated token without the scope.
+    /// `Delegated` for such a token without the scope.
     pub async fn caller_or_principal<R: Requirement>(&self, token: &VerifiedToken, scope: &str) -> Result<User> {
-        match token.delegation() {
-            None => Ok(self.caller::<R>(token).await?.user),
-            Some(delegation) => {
-                let user = self.principal(token, delegation).await?;
-                if delegation.scopes.iter().any(|granted| granted == scope) { Ok(user) } else { Err(Error::Delegated) }
-            }
+        let Some(delegation) = token.delegation() else { return Ok(self.caller::<R>(token).await?.user) };
+        let user = self.principal(token, delegation).await?;
+        if !delegation.has(scope) {
+            return Err(Error::Delegated);
         }
+        self.store().note_delegation_used(token, delegation, self.now).await?;
+        Ok(user)
+    }
+
+    /// The caller who meets the requirement `R`, also with a token that comes from a delegated one of
+    /// that scope. A delegated token itself is refused.
+    ///
+    /// # Errors
+    /// `Delegated` for a delegated token, and for a token without the scope.
+    pub async fn caller_themselves<R: Requirement>(&self, token: &VerifiedToken, scope: &str) -> Result<Caller<R>> {
+        if token.delegation().is_none() {
+            return self.caller::<R>(token).await;
+        }
+        if !token.is_principal() {
+            return Err(Error::Delegated);
+        }
+        let user = self.caller_or_principal::<R>(token, scope).await?;
+        KnownCaller::of_principal(token, user)?.require()
     }
 
     /// Verifies the credential and looks its user up, for handlers that read nothing beside.
@@ -215,7 +231,8 @@ impl Context {
         self.caller(&self.verify(request).await?).await
     }
 
-    /// The user whom a delegated token is for, where the one to whom it was given sent no more requests than one may.
+    /// The user whom a delegated token is for, or one that comes from it, where the one to whom it was
+    /// given sent no more requests than one may.
     ///
     /// # Errors
     /// What [`KnownCaller::principal_of`] gives; `TooManyRequests`.

@@ -77,6 +77,8 @@ describe! {
     operator_account::create_sandbox,
     operator_account::update_sandbox,
     operator_account::destroy_sandbox,
+    operator_account::sign_out_everywhere,
+    operator_account::sign_out_user_everywhere,
     directory::list_admin_users,
     directory::get_admin_user,
     directory::update_admin_user,

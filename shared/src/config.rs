@@ -41,8 +41,12 @@ pub struct TokenConfig {
     pub jwks_url: Option<String>,
     /// `JWT_ISSUER`: the required `iss`.
     pub issuer: String,
-    /// `JWT_AUDIENCE`: the required `aud`.
+    /// `JWT_AUDIENCE`: the required `aud`; where a token has none, the required `client_id`.
     pub audience: String,
+    /// `TOKEN_ROLES`: the values of `role` that are let in, `authenticated` where it is not set.
+    pub roles: Vec<String>,
+    /// `ALLOWED_CLIENTS`: the values of `client_id` that are let in, none where it is not set.
+    pub clients: Vec<String>,
 }
 
 /// The secrets that a function needs for its work. It reads no others.
@@ -210,7 +214,14 @@ impl Config {
         }
         Ok(Self {
             table_name: required("TABLE_NAME")?,
-            tokens: TokenConfig { secrets, jwks_url, issuer: required("JWT_ISSUER")?, audience: required("JWT_AUDIENCE")? },
+            tokens: TokenConfig {
+                secrets,
+                jwks_url,
+                issuer: required("JWT_ISSUER")?,
+                audience: required("JWT_AUDIENCE")?,
+                roles: list(&optional("TOKEN_ROLES").unwrap_or_else(|| "authenticated".to_owned())),
+                clients: list(&optional("ALLOWED_CLIENTS").unwrap_or_default()),
+            },
             grace_days,
             sign_up_url,
             requests_per_minute: NonZeroU32::new(requests_per_minute),
@@ -236,6 +247,11 @@ pub fn refuse_plain_secrets(get: impl Fn(&'static str) -> Option<String>) -> Res
             Err(ConfigError { variable, problem })
         }
     }
+}
+
+/// The values of a list with commas between them.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -326,6 +342,19 @@ mod tests {
                 assert_eq!(read_with(needs, &variables).is_err(), is_needed, "{needs:?}, {variable}");
             }
         }
+    }
+
+    #[test]
+    fn lists_have_commas_between_their_values_and_blanks_where_one_likes() {
+        let lists = |roles, clients| {
+            let mut variables = GOOD.to_vec();
+            variables.extend([("TOKEN_ROLES", roles), ("ALLOWED_CLIENTS", clients)]);
+            read(&variables).map(|config| (config.tokens.roles, config.tokens.clients)).unwrap()
+        };
+        let of = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        assert_eq!(lists("", ""), (of(&["authenticated"]), of(&[])));
+        assert_eq!(lists("user", "app-1"), (of(&["user"]), of(&["app-1"])));
+        assert_eq!(lists("user , admin,", " a,,b "), (of(&["user", "admin"]), of(&["a", "b"])));
     }
 
     #[test]

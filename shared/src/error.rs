@@ -16,14 +16,17 @@ pub enum Error {
     /// A credential came and was refused; the reason is for the log.
     #[error("The credential was refused. It may be expired, revoked or meant for another service: get a new one.")]
     BadCredential(&'static str),
+    /// A credential is genuine, and not let in; the text says why.
+    #[error("{0}")]
+    TokenRefused(&'static str),
     /// The caller's account is suspended.
     #[error("This account is suspended. Ask an operator to lift the suspension.")]
     AccountSuspended,
     /// The caller's account is soft-deleted.
     #[error("This account is deleted. It can be restored until its data is erased.")]
     AccountDeleted,
-    /// The credential is a delegated token, which opens little.
-    #[error("A delegated token may not do this. Use a token of your own: see `/api/v1/oauth/principal-token`.")]
+    /// The credential is a delegated token, or a principal token, which open little.
+    #[error("A delegated token, or one that comes from it, may not do this. Sign in and use that token.")]
     Delegated,
     /// The API key lacks a permission.
     #[error("This API key lacks the permission `{0}`. Use a key that has it, or sign in and use a token.")]

@@ -173,6 +173,10 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub profile_completed_at: Option<Timestamp>,
+    /// When the user last signed out everywhere: tokens that were issued before are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tokens_valid_after: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,
     /// When it was last changed by someone; being seen is no change.
@@ -229,10 +233,18 @@ impl User {
             invited_as: None,
             job_title: None,
             profile_completed_at: None,
+            tokens_valid_after: None,
             created_at: now,
             updated_at: now,
             version: 1,
         }
+    }
+
+    /// Whether a token that was issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
+    /// tell whole seconds: one of the same second as the sign-out may have come after it, and is good.
+    /// One that does not tell when it was issued has ended.
+    pub fn has_signed_out(&self, issued_at: Option<f64>) -> bool {
+        self.tokens_valid_after.is_some_and(|after| issued_at.is_none_or(|issued_at| issued_at < after.as_second() as f64))
     }
 
     /// What to call the user: the chosen display name, else "first last", else the name, else the email, else the id.

@@ -111,7 +111,14 @@ impl Verifier {
         let (provider, own) = (secret(), secret());
         let secrets = SecretSources { provider: Some(SecretSource::Text(provider.clone())), ..SecretSources::default() };
         let keyring = Keyring::open(&secrets, None, now()).now_or_never().expect("nothing to wait for").expect("good secrets");
-        let config = TokenConfig { secrets, jwks_url: None, issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
+        let config = TokenConfig {
+            secrets,
+            jwks_url: None,
+            issuer: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            roles: vec!["authenticated".to_owned()],
+            clients: Vec::new(),
+        };
         // No read comes to pass: the key is known, and the clock stands.
         let nowhere = Client::from_conf(aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).build());
         let published = PublishedKeys::new(Store::new(nowhere, "nowhere"));

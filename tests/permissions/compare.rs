@@ -19,7 +19,7 @@ pub const ERASERS: [&str; 5] = [
 ];
 
 /// The statements of managed policies that a function has and does not need, as it needs the rest.
-const UNUSED: [(&str, &str); 13] = [
+const UNUSED: [(&str, &str); 14] = [
     // Whoever signs up or restores their account is not looked up as a caller.
     ("operator_account.create_account", "NoteLastSeen"),
     ("operator_account.restore_account", "NoteLastSeen"),
@@ -34,6 +34,7 @@ const UNUSED: [(&str, &str); 13] = [
     ("operator_account.restore_account", "NoteKeyUse"),
     ("operator_account.revoke_key", "NoteKeyUse"),
     ("operator_account.rotate_key", "NoteKeyUse"),
+    ("operator_account.sign_out_everywhere", "NoteKeyUse"),
     // It publishes a key only where the secret has changed since the delegated token was signed.
     ("managed_users.get_principal_token", "PublishSigningKey"),
 ];

@@ -139,6 +139,11 @@ async fn operators() -> Made {
         stage.call("POST", &format!("{}/{action}", of(VIEWER)), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
     }
     stage.call("POST", &format!("{}/unsuspend", of(SUSPENDED)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    // An administrator, one who was invited, and one who is managed are listed otherwise.
+    for user in [VIEWER, ADMIN, INVITED, FINN] {
+        stage.call("POST", &format!("{}/sign-out-everywhere", of(user)), PLATFORM_OPERATOR, none.clone(), 200).await;
+    }
+    stage.call("POST", &format!("{}/sign-out-everywhere", of(VIEWER)), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
     // With a key that a delete which was cut off has left working.
     load_keys(&stage, DELETED, 1).await;
     stage.call("POST", &format!("{}/restore", of(DELETED)), PLATFORM_OPERATOR, none.clone(), 200).await;
@@ -198,6 +203,9 @@ async fn accounts() -> Made {
     }
     stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
     stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
+    for user in [NEW, MANAGER, FINN, ADMIN] {
+        stage.call("POST", &format!("{ACCOUNT}/sign-out-everywhere"), user, none.clone(), 200).await;
+    }
     // One is alone in the team, one is not.
     for user in [NEW, MANAGER] {
         stage.call("DELETE", ACCOUNT, user, none.clone(), 202).await;
@@ -320,9 +328,16 @@ async fn managed() -> Made {
         // It is of short life.
         stage.pause = 0;
         let token = text(&token, "access_token");
-        stage.call("GET", "/api/v1/oauth/principal-token", token.clone(), none.clone(), 200).await;
+        let principal = stage.call("GET", "/api/v1/oauth/principal-token", token.clone(), none.clone(), 200).await;
+        let principal = text(&principal, "access_token");
+        // The first request with it notes that it is used.
+        for path in [MANAGED, "/api/v1/oauth/principal-token"] {
+            stage.call("GET", path, principal.clone(), none.clone(), 200).await;
+        }
         let status = if user == FINN { 200 } else { 403 };
-        stage.call("GET", "/v1/account/me", token, none.clone(), status).await;
+        for token in [token, principal] {
+            stage.call("GET", "/v1/account/me", token, none.clone(), status).await;
+        }
         stage.pause = 3600;
     }
     // The trailing slash goes to what no other route takes.

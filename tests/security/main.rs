@@ -1,4 +1,7 @@
 //! Attacks, each followed by the refusal or the trace that it meets.
 
+mod delegation;
 mod keys;
 mod operators;
+mod sign_out_everywhere;
+mod token_context;

@@ -25,6 +25,18 @@ pub async fn unchanged(roster: &Roster, request: RequestBuilder) -> Answer {
     answer
 }
 
+/// Sends a request that may add entries about delegated tokens to histories, and must leave every other
+/// item of the table as it was.
+pub async fn only_noted(roster: &Roster, request: RequestBuilder) -> Answer {
+    let before = roster.items().await;
+    let answer = send(request).await;
+    let is_note =
+        |change: &String| change.starts_with("after: ") && (change.contains("delegated_token.") || change.contains("principal_token."));
+    let changed: Vec<_> = changes(&before, &roster.items().await).into_iter().filter(|change| !is_note(change)).collect();
+    assert!(changed.is_empty(), "{changed:#?} by {answer:?}");
+    answer
+}
+
 /// The items that are in one of two states of the table alone.
 pub fn changes(before: &[Map<String, Value>], after: &[Map<String, Value>]) -> Vec<String> {
     let alone = |side: &str, these: &[Map<String, Value>], those: &[Map<String, Value>]| -> Vec<String> {

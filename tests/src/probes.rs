@@ -190,6 +190,15 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
             probe(Method::POST, "/v1/account/restore"),
             probe(Method::POST, "/v1/account/restore?user_id={user}").with(json!({"user_id": "{user}", "id": "{user}"})),
         ],
+        "operator_account.sign_out_everywhere" => vec![
+            probe(Method::POST, "/v1/account/sign-out-everywhere").writing(),
+            probe(Method::POST, "/v1/account/sign-out-everywhere?user_id={user}")
+                .with(json!({"user_id": "{user}", "id": "{user}"}))
+                .writing(),
+        ],
+        "operator_account.sign_out_user_everywhere" => {
+            vec![probe(Method::POST, "/v1/admin/users/{user}/sign-out-everywhere").with(json!({"reason": "mine"}))]
+        }
         "operator_account.create_sandbox" => vec![
             probe(Method::POST, "/v1/sandboxes")
                 .with(json!({"template": "base", "user_id": "{user}", "team_id": "{team}", "id": "{sandbox}", "status": "running"}))

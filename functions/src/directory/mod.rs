@@ -297,7 +297,9 @@ pub enum Refusals {
 fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not_authenticated"),
-        Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "bad_authtoken"),
+        Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
+            (StatusCode::UNAUTHORIZED, "bad_authtoken")
+        }
         Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
             (StatusCode::FORBIDDEN, "not_permitted")
         }

@@ -37,7 +37,7 @@ struct Input {
     params(IdempotencyKey),
     request_body = Input,
     responses(
-        (status = 200, description = "The token, good for an hour", body = TokenResponse, headers(("cache-control", description = "`no-store`"))),
+        (status = 200, description = "The token, good for an hour at most, and no longer than the sign-in", body = TokenResponse, headers(("cache-control", description = "`no-store`"))),
         (status = 409, description = "The same request is still running, or its answer cannot be given again", body = ErrorBody),
         (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody),
         Refusals,
@@ -46,7 +46,7 @@ struct Input {
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let signed_in_until = token.claims()?.signed_in_until();
+    let sign_in = token.claims()?;
     let caller = context.caller::<SignedIn>(&token).await?;
     let fields = json_object(&request)?;
     let (sub, scopes, team_id) =
@@ -65,6 +65,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(refused());
     }
     let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-    let issued = signer.delegate(user.id, caller.user.id, &scopes, signed_in_until, context.now)?;
-    Ok(TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK))
+    let issued = signer.delegate(user.id, caller.user.id, &scopes, sign_in, context.now)?;
+    let response = TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK);
+    let act = context.act(&caller, "delegated_token.issued");
+    context.store().note_delegated(user.id, issued.id, &scopes, &act, &response).await?;
+    Ok(response)
 }

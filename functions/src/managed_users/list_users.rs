@@ -96,9 +96,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
     let token = context.verify(&request).await?;
     let (caller, managed, shares) = futures::try_join!(
-        context.caller::<ManagedUsersRead>(&token),
+        context.caller_themselves::<ManagedUsersRead>(&token, "data:read"),
         context.store().managed_users(&token),
-        context.store().shares_received(&token),
+        context.store().shares_received(&token)
     )?;
     let wanted = Wanted::read(&request)?;
 

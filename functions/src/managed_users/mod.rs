@@ -246,7 +246,9 @@ pub enum Refusals {
 
 fn render(error: &Error, _request_id: &str) -> Response {
     let status = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => StatusCode::UNAUTHORIZED,
+        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
+            StatusCode::UNAUTHORIZED
+        }
         Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
             StatusCode::FORBIDDEN
         }

@@ -20,6 +20,8 @@ pub mod restore_account;
 pub mod restore_user;
 pub mod revoke_key;
 pub mod rotate_key;
+pub mod sign_out_everywhere;
+pub mod sign_out_user_everywhere;
 pub mod suspend_user;
 pub mod unsuspend_user;
 pub mod update_me;
@@ -282,6 +284,11 @@ fn restored(user: &User, now: Timestamp) -> Result<User> {
     Ok(User { status, soft_deleted_at: None, delete_scheduled_at: None, deleted_by: None, deleted_from: None, ..user.clone() })
 }
 
+/// The user with every token ended that was issued before.
+fn signed_out(user: &User, now: Timestamp) -> User {
+    User { tokens_valid_after: user.tokens_valid_after.max(Some(now)), ..user.clone() }
+}
+
 /// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away, and gives
 /// whom an invite made another id.
 fn status_in_use(user: &User) -> Status {
@@ -475,7 +482,7 @@ struct ReasonInput {
 
 fn render(error: &Error, request_id: &str) -> Response {
     let (status, code) = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::AccountSuspended => (StatusCode::FORBIDDEN, "account_suspended"),
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),

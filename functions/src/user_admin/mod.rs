@@ -339,7 +339,9 @@ fn render(error: &Error, request_id: &str) -> Response {
     let (status, name) = match error {
         _ if content_type.is_some() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ContentTypeError"),
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "AuthenticationRequired"),
-        Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
+        Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
+            (StatusCode::UNAUTHORIZED, "UnauthorizedError")
+        }
         Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
             (StatusCode::FORBIDDEN, "PermissionError")
         }

@@ -180,7 +180,7 @@ struct IssueBody {
 
 fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) | Error::AccountSuspended | Error::AccountDeleted => {
+        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }
         Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {

@@ -101,6 +101,8 @@ pub enum Credential {
     Token(Box<Claims>),
     /// A token of ours, by which someone acts for the user.
     Delegated(Delegation),
+    /// A token of ours for the one who acts, which comes from a delegated one and is no stronger.
+    Principal(Delegation),
     /// An API key.
     ApiKey(UsedKey),
 }
@@ -108,14 +110,27 @@ pub enum Credential {
 /// Whom a delegated token was given to, and what for (RFC 8693).
 #[derive(Debug, Clone)]
 pub struct Delegation {
+    /// The token's id.
+    pub token_id: Uuid,
+    /// The user who delegated: who is acted for.
+    pub delegator: Uuid,
     /// Who acts.
     pub actor: Uuid,
     /// What for.
     pub scopes: Vec<String>,
-    /// When it ends, in Unix seconds.
+    /// When the token was issued, in Unix seconds.
+    pub issued_at: i64,
+    /// When it ends, in Unix seconds: never after the sign-in of who acts.
     pub expires: i64,
-    /// When the sign-in of who acts ends, in Unix seconds.
-    pub signed_in_until: i64,
+    /// When the token was issued by which who acts signed in, where that told so.
+    pub signed_in_at: Option<f64>,
+}
+
+impl Delegation {
+    /// Whether it was given for that scope.
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|granted| granted == scope)
+    }
 }
 
 /// An API key that authenticated.
@@ -146,16 +161,32 @@ impl VerifiedToken {
     /// The API key, where it was one.
     pub fn used_key(&self) -> Option<&UsedKey> {
         match &self.kind {
-            Credential::Token(_) | Credential::Delegated(_) => None,
+            Credential::Token(_) | Credential::Delegated(_) | Credential::Principal(_) => None,
             Credential::ApiKey(used) => Some(used),
         }
     }
 
-    /// The delegation, where it was a delegated token.
+    /// The delegation, where it was a delegated token, or one that comes from it.
     pub fn delegation(&self) -> Option<&Delegation> {
         match &self.kind {
-            Credential::Delegated(delegation) => Some(delegation),
+            Credential::Delegated(delegation) | Credential::Principal(delegation) => Some(delegation),
             _ => None,
+        }
+    }
+
+    /// Whether it was a token for the one who acts by a delegated one.
+    pub fn is_principal(&self) -> bool {
+        matches!(self.kind, Credential::Principal(_))
+    }
+
+    /// Refuses a token that was issued before its user signed out everywhere.
+    ///
+    /// # Errors
+    /// `TokenRefused`.
+    pub(crate) fn require_signed_in(&self, user: &User) -> Result<()> {
+        match &self.kind {
+            Credential::Token(claims) if user.has_signed_out(claims.iat) => Err(SIGNED_OUT),
+            _ => Ok(()),
         }
     }
 
@@ -164,6 +195,7 @@ impl VerifiedToken {
         match &self.kind {
             Credential::Token(_) => "token".to_owned(),
             Credential::Delegated(delegation) => format!("delegated to {}", delegation.actor),
+            Credential::Principal(delegation) => format!("delegated by {}", delegation.delegator),
             Credential::ApiKey(used) => format!("key {}", used.key_id),
         }
     }
@@ -171,11 +203,12 @@ impl VerifiedToken {
     /// The token's claims.
     ///
     /// # Errors
-    /// `Forbidden` where the credential is an API key, `Delegated` where it is a delegated token.
+    /// `Forbidden` where the credential is an API key, `Delegated` where it is a delegated token, or one
+    /// that comes from it.
     pub fn claims(&self) -> Result<&Claims> {
         match &self.kind {
             Credential::Token(claims) => Ok(claims),
-            Credential::Delegated(_) => Err(Error::Delegated),
+            Credential::Delegated(_) | Credential::Principal(_) => Err(Error::Delegated),
             Credential::ApiKey(_) => Err(Error::Forbidden(TOKEN_ONLY)),
         }
     }
@@ -235,14 +268,16 @@ impl KnownCaller {
     /// by an API key.
     ///
     /// # Errors
-    /// `BadCredential` for an unknown user, `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token.
+    /// `BadCredential` for an unknown user, `TokenRefused` for one who signed out everywhere,
+    /// `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token, or one that comes from it.
     pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
         let key = match &token.kind {
-            Credential::Delegated(_) => return Err(Error::Delegated),
+            Credential::Delegated(_) | Credential::Principal(_) => return Err(Error::Delegated),
             Credential::Token(_) => None,
             Credential::ApiKey(used) => Some(used.clone()),
         };
         let user = store.user(token.user_id, Freshness::Strong).await?.ok_or(Error::BadCredential("no such user"))?;
+        token.require_signed_in(&user)?;
         usable(&user)?;
         Ok(Self { user, key })
     }
@@ -295,24 +330,38 @@ pub struct Caller<R> {
 }
 
 impl KnownCaller {
-    /// Looks up the user for whom a delegated token lets someone act, as far as that is granted still.
+    /// Who acts, by the principal token that names them and whose delegation was found to hold.
     ///
     /// # Errors
-    /// `BadCredential` where the share or the management was taken back, or either account may not be used.
+    /// `Delegated` for any other credential, and for another user.
+    pub fn of_principal(token: &VerifiedToken, user: User) -> Result<Self> {
+        if token.is_principal() && token.user_id == user.id { Ok(Self { user, key: None }) } else { Err(Error::Delegated) }
+    }
+
+    /// Looks up the user whom a delegated token is for, or one that comes from it, as far as the
+    /// delegation holds still: for a delegated token who delegated, for a principal token who acts.
+    ///
+    /// # Errors
+    /// `BadCredential` where the share or the management was taken back, `TokenRefused` where either of
+    /// the two signed out everywhere, or either account may not be used.
     pub async fn principal_of(store: &Store, token: &VerifiedToken, delegation: &Delegation, own_scopes: &[&str]) -> Result<User> {
         let (user, actor, share) = futures::try_join!(
-            store.user(token.user_id, Freshness::Strong),
+            store.user(delegation.delegator, Freshness::Strong),
             store.user(delegation.actor, Freshness::Strong),
-            store.share_of(token.user_id, delegation.actor),
+            store.share_of(delegation.delegator, delegation.actor),
         )?;
         let user = user.ok_or(Error::BadCredential("no such user"))?;
         let granted = granted(&user, delegation.actor, share, own_scopes);
         if !granted.is_some_and(|granted| delegation.scopes.iter().all(|scope| granted.contains(scope))) {
             return Err(Error::BadCredential("the delegation was taken back"));
         }
-        usable(&actor.ok_or(Error::BadCredential("no such actor"))?)?;
+        let actor = actor.ok_or(Error::BadCredential("no such actor"))?;
+        if user.has_signed_out(Some(delegation.issued_at as f64)) || actor.has_signed_out(delegation.signed_in_at) {
+            return Err(SIGNED_OUT);
+        }
+        usable(&actor)?;
         usable(&user)?;
-        Ok(user)
+        Ok(if token.is_principal() { actor } else { user })
     }
 }
 
@@ -436,6 +485,9 @@ pub fn granted(user: &User, actor: Uuid, share: Option<Share>, own: &[&str]) -> 
     }
     share.map(|share| share.scopes)
 }
+
+/// The refusal of a token that a sign-out everywhere ended.
+const SIGNED_OUT: Error = Error::TokenRefused("This token was issued before a sign-out everywhere. Sign in again.");
 
 /// Refuses an account that may not be used.
 fn usable(user: &User) -> Result<()> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::jwks::Jwks;
@@ -29,8 +30,19 @@ pub struct Claims {
     pub sub: Uuid,
     /// When it ends, in Unix seconds.
     pub exp: f64,
+    /// When it was issued, in Unix seconds.
+    #[serde(default)]
+    pub iat: Option<f64>,
     #[serde(default)]
     nbf: Option<f64>,
+    #[serde(default)]
+    aud: Option<Value>,
+    #[serde(default)]
+    client_id: Option<Value>,
+    #[serde(default)]
+    role: Option<Value>,
+    #[serde(default)]
+    is_anonymous: Option<Value>,
     /// The email that the provider vouches for; some send "" for none.
     #[serde(default)]
     pub email: Option<String>,
@@ -39,10 +51,7 @@ pub struct Claims {
     pub email_verified: Option<bool>,
     /// What the user says of themselves: name, picture.
     #[serde(default)]
-    pub user_metadata: serde_json::Value,
-    /// When the sign-in ends, where that is not when the token does. No token of the provider's says so.
-    #[serde(skip)]
-    signed_in_until: Option<i64>,
+    pub user_metadata: Value,
 }
 
 /// An id in the one form that ids have everywhere else.
@@ -60,7 +69,7 @@ impl std::fmt::Debug for Claims {
 impl Claims {
     /// When the sign-in ends that the token came from, in Unix seconds.
     pub fn signed_in_until(&self) -> i64 {
-        self.signed_in_until.unwrap_or(self.exp as i64)
+        self.exp as i64
     }
 
     /// Whole seconds until the token ends; 0 once it is past.
@@ -68,6 +77,11 @@ impl Claims {
         (self.exp as i64).saturating_sub(now.as_second()).max(0)
     }
 }
+
+/// The claims that a token of the provider's must have. Its audience is checked with its context.
+const PROVIDER_CLAIMS: [&str; 3] = ["exp", "iss", "sub"];
+/// The claims that a token of Roster's own must have, beside those of [`OwnClaims`].
+const OWN_CLAIMS: [&str; 4] = ["exp", "iss", "aud", "sub"];
 
 /// How far the provider's clock may be off, in seconds.
 const LEEWAY: f64 = 30.0;
@@ -79,6 +93,8 @@ pub struct TokenVerifier {
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
+    roles: Vec<String>,
+    clients: Vec<String>,
 }
 
 /// The `iss` of Roster's own tokens.
@@ -95,11 +111,16 @@ struct OwnClaims {
     iat: i64,
     exp: i64,
     scope: String,
-    /// Who acts; absent where the subject does.
+    jti: Uuid,
+    /// Who acts.
+    act: Actor,
+    /// The user whose delegation the token comes from, where that is not the subject: in a principal
+    /// token, whose subject is who acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    act: Option<Actor>,
-    /// When the sign-in that this came from ends: no token that comes from this one is good for longer.
-    signed_in_until: i64,
+    delegator: Option<Uuid>,
+    /// When the token was issued by which who acts signed in, where that told so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_in_at: Option<f64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,6 +131,8 @@ struct Actor {
 /// A token of Roster's own, and the seconds it is good for.
 #[derive(Debug)]
 pub struct IssuedToken {
+    /// Its id.
+    pub id: Uuid,
     /// Its text.
     pub text: String,
     /// Whole seconds until it ends.
@@ -162,32 +185,36 @@ impl TokenIssuer {
 }
 
 impl TokenSigner {
-    /// A token by which `actor`, who is signed in until then, acts for `user`.
-    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], signed_in_until: i64, now: Timestamp) -> Result<IssuedToken> {
-        self.issue(user, Some(Actor { sub: actor }), scopes, now.as_second() + OWN_LIFE, signed_in_until, now)
-    }
-
-    /// A token for the user who acts by a delegated one, as good as their own.
+    /// A token by which `actor` acts for `user`: for an hour, and no longer than `sign_in` is good.
     ///
     /// # Errors
     /// `BadCredential` where the sign-in is over.
-    pub fn principal(&self, delegation: &Delegation, scopes: &[String], now: Timestamp) -> Result<IssuedToken> {
-        let until = delegation.signed_in_until;
-        if until <= now.as_second() {
-            return Err(Error::BadCredential("the sign-in is over"));
-        }
-        self.issue(delegation.actor, None, scopes, until.min(now.as_second() + OWN_LIFE), until, now)
+    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], sign_in: &Claims, now: Timestamp) -> Result<IssuedToken> {
+        let until = (now.as_second() + OWN_LIFE).min(sign_in.signed_in_until());
+        self.issue(user, Actor { sub: actor }, None, scopes, (until, sign_in.iat), now)
+    }
+
+    /// A token for the user who acts by a delegated one: of the same scopes, and no longer good.
+    ///
+    /// # Errors
+    /// `BadCredential` where the delegation is over.
+    pub fn principal(&self, delegation: &Delegation, now: Timestamp) -> Result<IssuedToken> {
+        let Delegation { delegator, actor, scopes, expires, signed_in_at, .. } = delegation;
+        self.issue(*actor, Actor { sub: *actor }, Some(*delegator), scopes, (*expires, *signed_in_at), now)
     }
 
     fn issue(
         &self,
         sub: Uuid,
-        act: Option<Actor>,
+        act: Actor,
+        delegator: Option<Uuid>,
         scopes: &[String],
-        exp: i64,
-        signed_in_until: i64,
+        (exp, signed_in_at): (i64, Option<f64>),
         now: Timestamp,
     ) -> Result<IssuedToken> {
+        if exp <= now.as_second() {
+            return Err(Error::BadCredential("the sign-in is over"));
+        }
         let claims = OwnClaims {
             iss: OWN_ISSUER.to_owned(),
             aud: self.audience.clone(),
@@ -195,13 +222,15 @@ impl TokenSigner {
             iat: now.as_second(),
             exp,
             scope: scopes.join(" "),
+            jti: Uuid::new_v4(),
             act,
-            signed_in_until,
+            delegator,
+            signed_in_at,
         };
         let key = self.keys.signing.as_ref().ok_or_else(|| Error::internal("no signing key"))?;
         let header = Header { kid: Some(key.public.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let text = encode(&header, &claims, &key.encoding).map_err(Error::internal)?;
-        Ok(IssuedToken { text, seconds_left: exp - now.as_second() })
+        Ok(IssuedToken { id: claims.jti, text, seconds_left: exp - now.as_second() })
     }
 }
 
@@ -214,13 +243,15 @@ impl TokenVerifier {
             jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
+            roles: config.roles.clone(),
+            clients: config.clients.clone(),
         }
     }
 
     /// Verifies a token.
     ///
     /// # Errors
-    /// `BadCredential`, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
+    /// `BadCredential`, `TokenRefused` for one of a context that is not let in, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
         let header = decode_header(token).map_err(|_| Error::BadCredential("not a token"))?;
         // RFC 7515, section 4.1.11: extensions that we do not know, and there is none that we know, must not be passed over.
@@ -237,11 +268,11 @@ impl TokenVerifier {
         } else if header.alg == Algorithm::HS256 {
             let keys = self.keyring.keys(now).await;
             let key = keys.provider.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
-            self.check(token, key, Algorithm::HS256, &self.issuer)?
+            self.check(token, key, Algorithm::HS256, &self.issuer, &PROVIDER_CLAIMS)?
         } else {
             let jwks = self.jwks.as_ref().ok_or(Error::BadCredential("no JWKS is configured"))?;
             let key = jwks.find(header.kid.as_deref()).await?.ok_or(Error::BadCredential("unknown kid"))?;
-            self.check(token, &key.decoding, key.algorithm, &self.issuer)?
+            self.check(token, &key.decoding, key.algorithm, &self.issuer, &PROVIDER_CLAIMS)?
         };
         let now = now.as_millisecond() as f64 / 1000.0;
         if claims.exp + LEEWAY <= now {
@@ -250,42 +281,81 @@ impl TokenVerifier {
         if claims.nbf.is_some_and(|nbf| nbf - LEEWAY > now) {
             return Err(Error::BadCredential("not valid yet"));
         }
+        self.check_context(&claims)?;
         Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)) })
+    }
+
+    /// Refuses a token of the provider's that was made for something else than a person's sign-in. What
+    /// a token does not tell passes.
+    fn check_context(&self, claims: &Claims) -> Result<()> {
+        let is_one_of = |value: &Value, allowed: &[String]| value.as_str().is_some_and(|value| allowed.iter().any(|one| one == value));
+        let own = std::slice::from_ref(&self.audience);
+        match (&claims.aud, &claims.client_id) {
+            // Cognito's access tokens: the client stands in for the audience.
+            (None, Some(client)) if is_one_of(client, own) => {}
+            (None, None) => return Err(Error::BadCredential("a claim is missing")),
+            (None, Some(_)) => return Err(Error::BadCredential("wrong audience")),
+            (Some(audience), client) => {
+                let is_list =
+                    || audience.as_array().is_some_and(|all| all.iter().all(Value::is_string) && all.iter().any(|one| is_one_of(one, own)));
+                if !is_one_of(audience, own) && !is_list() {
+                    return Err(Error::BadCredential("wrong audience"));
+                }
+                if client.as_ref().is_some_and(|client| !is_one_of(client, &self.clients)) {
+                    return Err(Error::TokenRefused(
+                        "This token was made for an app that is not let in here: its `client_id` is not allowed.",
+                    ));
+                }
+            }
+        }
+        if claims.is_anonymous.as_ref().is_some_and(|value| *value != false) {
+            return Err(Error::TokenRefused("This token is of an anonymous sign-in. Sign in with an account."));
+        }
+        if claims.role.as_ref().is_some_and(|role| !is_one_of(role, &self.roles)) {
+            return Err(Error::TokenRefused("This token is not a signed-in person's: its `role` is not allowed."));
+        }
+        Ok(())
     }
 
     /// Verifies a token of Roster's own, whose clock it was made by.
     async fn verify_own(&self, token: &str, kid: &str, now: Timestamp) -> Result<VerifiedToken> {
         let key = self.published.find(kid, now).await?.ok_or(Error::BadCredential("not the current kid"))?;
-        let claims: OwnClaims = self.check(token, &key.decoding, Algorithm::EdDSA, OWN_ISSUER)?;
+        let claims: OwnClaims = self.check(token, &key.decoding, Algorithm::EdDSA, OWN_ISSUER, &OWN_CLAIMS)?;
         if claims.exp <= now.as_second() {
             return Err(Error::BadCredential("expired"));
         }
-        let kind = match claims.act {
-            Some(actor) => Credential::Delegated(Delegation {
-                actor: actor.sub,
-                scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
-                expires: claims.exp,
-                signed_in_until: claims.signed_in_until,
-            }),
-            None => Credential::Token(Box::new(Claims {
-                sub: claims.sub,
-                exp: claims.exp as f64,
-                nbf: None,
-                email: None,
-                email_verified: None,
-                user_metadata: serde_json::Value::Null,
-                signed_in_until: Some(claims.signed_in_until),
-            })),
+        let delegation = Delegation {
+            token_id: claims.jti,
+            delegator: claims.delegator.unwrap_or(claims.sub),
+            actor: claims.act.sub,
+            scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+            issued_at: claims.iat,
+            expires: claims.exp,
+            signed_in_at: claims.signed_in_at,
+        };
+        let kind = match claims.delegator {
+            // Its subject is who acts.
+            Some(_) if claims.sub != delegation.actor => return Err(Error::BadCredential("malformed")),
+            Some(_) => Credential::Principal(delegation),
+            None => Credential::Delegated(delegation),
         };
         Ok(VerifiedToken { user_id: claims.sub, kind })
     }
 
-    fn check<T: DeserializeOwned>(&self, token: &str, key: &DecodingKey, algorithm: Algorithm, issuer: &str) -> Result<T> {
+    /// Checks the signature, the issuer and the audience, where there is one.
+    fn check<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        key: &DecodingKey,
+        algorithm: Algorithm,
+        issuer: &str,
+        required: &[&str],
+    ) -> Result<T> {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[&self.audience]);
         // Without this a token that lacks the claim would pass.
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_required_spec_claims(required);
         // Our clock decides, above.
         validation.validate_exp = false;
         decode::<T>(token, key, &validation).map(|data| data.claims).map_err(|error| {

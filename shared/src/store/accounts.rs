@@ -199,8 +199,13 @@ impl Store {
     }
 
     /// The caller's own record, whatever its status: for signing up.
+    ///
+    /// # Errors
+    /// `TokenRefused` where the user signed out everywhere since the token was issued.
     pub async fn own_user(&self, token: &VerifiedToken) -> Result<Option<User>> {
-        self.user(token.user_id(), Freshness::Strong).await
+        let user = self.user(token.user_id(), Freshness::Strong).await?;
+        user.as_ref().map_or(Ok(()), |user| token.require_signed_in(user))?;
+        Ok(user)
     }
 }
 

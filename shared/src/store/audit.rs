@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Freshness, From, Receipt, Refusal, Store, Transaction, decode, encode};
-use crate::auth::{Caller, Claims, Limits, Operator, Writes};
+use crate::auth::{Caller, Claims, Delegation, Limits, Operator, Writes};
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, Status, User};
 use crate::table::Key;
@@ -42,6 +42,13 @@ pub trait Author {
 impl<R: Writes> Author for Caller<R> {
     fn act(&self, action: &'static str, at: Timestamp) -> Act {
         Act { limits: self.limits(), ..Act::new(self.user.id, action, at) }
+    }
+}
+
+/// Who acts by a delegated token.
+impl Author for Delegation {
+    fn act(&self, action: &'static str, at: Timestamp) -> Act {
+        Act::new(self.actor, action, at)
     }
 }
 
@@ -141,7 +148,7 @@ impl Store {
 }
 
 /// Fields that say nothing of the person: ids, rights, states and times. The rest of an entry goes with the user.
-const NOT_PERSONAL: [&str; 27] = [
+const NOT_PERSONAL: [&str; 30] = [
     "id",
     "number",
     "team_id",
@@ -165,6 +172,9 @@ const NOT_PERSONAL: [&str; 27] = [
     "created_at",
     "key_id",
     "sandbox_id",
+    "tokens_valid_after",
+    "token_id",
+    "delegator_id",
     "grantee_id",
     "scopes",
     "permissions",

@@ -3,6 +3,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod delegations;
 mod erasure;
 mod invites;
 mod lists;
@@ -51,6 +52,8 @@ pub struct Store {
     table: String,
     tiers: Arc<Mutex<Option<ReadTiers>>>,
     numbers: Arc<numbers::Leases>,
+    /// When this process last noted the use of a delegated token.
+    delegations_used: Arc<Mutex<std::collections::BTreeMap<Uuid, Timestamp>>>,
 }
 
 /// The quota tiers, and when they were read.
@@ -77,7 +80,7 @@ pub(crate) enum From {
 impl Store {
     /// The table of that name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), tiers: Arc::default(), numbers: Arc::default() }
+        Self { client, table: table.into(), tiers: Arc::default(), numbers: Arc::default(), delegations_used: Arc::default() }
     }
 
     /// Reads one item.

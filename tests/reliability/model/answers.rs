@@ -212,11 +212,9 @@ impl View<'_> {
             }
             Request::Share { with, .. } => self.share(me, *with),
             Request::ShowPrincipalToken => {
-                let seconds = match by {
-                    By::Delegated(token) => self.model.delegations[&token].expires - self.model.now,
-                    _ => 3600,
-                };
-                self.token(seconds, &OWN_SCOPES)
+                let By::Delegated(token) = by else { return Some(self.token(3600, &OWN_SCOPES)) };
+                let delegation = &self.model.delegations[&token];
+                self.token(delegation.expires - self.model.now, &delegation.scopes)
             }
             Request::Delegate { .. } => self.token(3600, &self.model.delegations[&of].scopes),
             Request::ListWorkspace(page) => self.workspace(me, page),

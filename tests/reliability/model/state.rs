@@ -241,6 +241,7 @@ pub struct Delegation {
     pub actor: Id,
     pub scopes: Vec<&'static str>,
     pub expires: i64,
+    pub used: Option<i64>,
 }
 
 /// An entry of a user's history.
@@ -649,6 +650,17 @@ impl Model {
         }
     }
 
+    /// Notes the use of a delegated token, unless that was noted within ten minutes.
+    fn note_used(&mut self, token: Id, user: Id) {
+        let now = self.now;
+        let token = self.delegations.get_mut(&token).expect("a token");
+        if token.used.is_none_or(|at| at + 600 <= now) {
+            token.used = Some(now);
+            let actor = token.actor;
+            self.note(user, actor, "delegated_token.used");
+        }
+    }
+
     fn note(&mut self, user: Id, actor: Id, action: &'static str) {
         let at = self.now;
         self.history.entry(user).or_default().push(Entry { actor, action, at });
@@ -807,12 +819,17 @@ impl Model {
             (Request::RestoreAccount, By::Token(id)) => return self.restore_account(id, key),
             (Request::ShowAccount, By::Delegated(token)) => {
                 let user = self.principal(token)?;
-                let may = self.delegations[&token].scopes.contains(&"profile");
-                return if may { Ok((200, user)) } else { Err(Refusal::Delegated.into()) };
+                if !self.delegations[&token].scopes.contains(&"profile") {
+                    return Err(Refusal::Delegated.into());
+                }
+                self.note_used(token, user);
+                return Ok((200, user));
             }
             (Request::ShowPrincipalToken, By::Key(_)) => return Err(Refusal::Forbidden.into()),
             (Request::ShowPrincipalToken, By::Delegated(token)) => {
                 self.principal(token)?;
+                let actor = self.delegations[&token].actor;
+                self.note(actor, actor, "principal_token.issued");
                 return Ok((200, token));
             }
             _ => {}
@@ -1354,7 +1371,8 @@ impl Model {
                     return Err(Refusal::Forbidden.into());
                 }
                 let scopes = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-                self.delegations.insert(label, Delegation { user: *user, actor: me, scopes, expires: now + DELEGATION });
+                self.delegations.insert(label, Delegation { user: *user, actor: me, scopes, expires: now + DELEGATION, used: None });
+                self.note(*user, me, "delegated_token.issued");
                 Ok((200, label))
             }
             _ => Err(Refusal::Invalid.into()),
