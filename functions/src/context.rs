@@ -174,7 +174,7 @@ impl Context {
     }
 
     async fn known_caller(&self, token: &VerifiedToken, needs: Needs) -> Result<KnownCaller> {
-        if needs == Needs::Token {
+        if needs.takes_token() {
             // Where it takes a token, an API key costs no read of its owner.
             token.claims()?;
         }

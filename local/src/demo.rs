@@ -96,7 +96,7 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     for (owner, place, key) in demo.api_keys() {
         let text = api_key_text(owner, place);
         let sha256 = api_key::hash(text.reveal()).ok_or("a demo key has a wrong checksum")?;
-        store.load_api_key(owner, &ApiKeyRecord { key, sha256, is_rotated: false }).await.map_err(loading)?;
+        store.load_api_key(owner, &ApiKeyRecord { key, sha256, is_rotated: false, stepped_up: false }).await.map_err(loading)?;
     }
     let sandboxes = demo.sandboxes();
     for record in &sandboxes {

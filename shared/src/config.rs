@@ -47,6 +47,9 @@ pub struct TokenConfig {
     pub roles: Vec<String>,
     /// `ALLOWED_CLIENTS`: the values of `client_id` that are let in, none where it is not set.
     pub clients: Vec<String>,
+    /// `STEP_UP`: the values of `amr` that count as a second factor beside an `aal` of `aal2`.
+    /// Empty where it is `none` or not set: then nothing takes a second factor.
+    pub step_up: Vec<String>,
 }
 
 /// The secrets that a function needs for its work. It reads no others.
@@ -221,6 +224,7 @@ impl Config {
                 audience: required("JWT_AUDIENCE")?,
                 roles: list(&optional("TOKEN_ROLES").unwrap_or_else(|| "authenticated".to_owned())),
                 clients: list(&optional("ALLOWED_CLIENTS").unwrap_or_default()),
+                step_up: list(&optional("STEP_UP").filter(|factors| factors != "none").unwrap_or_default()),
             },
             grace_days,
             sign_up_url,

@@ -31,6 +31,9 @@ pub enum Error {
     /// The API key lacks a permission.
     #[error("This API key lacks the permission `{0}`. Use a key that has it, or sign in and use a token.")]
     MissingPermission(Permission),
+    /// The installation asks for a second factor for this, and the credential has none.
+    #[error("This takes a second factor. Sign in with one, and use that token.")]
+    StepUpRequired,
     /// The endpoint is for platform operators.
     #[error("Only a platform operator may do this, with a token or an API key of the scope `operator`.")]
     OperatorRequired,

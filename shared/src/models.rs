@@ -780,6 +780,9 @@ pub struct ApiKeyRecord {
     /// Whether another key has taken its place, and it works on only for the overlap.
     #[serde(default)]
     pub is_rotated: bool,
+    /// Whether a credential with a second factor made it, where the installation asked for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stepped_up: bool,
 }
 
 impl ApiKey {
@@ -815,6 +818,9 @@ pub struct ApiKeySecret {
     /// The platform operator who made it for its owner, where the owner did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minted_by: Option<Uuid>,
+    /// Whether a credential with a second factor made it, where the installation asked for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stepped_up: bool,
 }
 
 impl ApiKeySecret {

@@ -118,6 +118,7 @@ impl Verifier {
             audience: AUDIENCE.to_owned(),
             roles: vec!["authenticated".to_owned()],
             clients: Vec::new(),
+            step_up: Vec::new(),
         };
         // No read comes to pass: the key is known, and the clock stands.
         let nowhere = Client::from_conf(aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).build());

@@ -108,7 +108,7 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
         };
         items
             .push(item(&Key::api_key_secret(&sha256), &json!({"user_id": user.id, "key_id": key.id, "scope": "user", "is_active": false})));
-        items.push(item(&Key::api_key(user.id, key.id), &ApiKeyRecord { key, sha256, is_rotated: false }));
+        items.push(item(&Key::api_key(user.id, key.id), &ApiKeyRecord { key, sha256, is_rotated: false, stepped_up: false }));
     }
     for (place, status) in [SandboxStatus::Running, SandboxStatus::Destroyed, SandboxStatus::Destroyed].into_iter().enumerate() {
         let sandbox = Sandbox {

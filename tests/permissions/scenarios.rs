@@ -58,7 +58,7 @@ async fn load_keys(stage: &Stage, owner: Uuid, count: u128) {
             rotation_parent_key_id: None,
             minted_by: None,
         };
-        let record = ApiKeyRecord { sha256: format!("{:064x}", key.id.as_u128()), key, is_rotated: false };
+        let record = ApiKeyRecord { sha256: format!("{:064x}", key.id.as_u128()), key, is_rotated: false, stepped_up: false };
         stage.roster.server.data.store.load_api_key(owner, &record).await.expect("a key");
     }
 }

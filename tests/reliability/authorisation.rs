@@ -286,6 +286,19 @@ GET /openapi.json                                                 -
 GET /                                                             -
 ";
 
+/// The requests that take a second factor where the installation asks for one: of whom, and with
+/// what outcome, the rest of the table says. With `*`, they take it whatever comes of them. Requests
+/// under `/v1/admin/` take it all.
+const SECOND_FACTOR: &str = "
+DELETE /v1/account?user_id={user}&id={user}
+POST /v1/keys                                  *
+POST /v1/keys/default                          *
+POST /v1/keys/{key}/rotate                     *
+POST /api/admin/user-admin
+DELETE /api/admin/user-admin/{number}
+DELETE /api/v1/users/{user}
+";
+
 /// The permission that a request takes of an API key.
 fn permission_of(probe: &Probe, path: &str) -> &'static str {
     let request = format!("{} {path}", probe.method);
@@ -344,9 +357,27 @@ impl Row {
 
     /// What a key of Acme's admin is answered that has one permission alone, or none.
     fn cell_of_key(&self, permission: Option<Permission>) -> &'static str {
-        let with_all = CALLERS.iter().position(|(head, _)| *head == WITH_ALL).expect("a column");
         let opens = self.permission == "-" || permission.is_some_and(|permission| permission.as_str() == self.permission);
-        if opens { self.cells[with_all] } else { "403" }
+        if opens { self.cell(WITH_ALL) } else { "403" }
+    }
+
+    /// The cell of a kind of caller.
+    fn cell(&self, head: &str) -> &'static str {
+        self.cells[CALLERS.iter().position(|(known, _)| *known == head).expect("a column")]
+    }
+
+    /// What a caller is answered without a second factor, where the installation asks for one.
+    fn cell_without_factor(&self, head: &str) -> &'static str {
+        let cell = self.cell(head);
+        let path = self.probe.template();
+        // A platform operator without one is the administrator of a team, and no more.
+        if head == "plt" && path.starts_with("/api/v1/admin_user") {
+            return self.cell(if self.of == "north" { "adm" } else { "oth" });
+        }
+        let request = format!("{} {path}", self.probe.method);
+        let mut lines = SECOND_FACTOR.lines().filter_map(|line| Some((line.split("  ").next()?, line.ends_with('*'))));
+        let takes = lines.any(|(known, always)| known == request && (always || cell.starts_with('2')));
+        if takes || (head == "plt" && path.starts_with("/v1/admin/")) { "403" } else { cell }
     }
 
     /// The code that a refusal bears, where who calls decides it.
@@ -357,6 +388,7 @@ impl Row {
             (Operator, 403, "sus") => "account_suspended",
             (Operator, 403, "del") => "account_deleted",
             (Operator, 403, "dlg" | "prn") => "unauthorized",
+            (Operator, 403, "factor") => "unauthorized",
             (Operator, 403, "key") if self.permission != "-" => "unauthorized",
             (Operator, 403, _) => "operator_required",
             (Operator, 404, _) if self.probe.template().starts_with("/v1/admin/users/") => "account_not_found",
@@ -388,7 +420,13 @@ struct Stage {
 impl Stage {
     /// With invites only where they are named: they take a while.
     async fn set(invites: bool) -> Self {
-        let roster = Roster::start().await;
+        Self::set_with(invites, &[]).await
+    }
+
+    /// The same, in an installation where these factors count.
+    async fn set_with(invites: bool, factors: &[&str]) -> Self {
+        let factors = factors.iter().map(|&factor| factor.to_owned()).collect();
+        let roster = Roster::start_with(|options| options.config.tokens.step_up = factors).await;
         let stage = Self { roster, invites: None };
         if !invites {
             return stage;
@@ -622,6 +660,42 @@ async fn every_endpoint_answers_a_key_as_its_permission_says() {
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
     shared.roster.check_table().await;
     println!("authorisation of keys: {cells} cells, {changes} of them changes");
+}
+
+/// Without a second factor, what takes one is refused, and nothing else; with one, all is as before.
+#[tokio::test]
+async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
+    const FACTORS: [&str; 1] = ["totp"];
+    let rows = Row::all();
+    let shared = Stage::set_with(true, &FACTORS).await;
+    let caller = |stage: &Stage, id: Uuid, level: &str| {
+        let mut claims = stage.roster.claims(id);
+        claims["aal"] = json!(level);
+        (id, Some(sign(&claims)))
+    };
+    // That gives a token out, and so publishes the key that signs it.
+    shared.caller("dlg").await;
+    let (mut wrong, mut cells, mut changes) = (Vec::new(), 0, 0);
+    for (head, id) in [("mgr", demo::MANAGER), ("adm", demo::ADMIN), ("plt", demo::PLATFORM_OPERATOR)] {
+        // That they are seen is noted now, and not again for ten minutes.
+        let seen = Call::new(Method::GET, "/users/me").credential(&shared.roster.token(id));
+        shared.roster.direct(&seen).await;
+        for (row, level) in rows.iter().flat_map(|row| [(row, "aal1"), (row, "aal2")]) {
+            let cell = if level == "aal2" { row.cell(head) } else { row.cell_without_factor(head) };
+            let head = if cell == row.cell(head) { head } else { "factor" };
+            cells += 1;
+            let outcome = if is_change(row, cell) {
+                changes += 1;
+                let stage = Stage::set_with(row.probe.template().contains("{invite}"), &FACTORS).await;
+                stage.try_cell(row, head, cell, &caller(&stage, id, level)).await
+            } else {
+                shared.try_cell(row, head, cell, &caller(&shared, id, level)).await
+            };
+            wrong.extend(outcome.map(|wrong| format!("{level}: {wrong}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    println!("authorisation with second factors: {cells} cells, {changes} of them changes");
 }
 
 /// The table has every handler and every route, and each line once.

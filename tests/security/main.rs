@@ -4,4 +4,5 @@ mod delegation;
 mod keys;
 mod operators;
 mod sign_out_everywhere;
+mod step_up;
 mod token_context;

@@ -300,9 +300,12 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
             (StatusCode::UNAUTHORIZED, "bad_authtoken")
         }
-        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
-            (StatusCode::FORBIDDEN, "not_permitted")
-        }
+        Error::OperatorRequired
+        | Error::StepUpRequired
+        | Error::Forbidden(_)
+        | Error::MissingPermission(_)
+        | Error::Delegated
+        | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "not_permitted"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "not_found"),
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => (StatusCode::CONFLICT, "invalid_action"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "invalid_action"),

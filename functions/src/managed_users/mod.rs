@@ -249,9 +249,12 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
             StatusCode::UNAUTHORIZED
         }
-        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
-            StatusCode::FORBIDDEN
-        }
+        Error::OperatorRequired
+        | Error::StepUpRequired
+        | Error::Forbidden(_)
+        | Error::MissingPermission(_)
+        | Error::Delegated
+        | Error::EmailNotVerified => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::AccountNotFound => StatusCode::NOT_FOUND,
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => StatusCode::CONFLICT,
         Error::Stale => StatusCode::PRECONDITION_FAILED,

@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use shared::Result;
-use shared::auth::SignedIn;
+use shared::auth::SteppedUp;
 use shared::models::ApiKey;
 
 use super::key_input::latest_end;
@@ -31,7 +31,7 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let caller = context.caller::<SignedIn>(&token).await?;
+    let caller = context.caller::<SteppedUp>(&token).await?;
     let act = context.act(&caller, "key.created");
     let answer = |key| match key {
         Ok(made) => json(StatusCode::CREATED, &MadeKeyBody::from(made)),

@@ -1,7 +1,7 @@
 //! POST `/v1/keys`: makes an API key for the caller, who needs a token for it. Its text is shown this once.
 
 use lambda_http::http::StatusCode;
-use shared::auth::SignedIn;
+use shared::auth::SteppedUp;
 use shared::models::Permission;
 use shared::store::NewApiKey;
 use shared::text::MOST_NAME;
@@ -35,7 +35,7 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let caller = context.caller::<SignedIn>(&token).await?;
+    let caller = context.caller::<SteppedUp>(&token).await?;
     let fields = optional_json_object(&request)?;
     let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;
     let (permissions, allowed_ips) = all(permissions(&fields, &caller.user), allowed_ips(&fields))?;

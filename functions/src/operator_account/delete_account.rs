@@ -1,7 +1,7 @@
 //! DELETE `/v1/account`: soft-deletes the caller's account. Its keys are revoked, and its data is erased when the grace period is over.
 
 use lambda_http::http::StatusCode;
-use shared::auth::SignedIn;
+use shared::auth::SteppedUp;
 use shared::models::{Status, User};
 use shared::store::Act;
 use shared::{Error, Result};
@@ -28,7 +28,7 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let caller = context.caller::<SignedIn>(&token).await?;
+    let caller = context.caller::<SteppedUp>(&token).await?;
     // Who is alone in the team takes it along; of others, someone must govern it.
     let keeps_admin = caller.user.governs() && context.store().others_in_team(&caller).await?;
     let act = Act { keeps_admin, ..context.act(&caller, "user.deleted") };

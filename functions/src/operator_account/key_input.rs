@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
-use shared::auth::{Caller, SignedIn};
+use shared::auth::{Caller, SteppedUp};
 use shared::models::{OPERATOR_SCOPE, Permission, User};
 use shared::{Fault, Issue, Place, Result, Timestamp};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -41,7 +41,7 @@ fn issue(name: &str, fault: Fault) -> Issue {
 }
 
 /// The scope, if one is asked for: free text, but `operator` is for platform operators.
-pub fn scope(fields: &Map<String, Value>, caller: &Caller<SignedIn>) -> Result<Option<String>, Issue> {
+pub fn scope(fields: &Map<String, Value>, caller: &Caller<SteppedUp>) -> Result<Option<String>, Issue> {
     let scope = text(fields, "scope", MAX_SCOPE)?.flatten();
     match scope.as_deref() {
         Some(OPERATOR_SCOPE) if !caller.operates() => {

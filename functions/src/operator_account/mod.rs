@@ -487,7 +487,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),
         Error::EmailNotVerified => (StatusCode::FORBIDDEN, "email_not_verified"),
-        Error::Delegated | Error::MissingPermission(_) => (StatusCode::FORBIDDEN, "unauthorized"),
+        Error::Delegated | Error::MissingPermission(_) | Error::StepUpRequired => (StatusCode::FORBIDDEN, "unauthorized"),
         // The contract has no code for what a key may not do: it does not authorise this.
         Error::Forbidden(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),

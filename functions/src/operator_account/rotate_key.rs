@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
-use shared::auth::SignedIn;
+use shared::auth::SteppedUp;
 use shared::models::Permission;
 use shared::store::KeyRotation;
 use shared::text::MOST_NAME;
@@ -40,7 +40,7 @@ const MOST_OVERLAP: i64 = 604_800;
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let caller = context.caller::<SignedIn>(&token).await?;
+    let caller = context.caller::<SteppedUp>(&token).await?;
     let key_id = path_id(&request, "key_id").ok_or_else(Error::no_such_key)?;
     let fields = optional_json_object(&request)?;
     let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;

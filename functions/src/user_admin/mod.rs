@@ -342,9 +342,12 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
             (StatusCode::UNAUTHORIZED, "UnauthorizedError")
         }
-        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
-            (StatusCode::FORBIDDEN, "PermissionError")
-        }
+        Error::OperatorRequired
+        | Error::StepUpRequired
+        | Error::Forbidden(_)
+        | Error::MissingPermission(_)
+        | Error::Delegated
+        | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "PermissionError"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NotFoundError"),
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
             (StatusCode::BAD_REQUEST, "BadDataError")

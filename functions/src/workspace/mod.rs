@@ -183,9 +183,12 @@ fn render(error: &Error, _request_id: &str) -> Response {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }
-        Error::OperatorRequired | Error::Forbidden(_) | Error::MissingPermission(_) | Error::Delegated | Error::EmailNotVerified => {
-            (StatusCode::FORBIDDEN, "FORBIDDEN")
-        }
+        Error::OperatorRequired
+        | Error::StepUpRequired
+        | Error::Forbidden(_)
+        | Error::MissingPermission(_)
+        | Error::Delegated
+        | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
         Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
             (StatusCode::BAD_REQUEST, "BAD_REQUEST")

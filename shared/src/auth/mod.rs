@@ -11,6 +11,7 @@ pub mod jwks;
 mod published_key;
 mod requirement;
 mod signing_key;
+mod step_up;
 mod token;
 
 use std::marker::PhantomData;
@@ -23,9 +24,10 @@ use uuid::Uuid;
 pub use published_key::PublishedKeys;
 pub use requirement::{
     AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Needs, OnManagedUsers,
-    OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, Writes,
+    OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Writes,
 };
 pub use signing_key::{PublicSigningKey, SigningKey};
+pub use step_up::StepUp;
 pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
@@ -92,6 +94,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 pub struct VerifiedToken {
     user_id: Uuid,
     kind: Credential,
+    step_up: StepUp,
 }
 
 /// What kind of credential it was.
@@ -252,7 +255,8 @@ pub async fn verify(
         permissions: secret.permissions,
         minted_by: secret.minted_by,
     };
-    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(used) })
+    let step_up = tokens.step_up(secret.stepped_up);
+    Ok(VerifiedToken { user_id: secret.user_id, kind: Credential::ApiKey(used), step_up })
 }
 
 /// A user whose credential was verified and whose account may be used, before it is known what the
@@ -261,6 +265,7 @@ pub async fn verify(
 pub struct KnownCaller {
     user: User,
     key: Option<UsedKey>,
+    step_up: StepUp,
 }
 
 impl KnownCaller {
@@ -279,7 +284,7 @@ impl KnownCaller {
         let user = store.user(token.user_id, Freshness::Strong).await?.ok_or(Error::BadCredential("no such user"))?;
         token.require_signed_in(&user)?;
         usable(&user)?;
-        Ok(Self { user, key })
+        Ok(Self { user, key, step_up: token.step_up })
     }
 
     /// The record, as it was read for this request.
@@ -290,10 +295,11 @@ impl KnownCaller {
     /// The caller, where the credential meets the requirement.
     ///
     /// # Errors
-    /// `MissingPermission`; `Forbidden` for an API key where it takes a token; `OperatorRequired`.
+    /// `MissingPermission`; `Forbidden` for an API key where it takes a token; `OperatorRequired`;
+    /// `StepUpRequired`.
     pub fn require<R: Requirement>(self) -> Result<Caller<R>> {
         self.meets(R::NEEDS)?;
-        Ok(Caller { user: self.user, key: self.key, requirement: PhantomData })
+        Ok(Caller { user: self.user, key: self.key, step_up: self.step_up, requirement: PhantomData })
     }
 
     /// Holds the credential against what it must be or have.
@@ -305,8 +311,9 @@ impl KnownCaller {
             (Needs::Permission(permission), Some(key)) if !key.permissions.contains(&permission) => {
                 Err(Error::MissingPermission(permission))
             }
-            (Needs::Token, Some(_)) => Err(Error::Forbidden(TOKEN_ONLY)),
-            (Needs::Operator, key) if !operates(&self.user, key.as_ref()) => Err(Error::OperatorRequired),
+            (Needs::Token | Needs::SteppedUpToken, Some(_)) => Err(Error::Forbidden(TOKEN_ONLY)),
+            (Needs::SteppedUpToken, None) => self.step_up.require(),
+            (Needs::Operator, key) => operation(&self.user, key.as_ref(), self.step_up),
             _ => Ok(()),
         }
     }
@@ -315,9 +322,15 @@ impl KnownCaller {
 /// What an API key is told that does what takes a token.
 const TOKEN_ONLY: &str = "An API key cannot do this: sign in and use a token.";
 
-/// Whether a credential operates the platform.
-fn operates(user: &User, key: Option<&UsedKey>) -> bool {
-    user.is_operator && key.is_none_or(|key| key.is_operator)
+/// Refuses a credential that does not operate the platform.
+///
+/// # Errors
+/// `OperatorRequired`; `StepUpRequired` for a platform operator's without a second factor.
+fn operation(user: &User, key: Option<&UsedKey>, step_up: StepUp) -> Result<()> {
+    match user.is_operator && key.is_none_or(|key| key.is_operator) {
+        true => step_up.require(),
+        false => Err(Error::OperatorRequired),
+    }
 }
 
 /// A user whose account may be used, by a credential that meets the requirement `R`.
@@ -326,6 +339,7 @@ pub struct Caller<R> {
     /// The record, as it was read for this request.
     pub user: User,
     key: Option<UsedKey>,
+    step_up: StepUp,
     requirement: PhantomData<R>,
 }
 
@@ -335,7 +349,11 @@ impl KnownCaller {
     /// # Errors
     /// `Delegated` for any other credential, and for another user.
     pub fn of_principal(token: &VerifiedToken, user: User) -> Result<Self> {
-        if token.is_principal() && token.user_id == user.id { Ok(Self { user, key: None }) } else { Err(Error::Delegated) }
+        if token.is_principal() && token.user_id == user.id {
+            Ok(Self { user, key: None, step_up: token.step_up })
+        } else {
+            Err(Error::Delegated)
+        }
     }
 
     /// Looks up the user whom a delegated token is for, or one that comes from it, as far as the
@@ -375,7 +393,7 @@ impl Caller<Operating> {
 impl<R: Requirement> Caller<R> {
     /// Whether the credential operates the platform.
     pub fn operates(&self) -> bool {
-        operates(&self.user, self.key.as_ref())
+        operation(&self.user, self.key.as_ref(), self.step_up).is_ok()
     }
 
     /// What the credential may not change, although its owner may.
@@ -383,7 +401,7 @@ impl<R: Requirement> Caller<R> {
         // Who operates the platform acts on accounts, not on members of a team of theirs.
         let limited = self.key.as_ref().filter(|_| R::NEEDS != Needs::Operator);
         let limits = |key: &UsedKey| KeyLimits { owner: key.owner, makes_admins: key.permissions.contains(&Permission::AdminsWrite) };
-        Limits(limited.map(limits))
+        Limits { key: limited.map(limits), step_up: self.step_up }
     }
 
     /// Access to the caller's own team, for its administrators.
@@ -425,9 +443,12 @@ impl<R: Requirement> Caller<R> {
     }
 }
 
-/// What a credential may not change of members, although its owner may. Nothing limits a token.
+/// The limits of a credential: changes of members that its owner may make, and it may not.
 #[derive(Debug, Clone)]
-pub struct Limits(Option<KeyLimits>);
+pub struct Limits {
+    key: Option<KeyLimits>,
+    step_up: StepUp,
+}
 
 #[derive(Debug, Clone)]
 struct KeyLimits {
@@ -442,15 +463,28 @@ const OWN_MEMBERSHIP: &str = "An API key cannot change its owner's own membershi
 
 impl Limits {
     /// No limits.
-    pub(crate) const NONE: Self = Self(None);
+    pub(crate) const NONE: Self = Self { key: None, step_up: StepUp::NotRequired };
+
+    /// Returns true if the installation asks for a second factor, and the credential has one.
+    pub(crate) fn is_stepped_up(&self) -> bool {
+        self.step_up == StepUp::Done
+    }
 
     /// Holds a change of a user against the limits; `None` is a user who is made.
     ///
     /// # Errors
     /// `MissingPermission` for an administrator who is made or changed without `admins:write`;
-    /// `Forbidden` for the key's own owner, and for the end of a person.
+    /// `Forbidden` for the key's own owner, and for the end of a person; `StepUpRequired` for a new
+    /// administrator, and for the deletion of a member, without a second factor.
     pub fn admit(&self, before: Option<&User>, after: &User) -> Result<()> {
-        let Some(key) = &self.0 else { return Ok(()) };
+        let is_admin = |user: &User| user.role == Role::Admin;
+        let deletes =
+            before.is_some_and(|before| !matches!(before.status, Status::Invited | Status::Deleted)) && after.status == Status::Deleted;
+        let grants_admin = is_admin(after) && !before.is_some_and(is_admin);
+        if deletes || grants_admin {
+            self.step_up.require()?;
+        }
+        let Some(key) = &self.key else { return Ok(()) };
         let is_same = |before: &User| {
             (before.role, before.status, &before.email, &before.username) == (after.role, after.status, &after.email, &after.username)
         };
@@ -461,7 +495,6 @@ impl Limits {
         if before.is_some_and(|before| before.id == key.owner) {
             return Err(Error::Forbidden(OWN_MEMBERSHIP));
         }
-        let is_admin = |user: &User| user.role == Role::Admin;
         if !key.makes_admins && (is_admin(after) || before.is_some_and(is_admin)) {
             return Err(Error::MissingPermission(Permission::AdminsWrite));
         }

@@ -14,8 +14,17 @@ pub enum Needs {
     Permission(Permission),
     /// A token of the identity provider: no API key will do.
     Token,
+    /// The same, with a second factor where the installation asks for one.
+    SteppedUpToken,
     /// A platform operator's token, or API key of the scope `operator`.
     Operator,
+}
+
+impl Needs {
+    /// Returns true if an API key never meets it.
+    pub fn takes_token(self) -> bool {
+        matches!(self, Self::Token | Self::SteppedUpToken)
+    }
 }
 
 /// A requirement, as the type parameter of a [`Caller`](super::Caller).
@@ -57,6 +66,7 @@ requirements! {
     SandboxesWrite: Needs::Permission(Permission::SandboxesWrite), "The permission `sandboxes:write`.";
     SharingWrite: Needs::Permission(Permission::SharingWrite), "The permission `sharing:write`.";
     SignedIn: Needs::Token, "A sign-in: a token of the identity provider, and no API key.";
+    SteppedUp: Needs::SteppedUpToken, "A sign-in with a second factor, where the installation asks for one.";
     Operating: Needs::Operator, "The operation of the platform.";
 }
 
@@ -66,6 +76,6 @@ macro_rules! all {
     };
 }
 
-all!(Writes: AccountWrite, MembersWrite, InvitesWrite, ManagedUsersWrite, SandboxesWrite, SharingWrite, SignedIn, Operating);
+all!(Writes: AccountWrite, MembersWrite, InvitesWrite, ManagedUsersWrite, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Operating);
 all!(OnMembers: MembersRead, MembersWrite);
 all!(OnManagedUsers: ManagedUsersRead, ManagedUsersWrite);

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::jwks::Jwks;
 use super::published_key::PublishedKeys;
 use super::signing_key::is_own_kid;
+use super::step_up::{StepUp, has_factor};
 use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
@@ -43,6 +44,11 @@ pub struct Claims {
     role: Option<Value>,
     #[serde(default)]
     is_anonymous: Option<Value>,
+    /// The level of the sign-in (`aal1`, `aal2`), and its methods (RFC 8176).
+    #[serde(default)]
+    aal: Option<Value>,
+    #[serde(default)]
+    amr: Option<Value>,
     /// The email that the provider vouches for; some send "" for none.
     #[serde(default)]
     pub email: Option<String>,
@@ -95,6 +101,7 @@ pub struct TokenVerifier {
     audience: String,
     roles: Vec<String>,
     clients: Vec<String>,
+    factors: Vec<String>,
 }
 
 /// The `iss` of Roster's own tokens.
@@ -245,6 +252,7 @@ impl TokenVerifier {
             audience: config.audience.clone(),
             roles: config.roles.clone(),
             clients: config.clients.clone(),
+            factors: config.step_up.clone(),
         }
     }
 
@@ -282,7 +290,13 @@ impl TokenVerifier {
             return Err(Error::BadCredential("not valid yet"));
         }
         self.check_context(&claims)?;
-        Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)) })
+        let step_up = self.step_up(has_factor(claims.aal.as_ref(), claims.amr.as_ref(), &self.factors));
+        Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)), step_up })
+    }
+
+    /// The state of a credential's second factor.
+    pub(super) fn step_up(&self, has_factor: bool) -> StepUp {
+        StepUp::of(&self.factors, has_factor)
     }
 
     /// Refuses a token of the provider's that was made for something else than a person's sign-in. What
@@ -339,7 +353,7 @@ impl TokenVerifier {
             Some(_) => Credential::Principal(delegation),
             None => Credential::Delegated(delegation),
         };
-        Ok(VerifiedToken { user_id: claims.sub, kind })
+        Ok(VerifiedToken { user_id: claims.sub, kind, step_up: self.step_up(false) })
     }
 
     /// Checks the signature, the issuer and the audience, where there is one.

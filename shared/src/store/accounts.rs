@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::users::{Answer, user_item};
 use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SignedIn, VerifiedToken};
+use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SteppedUp, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{
     ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, Status, Team, UsageDay, User,
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// Whether anyone is in the caller's team who is neither deleted nor managed by the caller.
-    pub async fn others_in_team(&self, caller: &Caller<SignedIn>) -> Result<bool> {
+    pub async fn others_in_team(&self, caller: &Caller<SteppedUp>) -> Result<bool> {
         let partition = Key::user(caller.user.id);
         let managed = self.query::<ManagedUser>(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong);
         let (counts, managed) = futures::try_join!(self.own_counts(caller), managed)?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, if_met};
 use crate::Response;
 use crate::auth::api_key::{self, KeyText};
-use crate::auth::{AccountRead, Caller, Operator, Sealed, SignedIn, UsedKey, VerifiedToken};
+use crate::auth::{AccountRead, Caller, Operator, Sealed, SignedIn, SteppedUp, UsedKey, VerifiedToken};
 use crate::error::{Error, Fault, Issue, Place, Result};
 use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, OPERATOR_SCOPE, Permission, USER_SCOPE, User};
 use crate::table::{Key, prefix};
@@ -111,7 +111,7 @@ impl Store {
     /// Makes a key for the caller.
     pub async fn create_api_key(
         &self,
-        caller: &Caller<SignedIn>,
+        caller: &Caller<SteppedUp>,
         new: NewApiKey,
         act: &Act,
         answer: impl Fn(MadeApiKey) -> Response,
@@ -165,7 +165,7 @@ impl Store {
     /// Makes the caller's default key; where there is one that works, that one without its text.
     pub async fn create_default_api_key(
         &self,
-        caller: &Caller<SignedIn>,
+        caller: &Caller<SteppedUp>,
         expires_at: Timestamp,
         act: &Act,
         answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response,
@@ -212,7 +212,7 @@ impl Store {
     /// before, was made by an operator, or has a scope that the caller may not give.
     pub async fn rotate_api_key(
         &self,
-        caller: &Caller<SignedIn>,
+        caller: &Caller<SteppedUp>,
         key_id: Uuid,
         rotation: &KeyRotation,
         act: &Act,
@@ -318,7 +318,8 @@ impl Store {
             minted_by: origin.minted_by,
         };
         let sha256 = api_key::hash(text.reveal()).ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
-        let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false };
+        let stepped_up = act.limits.is_stepped_up();
+        let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false, stepped_up };
         transaction.require_user(owner)?;
         transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
         transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
@@ -376,5 +377,6 @@ fn secret(owner: Uuid, record: &ApiKeyRecord) -> ApiKeySecret {
         expires_at: key.expires_at,
         last_used_at: key.last_used_at,
         minted_by: key.minted_by,
+        stepped_up: record.stepped_up,
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::spans::Cell;
 use super::{Freshness, From, Holder, Store, failed, sort_by_place, user_of};
-use crate::auth::{Caller, MembersRead, MembersWrite, Sealed, SignedIn, TeamAccess, VerifiedToken};
+use crate::auth::{Caller, MembersRead, MembersWrite, Sealed, SteppedUp, TeamAccess, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{Class, DeviceType, NumberedUser, Role, Status, User};
 use crate::table::{
@@ -304,7 +304,7 @@ impl Store {
     }
 
     /// How many users the caller's own team has.
-    pub(super) async fn own_counts(&self, caller: &Caller<SignedIn>) -> Result<Counts> {
+    pub(super) async fn own_counts(&self, caller: &Caller<SteppedUp>) -> Result<Counts> {
         self.read_counts(caller.user.team_id, Freshness::Strong).await
     }
 

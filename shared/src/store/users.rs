@@ -86,6 +86,8 @@ impl Store {
         act: &Act,
         answer: Answer<'_>,
     ) -> Result<Response, WriteError> {
+        // A refused request takes no number.
+        act.limits.admit(None, &user)?;
         let user = User { team_id: access.team_id(), number: self.next_number(access.team_id()).await?, ..user };
         self.create_user_with(&user, act, &|_| Ok(()), answer).await
     }
