@@ -4,13 +4,12 @@
 use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::models::Status;
 use tests::{Answer, Roster, send, sign};
 use uuid::Uuid;
 
 const STEP_UP: &str = "This takes a second factor. Sign in with one, and use that token.";
 const FINN: Uuid = demo::id(0x61);
-/// The number of a member of Acme who was not seen for long.
-const NEVER_SEEN: u64 = 18;
 
 async fn demanding() -> Roster {
     Roster::start_with(|options| {
@@ -42,7 +41,6 @@ fn requests() -> Vec<(Uuid, Method, String, Value, u16, &'static str)> {
         (admin, Method::POST, "/v1/keys/default".into(), json!({}), 201, "/error"),
         (admin, Method::POST, format!("{key}/rotate"), json!({}), 404, "/error"),
         (demo::VIEWER, Method::DELETE, "/v1/account".into(), json!({}), 202, "/error"),
-        (admin, Method::POST, "/api/admin/user-admin/inactive/delete".into(), json!({"ids": [NEVER_SEEN]}), 200, "/message"),
         (admin, Method::DELETE, "/api/admin/user-admin/3".into(), json!({}), 200, "/message"),
         (admin, Method::PUT, "/api/admin/user-admin/3".into(), json!({"rootRole": 1}), 200, "/message"),
         (admin, Method::POST, "/api/admin/user-admin".into(), made, 201, "/message"),
@@ -101,6 +99,19 @@ async fn a_second_factor_in_any_form_opens_it() {
             assert_eq!(answer.status, status, "{method} {path} by {context}: {answer:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn members_who_were_not_seen_for_long_are_deleted_with_a_second_factor_alone() {
+    let roster = demanding().await;
+    roster.advance(200 * 86_400);
+    let (path, body) = ("/api/admin/user-admin/inactive/delete", json!({"ids": [4, 5]}));
+    let refused = call(&roster, &Method::POST, path, &roster.token(demo::ADMIN), &body).await.expect(403);
+    assert_eq!(refused.json()["message"], json!(STEP_UP));
+    assert_eq!(roster.user(demo::VIEWER).await.map(|user| user.status), Some(Status::Active));
+    let strong = token(&roster, demo::ADMIN, &json!({"aal": "aal2"}));
+    call(&roster, &Method::POST, path, &strong, &body).await.expect(200);
+    assert_eq!(roster.user(demo::VIEWER).await.map(|user| user.status), Some(Status::Deleted));
 }
 
 #[tokio::test]
