@@ -36,6 +36,8 @@ pub struct App {
     pub sign_up_url: String,
     /// The most requests of one caller in a minute.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// The percentage of a team's room that one member may hold at once.
+    pub member_share_percent: u32,
     /// The longest life of an API key, in days.
     pub key_max_days: u32,
     /// Where requests are logged.
@@ -66,6 +68,7 @@ impl App {
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
             requests_per_minute: config.requests_per_minute,
+            member_share_percent: config.member_share_percent,
             key_max_days: config.key_max_days,
             log,
             keyring,

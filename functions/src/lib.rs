@@ -101,7 +101,7 @@ handlers! {
         export_account, delete_account, restore_account (VERIFY_AND_STORE), list_keys,
         create_key (VERIFY_AND_STORE), create_default_key (VERIFY_AND_STORE), rotate_key (VERIFY_AND_STORE),
         revoke_key, create_sandbox (VERIFY_AND_STORE), update_sandbox, destroy_sandbox,
-        sign_out_everywhere (VERIFY_AND_STORE), sign_out_user_everywhere (VERIFY_AND_STORE);
+        report_running_time, sign_out_everywhere (VERIFY_AND_STORE), sign_out_user_everywhere (VERIFY_AND_STORE);
     directory: list_admin_users, get_admin_user, update_admin_user, list_invites,
         create_invite (VERIFY_AND_STORE), revoke_invite (VERIFY_AND_STORE);
     user_admin: list_users, get_user, create_user (VERIFY_AND_STORE), update_user, delete_user, search_users,

@@ -77,6 +77,7 @@ describe! {
     operator_account::create_sandbox,
     operator_account::update_sandbox,
     operator_account::destroy_sandbox,
+    operator_account::report_running_time,
     operator_account::sign_out_everywhere,
     operator_account::sign_out_user_everywhere,
     directory::list_admin_users,

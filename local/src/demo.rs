@@ -62,6 +62,12 @@ pub fn api_key_text(owner: Uuid, place: u8) -> KeyText {
     KeyText::from_random(random)
 }
 
+/// The permissions that an owner's keys may have. The platform operator's alone may report on sandboxes.
+fn all_for(owner: Uuid) -> Vec<Permission> {
+    let all = Permission::ALL.iter().copied();
+    all.filter(|permission| owner == PLATFORM_OPERATOR || *permission != Permission::MeteringWrite).collect()
+}
+
 /// Loads the demo data as of `now`.
 pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     let demo = Demo { now };
@@ -104,8 +110,10 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     }
     for (team, owner) in [(TEAM, ADMIN), (PLATFORM_TEAM, PLATFORM_OPERATOR)] {
         let present = |record: &&SandboxRecord| record.sandbox.user_id == owner && record.sandbox.status != SandboxStatus::Destroyed;
-        let count = sandboxes.iter().filter(present).count();
+        let count = sandboxes.iter().filter(present).count() as u64;
+        let reserved = sandboxes.iter().filter(present).map(|record| record.reserved_mb_ms).sum();
         store.put(&Key::sandbox_count(team), &BTreeMap::from([("sandboxes", count)])).await?;
+        store.put(&Key::own_sandbox_count(owner), &BTreeMap::from([("sandboxes", count), ("reserved_mb_ms", reserved)])).await?;
     }
     Ok(())
 }
@@ -341,7 +349,7 @@ impl Demo {
                 created_at,
                 last_used_at: Some(if place == 1 { self.seen(2).at } else { self.days_ago(1) }),
                 scope: scope.to_owned(),
-                permissions: if place < 5 { Permission::ALL.to_vec() } else { Permission::defaults() },
+                permissions: if place < 5 { all_for(owner) } else { Permission::defaults() },
                 allowed_ips: Vec::new(),
                 expires_at: created_at.plus_seconds(365 * 86_400),
                 revoked_at: None,

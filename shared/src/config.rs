@@ -27,6 +27,9 @@ pub struct Config {
     /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all execution environments. 0, as where it is not
     /// set, is no limit, and counts nothing.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// `MEMBER_SHARE_PERCENT`: the percentage of a team's sandboxes and GB-hours that one member who
+    /// is no administrator may hold at once, 1 to 100; 50 where it is not set.
+    pub member_share_percent: u32,
     /// `KEY_MAX_DAYS`: the longest life of an API key in days, 1 to 3650; 365 where it is not set.
     pub key_max_days: u32,
 }
@@ -205,6 +208,14 @@ impl Config {
                 .filter(|days| (1..=3650).contains(days))
                 .ok_or_else(|| ConfigError { variable: "KEY_MAX_DAYS", problem: "must be a whole number of days from 1 to 3650".into() })?,
         };
+        let member_share_percent = match optional("MEMBER_SHARE_PERCENT") {
+            None => 50,
+            Some(share) => share
+                .parse()
+                .ok()
+                .filter(|share| (1..=100).contains(share))
+                .ok_or_else(|| ConfigError { variable: "MEMBER_SHARE_PERCENT", problem: "must be a whole number from 1 to 100".into() })?,
+        };
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
@@ -229,6 +240,7 @@ impl Config {
             grace_days,
             sign_up_url,
             requests_per_minute: NonZeroU32::new(requests_per_minute),
+            member_share_percent,
             key_max_days,
         })
     }

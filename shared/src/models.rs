@@ -743,6 +743,8 @@ words! {
         SandboxesWrite = "sandboxes:write",
         /// Let others in, and no longer.
         SharingWrite = "sharing:write",
+        /// Report how long sandboxes ran. It is for keys that a platform operator makes.
+        MeteringWrite = "metering:write",
     }
 }
 
@@ -755,7 +757,9 @@ impl Permission {
     /// Whether the role of a user, or the platform's operation, allows what the permission does.
     pub fn is_allowed_to(self, user: &User) -> bool {
         match self {
-            _ if user.is_operator || user.role == Role::Admin => true,
+            _ if user.is_operator => true,
+            Self::MeteringWrite => false,
+            _ if user.role == Role::Admin => true,
             Self::MembersWrite | Self::AdminsWrite | Self::InvitesWrite => false,
             Self::ManagedUsersWrite => user.role == Role::Operator,
             _ => true,
@@ -891,10 +895,11 @@ pub struct SandboxRecord {
     /// What is shown of it.
     #[serde(flatten)]
     pub sandbox: Sandbox,
-    /// Milliseconds that it ran before it was last paused.
+    /// Milliseconds that it ran until the platform last reported; 0 where it never did.
     #[serde(default)]
     pub ran_ms: u64,
-    /// Since when it has been running.
+    /// Since when it has been counted as running: from its making, or from the platform's last
+    /// report. Absent where the platform reported that it stands still.
     #[serde(default)]
     pub running_since: Option<Timestamp>,
     /// What it holds of its first day's GB-hours, in MB × ms.

@@ -18,6 +18,7 @@
 //! | [`Team`](crate::models::Team) | `TEAM#id` | `TEAM` | id; counts its administrators as well |
 //! | [`UsageRecord`](crate::models::UsageRecord) | `TEAM#id` | `USAGE#date` | the team, newest first |
 //! | sandboxes not destroyed | `TEAM#id` | `COUNT#SANDBOXES` | whoever makes one |
+//! | a user's sandboxes not destroyed, and what they reserve | `USER#owner` | `COUNT#SANDBOXES` | whoever makes one |
 //! | [`Invite`](crate::models::Invite) | `TEAM#id` | `INVITE#id` | the team |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
 //! | [`Span`](crate::store::ranks::Span) | `SPANS#team#sequence` | `FROM#place` | lists, to find the entry at an offset |
@@ -175,6 +176,11 @@ impl Key {
     /// of UUID that names people.
     pub fn count(team: Uuid, user: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), format!("COUNT#USERS#{:x}", user.as_u128() & 0xf))
+    }
+
+    /// The number of a user's sandboxes that are not destroyed, and the GB-hours that they reserve.
+    pub fn own_sandbox_count(user: Uuid) -> Self {
+        Self { sk: "COUNT#SANDBOXES".to_owned(), ..Self::user(user) }
     }
 
     /// How many sandboxes a team has that are not destroyed.

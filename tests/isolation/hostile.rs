@@ -45,7 +45,13 @@ fn endpoints() -> Vec<Endpoint> {
             };
             // One that is erased is none to rename.
             let deletes = probe.method == Method::DELETE;
-            let user = if deletes { demo::id(0x64) } else { demo::id(0x61) };
+            let user = if name == "operator_account.report_running_time" {
+                demo::PLATFORM_OPERATOR
+            } else if deletes {
+                demo::id(0x64)
+            } else {
+                demo::id(0x61)
+            };
             let number = if deletes { 13 } else { 12 };
             let sandbox = if deletes { "sbx_0000000000000009" } else { "sbx_0000000000000008" }.to_owned();
             let target = Target { user, number, team: demo::TEAM, key: demo::id(0xf204), sandbox, invite: Uuid::now_v7() };

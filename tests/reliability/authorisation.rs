@@ -93,6 +93,9 @@ DELETE /v1/admin/users/{user}                                    nobody  ·   ·
 GET /v1/admin/users/{user}/audit-log                             acme    ·   ·   ·   ·   ·    403 403 403 403 403 403  403 200  403 403 403 200  403 403 403 403
 GET /v1/admin/users/{user}/audit-log                             north   ·   ·   ·   ·   ·    403 403 403 403 403 403  403 200  403 403 403 200  403 403 403 403
 GET /v1/admin/users/{user}/audit-log                             nobody  ·   ·   ·   ·   ·    403 403 403 403 403 403  403 404  403 403 403 404  403 403 403 403
+PUT /v1/admin/users/{user}/sandboxes/{sandbox}/running-time      plat    ·   ·   ·   ·   ·    403 403 403 403 403 403  403 200  403 403 200 200  403 403 403 403
+PUT /v1/admin/users/{user}/sandboxes/{sandbox}/running-time      acme    ·   ·   ·   ·   ·    403 403 403 403 403 403  403 404  403 403 404 404  403 403 403 403
+PUT /v1/admin/users/{user}/sandboxes/{sandbox}/running-time      nobody  ·   ·   ·   ·   ·    403 403 403 403 403 403  403 404  403 403 404 404  403 403 403 403
 GET /v1/admin/quota-tiers                                        -       ·   ·   ·   ·   ·    403 403 403 403 403 403  403 200  403 403 403 200  403 403 403 403
 
 # The caller's own account, keys and sandboxes                   of      non bad exp ano new  vie ope all mgr mgd adm  oth plt  a-u a-o p-u p-o  sus del dlg prn
@@ -228,6 +231,7 @@ POST /v1/admin/users/{user}/restore                               -
 POST /v1/admin/users/{user}/sign-out-everywhere                   -
 DELETE /v1/admin/users/{user}                                     -
 GET /v1/admin/users/{user}/audit-log                              -
+PUT /v1/admin/users/{user}/sandboxes/{sandbox}/running-time       -
 GET /v1/admin/quota-tiers                                         -
 
 POST /v1/account                                                  -
@@ -389,8 +393,10 @@ impl Row {
             (Operator, 403, "del") => "account_deleted",
             (Operator, 403, "dlg" | "prn") => "unauthorized",
             (Operator, 403, "factor") => "unauthorized",
+            (Operator, 403, "a-u" | "a-o" | "key") if self.probe.template().ends_with("/running-time") => "unauthorized",
             (Operator, 403, "key") if self.permission != "-" => "unauthorized",
             (Operator, 403, _) => "operator_required",
+            (Operator, 404, _) if self.probe.template().ends_with("/running-time") => "not_found",
             (Operator, 404, _) if self.probe.template().starts_with("/v1/admin/users/") => "account_not_found",
             (Operator, 404, _) => "not_found",
             (Directory, 401, "non") => "not_authenticated",
@@ -525,7 +531,7 @@ impl Stage {
                 invite: self.invites.map_or(nobody.invite, |[_, north]| north),
                 ..nobody
             },
-            "plat" => Target { key: demo::id(0xf101), sandbox: "sbx_0000000000000008".to_owned(), ..nobody },
+            "plat" => Target { user: demo::PLATFORM_OPERATOR, key: demo::id(0xf101), sandbox: "sbx_0000000000000008".to_owned(), ..nobody },
             "self" => user(caller),
             "gone" => user(GONE),
             "locked" => user(LOCKED),

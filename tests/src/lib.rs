@@ -272,12 +272,17 @@ impl Roster {
             assert_eq!(counted.get(team), Some(users), "the administrators of {team} are others");
         }
         let team_of: BTreeMap<String, Uuid> = users.iter().map(|user| (format!("USER#{}", user.id), user.team_id)).collect();
-        let mut sandboxes: BTreeMap<String, i64> = BTreeMap::new();
+        // Those of a team, and those of a user with what they reserve.
+        let mut sandboxes: BTreeMap<String, (i64, i64)> = BTreeMap::new();
         for item in items.iter().filter(|item| text(item, "sk").starts_with("SANDBOX#") && text(item, "status") != "destroyed") {
-            *sandboxes.entry(format!("TEAM#{}", team_of[&text(item, "pk")])).or_default() += 1;
+            let owner = text(item, "pk");
+            sandboxes.entry(format!("TEAM#{}", team_of[&owner])).or_default().0 += 1;
+            let own = sandboxes.entry(owner).or_default();
+            *own = (own.0 + 1, own.1 + number(item, "reserved_mb_ms"));
         }
         let counts = items.iter().filter(|item| text(item, "sk") == "COUNT#SANDBOXES" && number(item, "sandboxes") != 0);
-        let counted: BTreeMap<_, _> = counts.map(|item| (text(item, "pk"), number(item, "sandboxes"))).collect();
+        let counted: BTreeMap<_, _> =
+            counts.map(|item| (text(item, "pk"), (number(item, "sandboxes"), number(item, "reserved_mb_ms")))).collect();
         assert_eq!(counted, sandboxes, "the sandboxes are counted otherwise than they are");
         let listed: BTreeMap<(String, String), String> = items
             .iter()

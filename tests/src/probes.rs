@@ -208,6 +208,10 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
             probe(Method::PATCH, "/v1/sandboxes/{sandbox}").with(json!({"status": "paused", "metadata": {"of": "mine"}})),
             probe(Method::PATCH, "/v1/sandboxes/{sandbox}?user_id={user}").with(json!({"status": "running", "user_id": "{user}"})),
         ],
+        "operator_account.report_running_time" => {
+            let path = "/v1/admin/users/{user}/sandboxes/{sandbox}/running-time";
+            vec![probe(Method::PUT, path).with(json!({"ran_ms": 1000, "running": false}))]
+        }
         "operator_account.destroy_sandbox" => {
             vec![probe(Method::DELETE, "/v1/sandboxes/{sandbox}"), probe(Method::DELETE, "/v1/sandboxes/{sandbox}?user_id={user}")]
         }

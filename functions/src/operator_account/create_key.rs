@@ -38,7 +38,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.caller::<SteppedUp>(&token).await?;
     let fields = optional_json_object(&request)?;
     let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;
-    let (permissions, allowed_ips) = all(permissions(&fields, &caller.user), allowed_ips(&fields))?;
+    let (permissions, allowed_ips) = all(permissions(&fields, &caller.user, false), allowed_ips(&fields))?;
     let usual = NewApiKey::until(expires_at.unwrap_or_else(|| latest_end(context)));
     let new = NewApiKey {
         name: name.flatten(),

@@ -6,7 +6,7 @@ use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::auth::SandboxesWrite;
 use shared::models::Sandbox;
-use shared::store::NewSandbox;
+use shared::store::{NewSandbox, Room};
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
@@ -20,6 +20,8 @@ use crate::{Context, Request, Response, json};
 const MOST_CPUS: u64 = 1024;
 const MOST_MB: u64 = 16 * 1024 * 1024;
 const MOST_MS: u64 = 7 * 86_400_000;
+/// The memory of a sandbox that no other was asked for, in MB: each has a size to be billed by.
+const DEFAULT_MB: u32 = 512;
 
 /// Makes a sandbox, if the team's quota has room for it.
 #[utoipa::path(
@@ -44,7 +46,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let new = new_sandbox(&json_object(&request)?)?;
     let tier = context.store().quota_tier_of(&caller, context.now).await?;
     let answer = |sandbox: &Sandbox| json(StatusCode::CREATED, sandbox);
-    context.store().create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer).await
+    let room = Room { tier: &tier, member_share: context.app.member_share_percent };
+    context.store().create_sandbox(&caller, new, &room, &context.act(&caller, "sandbox.created"), answer).await
 }
 
 fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
@@ -61,7 +64,7 @@ fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
         template: String::new(),
         metadata: BTreeMap::new(),
         cpu_count: small(figure("cpu_count", MOST_CPUS)),
-        memory_mb: small(figure("memory_mb", MOST_MB)),
+        memory_mb: small(figure("memory_mb", MOST_MB)).or(Some(DEFAULT_MB)),
         disk_mb: small(figure("disk_mb", MOST_MB)),
         timeout_ms: figure("timeout_ms", MOST_MS),
     };

@@ -70,7 +70,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     token.claims()?;
     let (caller, records) = operators_view(context, &request, &token).await?;
     let fields = optional_json_object(&request)?;
-    let (name, permissions) = all(text(&fields, "name", MOST_NAME), permissions(&fields, &records.user))?;
+    let (name, permissions) = all(text(&fields, "name", MOST_NAME), permissions(&fields, &records.user, true))?;
     // To the keys of others a deleted account is none.
     if records.user.status == Status::Deleted {
         return Err(Error::AccountNotFound);

@@ -16,6 +16,7 @@ mod key_input;
 pub mod list_keys;
 pub mod list_quota_tiers;
 pub mod list_users;
+pub mod report_running_time;
 pub mod restore_account;
 pub mod restore_user;
 pub mod revoke_key;
@@ -409,6 +410,8 @@ refusals! {
         ["account_deleted", "account_suspended", "unauthorized"];
     OperatorsOnly: 403, "The caller is no platform operator, or the account is deleted or suspended, or the credential is a delegated token.",
         ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
+    MeteringOnly: 403, "The credential is no platform operator's, or an API key without `metering:write`, or the account is deleted or suspended.",
+        ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
     NoSignUp: 403, "The account is deleted or suspended, the email of an invited user is not verified, or the token is a delegated one.",
         ["account_deleted", "account_suspended", "email_not_verified", "unauthorized"];
     NoRestore: 403, "The account is suspended, or the token is a delegated one.", ["account_suspended", "unauthorized"];
@@ -416,7 +419,7 @@ refusals! {
     NoAccountToChange: 404, "There is no such account, or it was erased while the request ran.", ["account_not_found", "not_found"];
     Erased: 404, "The account was erased while the request ran.", ["not_found"];
     NoKey: 404, "The caller has no key of that id.", ["not_found"];
-    NoSandbox: 404, "The caller has no sandbox of that id.", ["not_found"];
+    NoSandbox: 404, "There is no sandbox of that id.", ["not_found"];
     Conflict: 409, "What is there stands against it, or a request with the same `Idempotency-Key` is still running.", ["conflict"];
     StillRunning: 409, "A request with the same `Idempotency-Key` is still running, or its answer cannot be given again.", ["conflict"];
     LastAdministrator: 409, "It would leave others in the team without an administrator.", ["conflict"];

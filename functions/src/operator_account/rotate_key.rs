@@ -45,7 +45,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let fields = optional_json_object(&request)?;
     let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;
     let (permissions, allowed_ips, overlap_seconds) =
-        all3(permissions(&fields, &caller.user), allowed_ips(&fields), overlap_seconds(&fields))?;
+        all3(permissions(&fields, &caller.user, false), allowed_ips(&fields), overlap_seconds(&fields))?;
     let longest_life = longest_life(context);
     let rotation = KeyRotation { name: name.flatten(), scope, permissions, allowed_ips, expires_at, longest_life, overlap_seconds };
     let answer = |made| json(StatusCode::CREATED, &MadeKeyBody::from(made));

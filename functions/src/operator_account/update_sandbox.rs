@@ -55,7 +55,7 @@ fn status(fields: &Map<String, Value>) -> Result<SandboxStatus, Issue> {
     status.ok_or_else(|| Issue::new(Place::Body, "status", Fault::NotOneOf(STATUSES)))
 }
 
-/// The sandbox in another status, with the time that it ran.
+/// The sandbox in another status. Its bill is another matter: that takes the platform's word.
 fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<SandboxRecord> {
     use SandboxStatus::{Destroyed, Paused, Running, Starting};
     let sandbox = |status| Sandbox { status, ..record.sandbox.clone() };
@@ -64,11 +64,9 @@ fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<Sa
         (Starting, Paused) => Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into())),
         (Starting | Paused, Running) => {
             let started_at = record.sandbox.started_at.or(Some(now));
-            Ok(SandboxRecord { sandbox: Sandbox { started_at, ..sandbox(Running) }, running_since: Some(now), ..record.clone() })
+            Ok(SandboxRecord { sandbox: Sandbox { started_at, ..sandbox(Running) }, ..record.clone() })
         }
-        (Running, Paused) => {
-            Ok(SandboxRecord { sandbox: sandbox(Paused), ran_ms: record.ran_until(now), running_since: None, ..record.clone() })
-        }
+        (Running, Paused) => Ok(SandboxRecord { sandbox: sandbox(Paused), ..record.clone() }),
         _ => Ok(record.clone()),
     }
 }

@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 pub use published_key::PublishedKeys;
 pub use requirement::{
-    AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Needs, OnManagedUsers,
-    OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Writes,
+    AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Metering, Needs,
+    OnManagedUsers, OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Writes,
 };
 pub use signing_key::{PublicSigningKey, SigningKey};
 pub use step_up::StepUp;
@@ -314,6 +314,15 @@ impl KnownCaller {
             (Needs::Token | Needs::SteppedUpToken, Some(_)) => Err(Error::Forbidden(TOKEN_ONLY)),
             (Needs::SteppedUpToken, None) => self.step_up.require(),
             (Needs::Operator, key) => operation(&self.user, key.as_ref(), self.step_up),
+            (Needs::Metering, None) => operation(&self.user, None, self.step_up),
+            (Needs::Metering, Some(key)) => {
+                // A user's own key with that permission is of a time when they operated the platform.
+                let is_operators = self.user.is_operator || key.minted_by.is_some();
+                match is_operators && key.permissions.contains(&Permission::MeteringWrite) {
+                    true => self.step_up.require(),
+                    false => Err(Error::MissingPermission(Permission::MeteringWrite)),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -399,7 +408,7 @@ impl<R: Requirement> Caller<R> {
     /// What the credential may not change, although its owner may.
     pub fn limits(&self) -> Limits {
         // Who operates the platform acts on accounts, not on members of a team of theirs.
-        let limited = self.key.as_ref().filter(|_| R::NEEDS != Needs::Operator);
+        let limited = self.key.as_ref().filter(|_| !matches!(R::NEEDS, Needs::Operator | Needs::Metering));
         let limits = |key: &UsedKey| KeyLimits { owner: key.owner, makes_admins: key.permissions.contains(&Permission::AdminsWrite) };
         Limits { key: limited.map(limits), step_up: self.step_up }
     }

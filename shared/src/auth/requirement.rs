@@ -18,6 +18,8 @@ pub enum Needs {
     SteppedUpToken,
     /// A platform operator's token, or API key of the scope `operator`.
     Operator,
+    /// A platform operator's token, or an API key with `metering:write` that one made.
+    Metering,
 }
 
 impl Needs {
@@ -67,6 +69,7 @@ requirements! {
     SharingWrite: Needs::Permission(Permission::SharingWrite), "The permission `sharing:write`.";
     SignedIn: Needs::Token, "A sign-in: a token of the identity provider, and no API key.";
     SteppedUp: Needs::SteppedUpToken, "A sign-in with a second factor, where the installation asks for one.";
+    Metering: Needs::Metering, "The metering of sandboxes, which is the platform's and no user's.";
     Operating: Needs::Operator, "The operation of the platform.";
 }
 
@@ -76,6 +79,6 @@ macro_rules! all {
     };
 }
 
-all!(Writes: AccountWrite, MembersWrite, InvitesWrite, ManagedUsersWrite, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Operating);
+all!(Writes: AccountWrite, MembersWrite, InvitesWrite, ManagedUsersWrite, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Metering, Operating);
 all!(OnMembers: MembersRead, MembersWrite);
 all!(OnManagedUsers: ManagedUsersRead, ManagedUsersWrite);

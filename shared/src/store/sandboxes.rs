@@ -2,6 +2,9 @@
 //!
 //! GB-hours are counted when a sandbox is destroyed. So that a day's limit holds all the same, a sandbox that may run for a limited
 //! time takes the most it may use from the day it is made in, and gives back what it did not use.
+//!
+//! A sandbox counts as running from its making until it is destroyed, unless the platform reports
+//! otherwise. Its owner's own word changes no bill.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +14,9 @@ use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, Operator, SandboxesWrite};
-use crate::error::{Error, Result};
-use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
+use crate::auth::{Caller, Metering, Operator, SandboxesWrite};
+use crate::error::{Error, Fault, Issue, Place, Result};
+use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Role, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
@@ -37,8 +40,43 @@ pub struct NewSandbox {
     pub timeout_ms: Option<u64>,
 }
 
+/// The room that a team's tier gives a caller.
+#[derive(Debug)]
+pub struct Room<'a> {
+    /// The team's tier.
+    pub tier: &'a QuotaTier,
+    /// The percentage of the team's sandboxes and GB-hours that one member may hold at once. It
+    /// does not bound the team's administrators.
+    pub member_share: u32,
+}
+
+/// The share of a team's room that one member may hold at once.
+#[derive(Debug, Clone, Copy)]
+struct MemberShare {
+    sandboxes: u64,
+    mb_ms: u64,
+}
+
+impl Room<'_> {
+    fn of_member(&self, member: &User) -> Option<MemberShare> {
+        let share = |whole: u64| u64::try_from(u128::from(whole) * u128::from(self.member_share) / 100).unwrap_or(whole);
+        // A member may have one sandbox where the team may have one.
+        let sandboxes = share(self.tier.max_concurrent_sandboxes).max(1);
+        (member.role != Role::Admin).then(|| MemberShare { sandboxes, mb_ms: share(gb_hours_limit(self.tier)) })
+    }
+}
+
+/// The platform's report of how long a sandbox ran.
+#[derive(Debug, Clone, Copy)]
+pub struct RunningTime {
+    /// Milliseconds that it ran in all, until now.
+    pub ran_ms: u64,
+    /// True where it runs on.
+    pub running: bool,
+}
+
 impl Store {
-    /// Makes a sandbox, if the team's tier has room for it.
+    /// Makes a sandbox, if the team's tier has room for it, and the caller's share of the team's.
     ///
     /// # Errors
     /// `QuotaExceeded`, and nothing is counted.
@@ -46,11 +84,12 @@ impl Store {
         &self,
         caller: &Caller<SandboxesWrite>,
         new: NewSandbox,
-        tier: &QuotaTier,
+        room: &Room<'_>,
         act: &Act,
         answer: impl Fn(&Sandbox) -> Response,
     ) -> Result<Response> {
-        let owner = &caller.user;
+        let (owner, tier) = (&caller.user, room.tier);
+        let share = room.of_member(owner);
         let reserved = u64::from(new.memory_mb.unwrap_or(0)).saturating_mul(new.timeout_ms.unwrap_or(0));
         let limit = gb_hours_limit(tier);
         let sandbox = Sandbox {
@@ -69,14 +108,14 @@ impl Store {
             timeout_ms: new.timeout_ms,
         };
         let answer = answer(&sandbox);
-        let record = SandboxRecord { ran_ms: 0, running_since: None, reserved_mb_ms: reserved, version: 1, sandbox };
+        let record = SandboxRecord { ran_ms: 0, running_since: Some(act.at), reserved_mb_ms: reserved, version: 1, sandbox };
         let (team, date) = (owner.team_id, act.at.date());
         // A limit of 2^63 and more is none.
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let room = limit.checked_sub(reserved).filter(|_| limit > 0 && tier.daily_sandbox_creates > 0);
-        let Some(room) = room.filter(|_| tier.max_concurrent_sandboxes > 0) else {
+        let left = limit.checked_sub(reserved).filter(|_| limit > 0 && tier.daily_sandbox_creates > 0);
+        let Some(left) = left.filter(|_| tier.max_concurrent_sandboxes > 0) else {
             let refusal = if tier.max_concurrent_sandboxes == 0 { Refusal::TooManySandboxes } else { Refusal::DayUsedUp };
-            return Err(self.exceeded(owner, tier, refusal, reserved, act.at).await);
+            return Err(self.exceeded(owner, room, refusal, reserved, act.at).await);
         };
         let mut transaction = self.transaction();
         transaction.add_if(
@@ -86,15 +125,28 @@ impl Store {
             &[(":most", number(tier.max_concurrent_sandboxes))],
             Refusal::TooManySandboxes,
         )?;
+        let count = Key::own_sandbox_count(owner.id);
+        let own = [("sandboxes", 1), ("reserved_mb_ms", number(reserved))];
+        match share {
+            None => transaction.add(&count, &own)?,
+            Some(share) => {
+                let Some(rest) = share.mb_ms.checked_sub(reserved) else {
+                    return Err(self.exceeded(owner, room, Refusal::MemberShareUsedUp, reserved, act.at).await);
+                };
+                let condition = "attribute_not_exists(sandboxes) OR (sandboxes < :most AND reserved_mb_ms <= :rest)";
+                let numbers = [(":most", number(share.sandboxes)), (":rest", number(rest))];
+                transaction.add_if(&count, &own, condition, &numbers, Refusal::MemberShareUsedUp)?;
+            }
+        }
         // The day must have room for what this one may use; where that is not known, any room at all.
-        let fits = if reserved == 0 { "committed_mb_ms < :room" } else { "committed_mb_ms <= :room" };
+        let fits = if reserved == 0 { "committed_mb_ms < :left" } else { "committed_mb_ms <= :left" };
         let condition = format!(
             "(attribute_not_exists(sandbox_creates) OR sandbox_creates < :most) AND (attribute_not_exists(committed_mb_ms) OR {fits})"
         );
         transaction.use_day(
             &Key::usage(team, &date),
             &[("sandbox_creates", "1".to_owned()), ("committed_mb_ms", reserved.to_string())],
-            Some((&condition, &[(":most", number(tier.daily_sandbox_creates)), (":room", number(room))])),
+            Some((&condition, &[(":most", number(tier.daily_sandbox_creates)), (":left", number(left))])),
             &UsageKey { team, date: &date, at: act.at },
         )?;
         transaction.require_user(owner.id)?;
@@ -102,15 +154,26 @@ impl Store {
         self.record_one(&mut transaction, owner.id, act, "sandbox_id", record.sandbox.id.clone())?;
         match self.commit_answered(transaction, act, &answer).await {
             Ok(()) => Ok(answer),
-            Err(WriteError::Refused(refusal @ (Refusal::TooManySandboxes | Refusal::DayUsedUp))) => {
-                Err(self.exceeded(owner, tier, refusal, reserved, act.at).await)
+            Err(WriteError::Refused(refusal @ (Refusal::TooManySandboxes | Refusal::MemberShareUsedUp | Refusal::DayUsedUp))) => {
+                Err(self.exceeded(owner, room, refusal, reserved, act.at).await)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// The error that names the figure which is used up.
-    async fn exceeded(&self, owner: &User, tier: &QuotaTier, refusal: Refusal, reserved: u64, now: Timestamp) -> Error {
+    async fn exceeded(&self, owner: &User, room: &Room<'_>, refusal: Refusal, reserved: u64, now: Timestamp) -> Error {
+        let tier = room.tier;
+        let hours = |mb_ms: u64| (mb_ms as f64 / MB_MS_PER_GB_HOUR * 100.0).round() / 100.0;
+        if let (Refusal::MemberShareUsedUp, Some(share)) = (refusal, room.of_member(owner)) {
+            let message = format!(
+                "Your share of the team's quota is exceeded: a member may hold {} sandboxes and {} GB-hours at once. Destroy one first, \
+                 or ask for a smaller one.",
+                share.sandboxes,
+                hours(share.mb_ms)
+            );
+            return Error::QuotaExceeded(message, None);
+        }
         if refusal == Refusal::TooManySandboxes {
             let most = tier.max_concurrent_sandboxes;
             return Error::QuotaExceeded(format!("Concurrent sandbox quota exceeded ({most}/{most}): destroy one first."), None);
@@ -126,7 +189,6 @@ impl Store {
         let message = if creates >= most {
             format!("Daily sandbox create quota exceeded ({creates}/{most} for {date})")
         } else {
-            let hours = |mb_ms: u64| (mb_ms as f64 / MB_MS_PER_GB_HOUR * 100.0).round() / 100.0;
             let (used, wanted, most) = (hours(committed), hours(reserved), tier.daily_gb_hours);
             format!("Daily GB-hours quota exceeded ({used}/{most} for {date}, used or reserved; this sandbox may use {wanted} more)")
         };
@@ -146,14 +208,14 @@ impl Store {
     ) -> Result<Sandbox> {
         let owner = &caller.user;
         for _ in 0..ATTEMPTS {
-            let old = self.sandbox(owner, id).await?;
+            let old = self.sandbox(owner.id, id).await?;
             let new = change(&old)?;
             if new == old {
                 return Ok(new.sandbox);
             }
             let new = SandboxRecord { sandbox: Sandbox { updated_at: act.at, ..new.sandbox }, version: old.version + 1, ..new };
             let mut transaction = self.transaction();
-            self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
+            self.replace_sandbox(&mut transaction, owner.id, &old, &new, act)?;
             match self.commit(transaction).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {}
                 outcome => return Ok(outcome.map(|()| new.sandbox)?),
@@ -169,7 +231,7 @@ impl Store {
     pub async fn destroy_sandbox(&self, caller: &Caller<SandboxesWrite>, id: &str, act: &Act) -> Result<Sandbox> {
         let owner = &caller.user;
         for _ in 0..ATTEMPTS {
-            let old = self.sandbox(owner, id).await?;
+            let old = self.sandbox(owner.id, id).await?;
             if old.sandbox.status == SandboxStatus::Destroyed {
                 return Ok(old.sandbox);
             }
@@ -179,8 +241,10 @@ impl Store {
                 Sandbox { status: SandboxStatus::Destroyed, destroyed_at: Some(act.at), updated_at: act.at, ..old.sandbox.clone() };
             let new = SandboxRecord { sandbox, ran_ms, running_since: None, reserved_mb_ms: 0, version: old.version + 1 };
             let mut transaction = self.transaction();
-            self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
+            self.replace_sandbox(&mut transaction, owner.id, &old, &new, act)?;
             transaction.add(&Key::sandbox_count(owner.team_id), &[("sandboxes", -1)])?;
+            let reserved = i64::try_from(old.reserved_mb_ms).unwrap_or(i64::MAX);
+            transaction.add(&Key::own_sandbox_count(owner.id), &[("sandboxes", -1), ("reserved_mb_ms", -reserved)])?;
             let gb_hours = (used as f64 / MB_MS_PER_GB_HOUR).to_string();
             let given_back = |rest: i128| rest.to_string();
             let (made_on, today) = (old.sandbox.created_at.date(), act.at.date());
@@ -200,27 +264,68 @@ impl Store {
         Err(Error::Unavailable("the sandbox kept changing".into()))
     }
 
+    /// Takes the platform's word for how long a sandbox ran: its bill is made from it.
+    ///
+    /// # Errors
+    /// `NotFound` where the owner has none of that id; `Conflict` where it is destroyed; `Invalid`
+    /// where it would have run for longer than it exists.
+    pub async fn report_running_time(
+        &self,
+        _: &Caller<Metering>,
+        owner: Uuid,
+        id: &str,
+        report: RunningTime,
+        act: &Act,
+    ) -> Result<SandboxRecord> {
+        for _ in 0..ATTEMPTS {
+            let old = self.sandbox(owner, id).await?;
+            if old.sandbox.status == SandboxStatus::Destroyed {
+                return Err(Error::Conflict("This sandbox is destroyed: its bill is made.".into()));
+            }
+            let age = act.at.as_millisecond().saturating_sub(old.sandbox.created_at.as_millisecond());
+            if i64::try_from(report.ran_ms).map_or(true, |ran| ran > age) {
+                return Err(Error::invalid(Issue::new(Place::Body, "ran_ms", Fault::NotAnInteger { min: 0, max: age })));
+            }
+            let mut sandbox = Sandbox { updated_at: act.at, ..old.sandbox.clone() };
+            if report.running {
+                sandbox.status = SandboxStatus::Running;
+                sandbox.started_at.get_or_insert(act.at);
+            } else if sandbox.status == SandboxStatus::Running {
+                sandbox.status = SandboxStatus::Paused;
+            }
+            let running_since = report.running.then_some(act.at);
+            let new = SandboxRecord { sandbox, ran_ms: report.ran_ms, running_since, version: old.version + 1, ..old.clone() };
+            let mut transaction = self.transaction();
+            self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
+            match self.commit(transaction).await {
+                Err(WriteError::Refused(Refusal::Changed)) => {}
+                outcome => return Ok(outcome.map(|()| new)?),
+            }
+        }
+        Err(Error::Unavailable("the sandbox kept changing".into()))
+    }
+
     /// How many sandboxes of a user are not destroyed, however old they are.
     pub async fn active_sandboxes(&self, _: &Operator, owner: Uuid) -> Result<usize> {
         let all: Vec<Sandbox> = self.query(&Key::user(owner), prefix::SANDBOX, From::Start, usize::MAX, Freshness::Strong).await?;
         Ok(all.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count())
     }
 
-    async fn sandbox(&self, owner: &User, id: &str) -> Result<SandboxRecord> {
+    async fn sandbox(&self, owner: Uuid, id: &str) -> Result<SandboxRecord> {
         // Longer than any id: no key for DynamoDB.
-        let found = if id.len() > 100 { None } else { self.get(&Key::sandbox(owner.id, id), Freshness::Strong).await? };
-        found.ok_or_else(|| Error::NotFound("You have no sandbox of that id.".into()))
+        let found = if id.len() > 100 { None } else { self.get(&Key::sandbox(owner, id), Freshness::Strong).await? };
+        found.ok_or_else(|| Error::NotFound("There is no sandbox of that id.".into()))
     }
 
     fn replace_sandbox(
         &self,
         transaction: &mut super::Transaction,
-        owner: &User,
+        owner: Uuid,
         old: &SandboxRecord,
         new: &SandboxRecord,
         act: &Act,
     ) -> Result<()> {
-        let key = Key::sandbox(owner.id, &old.sandbox.id);
+        let key = Key::sandbox(owner, &old.sandbox.id);
         let as_read = ("version", AttributeValue::N(old.version.to_string()));
         transaction.update(&key, as_read, &encode(&key, old)?, &encode(&key, new)?)?;
         let word = |sandbox: &Sandbox| Value::String(sandbox.status.as_str().to_owned());
@@ -228,7 +333,7 @@ impl Store {
             ("sandbox_id".to_owned(), FieldChange { before: old.sandbox.id.clone().into(), after: new.sandbox.id.clone().into() }),
             ("status".to_owned(), FieldChange { before: word(&old.sandbox), after: word(&new.sandbox) }),
         ]);
-        self.record_changes(transaction, owner.id, act, changes)
+        self.record_changes(transaction, owner, act, changes)
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Refusal {
     LastAdmin,
     /// The team has as many sandboxes as it may have at one time.
     TooManySandboxes,
+    /// The member has as large a share of the team's sandboxes as a member may have.
+    MemberShareUsedUp,
     /// The team made as many sandboxes as it may in a day, or has its GB-hours of the day used or promised.
     DayUsedUp,
     /// The request was answered before.

@@ -19,6 +19,8 @@ const GRACE: i64 = 30 * DAY;
 const INACTIVE: i64 = 180 * DAY;
 /// Seconds for which a sighting stands.
 const SEEN_EVERY: i64 = 600;
+/// The percentage of a team's room that one member may hold at once.
+const MEMBER_SHARE_PERCENT: i128 = 50;
 /// Seconds for which delegated tokens are good.
 const DELEGATION: i64 = 3600;
 
@@ -214,14 +216,11 @@ pub struct Sandbox {
     pub updated_at: i64,
     pub started_at: Option<i64>,
     pub destroyed_at: Option<i64>,
-    ran_ms: u64,
-    running_since: Option<i64>,
 }
 
 impl Sandbox {
     fn ran_until(&self, now: i64) -> u64 {
-        let running = self.running_since.map_or(0, |since| (now - since).unsigned_abs() * 1000);
-        (self.ran_ms + running).min(self.timeout_ms)
+        ((now - self.created_at).unsigned_abs() * 1000).min(self.timeout_ms)
     }
 }
 
@@ -1082,6 +1081,13 @@ impl Model {
                 let (limit, reserved) = ((tier.daily_gb_hours * MB_MS_PER_GB_HOUR) as i128, i128::from(memory_mb * timeout_ms));
                 let usage = self.teams[&team].usage.get(&(now / DAY)).cloned().unwrap_or_default();
                 let fits = usage.committed_mb_ms + reserved <= limit;
+                let own: Vec<_> = self.sandboxes.values().filter(|one| one.owner == me && one.status != SandboxStatus::Destroyed).collect();
+                let own_reserved: i128 = own.iter().map(|one| i128::from(one.memory_mb * one.timeout_ms)).sum();
+                let share = |whole: i128| whole * MEMBER_SHARE_PERCENT / 100;
+                let has_share = self.users[&me].role == Role::Admin
+                    || ((own.len() as i128) < share(i128::from(tier.max_concurrent_sandboxes)).max(1)
+                        && own_reserved + reserved <= share(limit));
+                let fits = fits && has_share;
                 let may = self.active_sandboxes(team) < tier.max_concurrent_sandboxes && usage.creates < tier.daily_sandbox_creates && fits;
                 if !may {
                     return Err(Refusal::QuotaExceeded.into());
@@ -1099,8 +1105,6 @@ impl Model {
                     updated_at: now,
                     started_at: None,
                     destroyed_at: None,
-                    ran_ms: 0,
-                    running_since: None,
                 };
                 self.sandboxes.insert(label, sandbox);
                 self.note(me, me, "sandbox.created");
@@ -1114,12 +1118,8 @@ impl Model {
                     (SandboxStatus::Starting | SandboxStatus::Paused, true) => {
                         new.status = SandboxStatus::Running;
                         new.started_at.get_or_insert(now);
-                        new.running_since = Some(now);
                     }
-                    (SandboxStatus::Running, false) => {
-                        new.status = SandboxStatus::Paused;
-                        (new.ran_ms, new.running_since) = (old.ran_until(now), None);
-                    }
+                    (SandboxStatus::Running, false) => new.status = SandboxStatus::Paused,
                     _ => return Ok((200, *sandbox)),
                 }
                 new.updated_at = now;
