@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::dynamodb::Meter;
 use shared::models::{DeviceType, Role, Seen, Status, User};
-use shared::store::{Act, Store};
+use shared::store::{Act, Erasure, Store};
 use shared::table::{Item, Key, Order, Sequence, compare};
 use tests::Roster;
 use tests::faults::{Fault, Faults, Strike};
@@ -226,7 +226,7 @@ async fn cells_that_become_small_are_joined() {
     for id in made.iter().enumerate().filter(|(n, _)| n % 4 > 0).map(|(_, id)| id) {
         let user = roster.user(*id).await.expect("a user");
         let act = Act::new(PLATFORM_OPERATOR, "user.erased", roster.now());
-        assert!(roster.server.data.store.erase(user, |_| true, &act).await.expect("it is erased"));
+        assert_eq!(roster.server.data.store.erase(user, |_| true, &act).await.expect("it is erased"), Erasure::Done);
     }
     roster.check_table().await;
     check_cells(&roster).await;

@@ -1,5 +1,6 @@
 //! What a handler has at hand.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -36,14 +37,42 @@ pub struct App {
     pub sign_up_url: String,
     /// The most requests of one caller in a minute.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// The percentage of a team's room that one member may hold at once.
-    pub member_share_percent: u32,
     /// The longest life of an API key, in days.
     pub key_max_days: u32,
     /// Where requests are logged.
     pub log: Arc<dyn Log>,
     tokens: TokenVerifier,
     keyring: Arc<Keyring>,
+    refused: Mutex<Refused>,
+}
+
+/// The most callers that are remembered as having sent too much in a minute: of more, some cost a read again.
+const MOST_REFUSED: usize = 10_000;
+
+/// Who has sent too many requests in a minute, as far as this process has seen it: by id, and by the SHA-256 of API keys.
+#[derive(Default)]
+struct Refused {
+    minute: i64,
+    callers: HashSet<String>,
+}
+
+impl Refused {
+    fn has(&self, caller: &str, now: Timestamp) -> bool {
+        self.minute == minute(now) && self.callers.contains(caller)
+    }
+
+    fn note(&mut self, caller: String, now: Timestamp) {
+        if self.minute != minute(now) {
+            *self = Self { minute: minute(now), callers: HashSet::new() };
+        }
+        if self.callers.len() < MOST_REFUSED {
+            self.callers.insert(caller);
+        }
+    }
+}
+
+fn minute(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(60)
 }
 
 impl App {
@@ -59,7 +88,7 @@ impl App {
         clock: Clock,
     ) -> Result<Self, ConfigError> {
         let keyring = Arc::new(Keyring::open(&config.tokens.secrets, vault, clock.now()).await?);
-        let store = Store::new(client, &config.table_name);
+        let store = Store::new(client, &config.table_name).with_caps(config.caps);
         let published = Arc::new(PublishedKeys::new(store.clone()));
         Ok(Self {
             tokens: TokenVerifier::new(&config.tokens, keyring.clone(), published.clone(), clock.clone()),
@@ -68,11 +97,11 @@ impl App {
             grace_days: config.grace_days,
             sign_up_url: config.sign_up_url.clone(),
             requests_per_minute: config.requests_per_minute,
-            member_share_percent: config.member_share_percent,
             key_max_days: config.key_max_days,
             log,
             keyring,
             clock,
+            refused: Mutex::default(),
         })
     }
 }
@@ -148,11 +177,27 @@ impl Context {
         self.app.issuer.as_ref().ok_or_else(|| Error::internal("this function holds no signing key"))
     }
 
-    /// Verifies the request's credential. For a token of the identity provider that takes no read.
+    /// Verifies the request's credential. For a token of the identity provider that takes no read; nor
+    /// for an API key of a caller who was refused in this minute.
+    ///
+    /// # Errors
+    /// As [`auth::verify`]; `TooManyRequests` where this process has refused the caller so in this
+    /// minute.
     pub async fn verify(&self, request: &Request) -> Result<VerifiedToken> {
-        let token = auth::verify(self.credential(request)?, &self.app.tokens, &self.app.store, self.source, self.now).await?;
+        let credential = self.credential(request)?;
+        if let Some(hash) = Some(credential).filter(|text| auth::api_key::is_key(text)).and_then(auth::api_key::hash) {
+            self.not_refused(&hash)?;
+        }
+        let token = auth::verify(credential, &self.app.tokens, &self.app.store, self.source, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
+        self.not_refused(&counted(&token).to_string())?;
         Ok(token)
+    }
+
+    fn not_refused(&self, caller: &str) -> Result<()> {
+        let is_refused = lock(&self.app.refused).has(caller, self.now);
+        let left = (minute(self.now) + 1) * 60 - self.now.as_second();
+        if is_refused { Err(Error::TooManyRequests(left)) } else { Ok(()) }
     }
 
     /// Whom the credential names, if it was verified.
@@ -177,14 +222,21 @@ impl Context {
     }
 
     async fn known_caller(&self, token: &VerifiedToken, needs: Needs) -> Result<KnownCaller> {
-        if needs.takes_token() {
-            // Where it takes a token, an API key costs no read of its owner.
-            token.claims()?;
+        // Where it takes a token, an API key costs no read of its owner.
+        if needs.takes_token()
+            && let Err(refusal) = token.claims()
+        {
+            self.count_request(token).await?;
+            return Err(refusal);
         }
-        let (caller, admitted) = futures::join!(KnownCaller::look_up(&self.app.store, token), self.admit(token));
+        let look_up = KnownCaller::look_up(&self.app.store, token);
+        let (caller, counted, not_answered) = futures::join!(look_up, self.count_request(token), self.not_answered(token));
+        // The limit holds for every caller whose credential is known; a former response is for those
+        // alone who may still use the account.
+        counted?;
         let caller = caller?;
         caller.meets(needs)?;
-        admitted?;
+        not_answered?;
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
             user: Some(caller.user()).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
@@ -241,7 +293,7 @@ impl Context {
     /// What [`KnownCaller::principal_of`] gives; `TooManyRequests`.
     pub async fn principal(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<User> {
         let principal = KnownCaller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
-        let (user, counted) = futures::join!(principal, self.count_request(delegation.actor));
+        let (user, counted) = futures::join!(principal, self.count_request(token));
         counted?;
         user
     }
@@ -252,16 +304,22 @@ impl Context {
     /// # Errors
     /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
     pub async fn admit(&self, token: &VerifiedToken) -> Result<()> {
-        let (counted, not_answered) = futures::join!(self.count_request(token.user_id()), self.not_answered(token));
+        let (counted, not_answered) = futures::join!(self.count_request(token), self.not_answered(token));
         counted?;
         not_answered
     }
 
-    async fn count_request(&self, caller: Uuid) -> Result<()> {
-        match self.app.requests_per_minute {
-            Some(most) => self.app.store.count_request(caller, most, self.now).await,
-            None => Ok(()),
+    async fn count_request(&self, token: &VerifiedToken) -> Result<()> {
+        let Some(most) = self.app.requests_per_minute else { return Ok(()) };
+        let outcome = self.app.store.count_request(counted(token), most, self.now).await;
+        if matches!(outcome, Err(Error::TooManyRequests(_))) {
+            let mut refused = lock(&self.app.refused);
+            refused.note(counted(token).to_string(), self.now);
+            if let Some(key) = token.used_key() {
+                refused.note(key.sha256.clone(), self.now);
+            }
         }
+        outcome
     }
 
     async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
@@ -308,6 +366,11 @@ impl Context {
             tracing::warn!(request_id = self.request_id, %error, "a sighting was not noted");
         }
     }
+}
+
+/// Whose requests are counted: those of who acts, not of whom they act for.
+fn counted(token: &VerifiedToken) -> Uuid {
+    token.delegation().map_or(token.user_id(), |delegation| delegation.actor)
 }
 
 /// What users let themselves, and their managers, do.

@@ -27,11 +27,30 @@ pub struct Config {
     /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all execution environments. 0, as where it is not
     /// set, is no limit, and counts nothing.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// `KEY_MAX_DAYS`: the longest life of an API key in days, 1 to 3650; 365 where it is not set.
+    pub key_max_days: u32,
+    /// The most there may be of what grows.
+    pub caps: Caps,
+}
+
+/// The most there may be of what grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// `HISTORY_DAYS`: days for which an entry of history is kept, 1 to 36500; 730 where it is not
+    /// set.
+    pub history_days: u32,
+    /// `MAX_PENDING_INVITES`: the most invites of a team that wait to be used; 500 where it is not
+    /// set.
+    pub pending_invites: u32,
     /// `MEMBER_SHARE_PERCENT`: the percentage of a team's sandboxes and GB-hours that one member who
     /// is no administrator may hold at once, 1 to 100; 50 where it is not set.
     pub member_share_percent: u32,
-    /// `KEY_MAX_DAYS`: the longest life of an API key in days, 1 to 3650; 365 where it is not set.
-    pub key_max_days: u32,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { history_days: 730, pending_invites: 500, member_share_percent: 50 }
+    }
 }
 
 /// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL, or
@@ -208,14 +227,7 @@ impl Config {
                 .filter(|days| (1..=3650).contains(days))
                 .ok_or_else(|| ConfigError { variable: "KEY_MAX_DAYS", problem: "must be a whole number of days from 1 to 3650".into() })?,
         };
-        let member_share_percent = match optional("MEMBER_SHARE_PERCENT") {
-            None => 50,
-            Some(share) => share
-                .parse()
-                .ok()
-                .filter(|share| (1..=100).contains(share))
-                .ok_or_else(|| ConfigError { variable: "MEMBER_SHARE_PERCENT", problem: "must be a whole number from 1 to 100".into() })?,
-        };
+        let caps = Caps::read(&optional)?;
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
@@ -240,8 +252,27 @@ impl Config {
             grace_days,
             sign_up_url,
             requests_per_minute: NonZeroU32::new(requests_per_minute),
-            member_share_percent,
             key_max_days,
+            caps,
+        })
+    }
+}
+
+impl Caps {
+    fn read(optional: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let number = |variable, default: u32, most: u32| match optional(variable) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|number| (1..=most).contains(number))
+                .ok_or_else(|| ConfigError { variable, problem: format!("must be a whole number from 1 to {most}") }),
+        };
+        let default = Self::default();
+        Ok(Self {
+            history_days: number("HISTORY_DAYS", default.history_days, 36_500)?,
+            pending_invites: number("MAX_PENDING_INVITES", default.pending_invites, 100_000)?,
+            member_share_percent: number("MEMBER_SHARE_PERCENT", default.member_share_percent, 100)?,
         })
     }
 }
@@ -317,6 +348,8 @@ mod tests {
             ("DELETION_GRACE_DAYS", "4000", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
             ("KEY_MAX_DAYS", "0", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
             ("KEY_MAX_DAYS", "4000", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
+            ("HISTORY_DAYS", "0", "HISTORY_DAYS must be a whole number from 1 to 36500"),
+            ("MAX_PENDING_INVITES", "x", "MAX_PENDING_INVITES must be a whole number from 1 to 100000"),
             ("CALLER_REQUESTS_PER_MINUTE", "many", "CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit"),
             ("JWT_SECRET", "short", "JWT_SECRET is shorter than 32 bytes"),
             ("SIGNING_SECRET", "short", "SIGNING_SECRET is shorter than 32 bytes"),

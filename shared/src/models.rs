@@ -573,6 +573,11 @@ pub struct QuotaTier {
 }
 
 impl QuotaTier {
+    /// Managed users of a team: twenty for each sandbox that it may have at one time, and a hundred at least.
+    pub fn max_managed_users(&self) -> u64 {
+        self.max_concurrent_sandboxes.saturating_mul(20).max(100)
+    }
+
     /// The tiers that every table has, until an item of the same id says otherwise.
     pub fn built_in() -> [Self; 3] {
         [("free", "Free", 5, 100, 10.0), ("pro", "Pro", 50, 1000, 250.0), ("enterprise", "Enterprise", 500, 10_000, 5000.0)].map(
@@ -986,7 +991,7 @@ pub struct Invite {
     /// The team. By another name than users have it: the index of users by id is to hold no invites.
     #[serde(rename = "team")]
     pub team_id: Uuid,
-    /// Who is invited.
+    /// Who is invited; empty once it is revoked.
     pub email: String,
     /// What became of it.
     pub status: InviteStatus,

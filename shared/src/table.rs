@@ -19,6 +19,8 @@
 //! | [`UsageRecord`](crate::models::UsageRecord) | `TEAM#id` | `USAGE#date` | the team, newest first |
 //! | sandboxes not destroyed | `TEAM#id` | `COUNT#SANDBOXES` | whoever makes one |
 //! | a user's sandboxes not destroyed, and what they reserve | `USER#owner` | `COUNT#SANDBOXES` | whoever makes one |
+//! | managed users | `TEAM#id` | `COUNT#MANAGED` | whoever makes one |
+//! | invites that wait to be used | `TEAM#id` | `COUNT#INVITES` | whoever makes one |
 //! | [`Invite`](crate::models::Invite) | `TEAM#id` | `INVITE#id` | the team |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
 //! | [`Span`](crate::store::ranks::Span) | `SPANS#team#sequence` | `FROM#place` | lists, to find the entry at an offset |
@@ -48,6 +50,8 @@ use crate::time::Timestamp;
 pub const PK: &str = "pk";
 /// The sort key's attribute.
 pub const SK: &str = "sk";
+/// The attribute of a user that says how far the erasure of a large account has got.
+pub const ERASURE: &str = "erasure";
 /// The attribute that DynamoDB expires items by, in Unix seconds.
 pub const TTL: &str = "expires";
 /// The partition key of indexes over a team.
@@ -186,6 +190,16 @@ impl Key {
     /// How many sandboxes a team has that are not destroyed.
     pub fn sandbox_count(team: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), "COUNT#SANDBOXES")
+    }
+
+    /// How many managed users a team has.
+    pub fn managed_count(team: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), "COUNT#MANAGED")
+    }
+
+    /// How many invites of a team wait to be used.
+    pub fn invite_count(team: Uuid) -> Self {
+        Self::new(format!("TEAM#{team}"), "COUNT#INVITES")
     }
 
     /// An invite into a team.

@@ -166,6 +166,8 @@ async fn nothing_is_left_of_who_is_erased_but_a_history_of_ids() {
     let request = bare(&roster, Method::POST, "/v1/sandboxes", id).header("idempotency-key", "sunny-request").json(&body);
     let sandbox = send(request).await.expect(201).json()["id"].as_str().expect("an id").to_owned();
     roster.delete(&format!("/v1/sandboxes/{sandbox}"), id).await.expect(200);
+    // Viewers manage nobody.
+    roster.call(Method::PUT, "/api/admin/user-admin/4", demo::ADMIN, &json!({"rootRole": 2})).await.expect(200);
     let managed = json!({"first_name": "Sunnychild", "last_name": null});
     let managed = roster.call(Method::POST, "/api/v1/users/", id, &managed).await.expect(200).json()["id"].clone();
     let managed: Uuid = managed.as_str().and_then(|id| id.parse().ok()).expect("an id");

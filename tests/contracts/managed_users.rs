@@ -259,7 +259,7 @@ async fn fields_beyond_the_two_are_ignored() {
 #[tokio::test]
 async fn who_already_manages_and_who_does_not_may_create() {
     let roster = Roster::start().await;
-    for manager in [demo::VIEWER, demo::ADMIN, demo::OTHER_ADMIN, demo::PLATFORM_OPERATOR] {
+    for manager in [demo::OPERATOR, demo::ADMIN, demo::OTHER_ADMIN, demo::PLATFORM_OPERATOR] {
         let id = id_of(&create(&roster, manager, "Ole", None).await.expect(200));
         let user = roster.user(id).await.expect("the record");
         let manager = roster.user(manager).await.expect("the manager");
@@ -344,7 +344,7 @@ async fn a_managed_user_is_shown_to_the_manager() {
 #[tokio::test]
 async fn whom_the_caller_does_not_manage_is_not_found_by_any_method() {
     let roster = Roster::start().await;
-    let mine = create(&roster, demo::VIEWER, "Ole", None).await.expect(200);
+    let mine = create(&roster, demo::ADMIN, "Ole", None).await.expect(200);
     let not_found = roster.get(&one(NOBODY), demo::MANAGER).await;
     assert_json_snapshot!(not_found.snapshot());
     let mut hidden: Vec<(Uuid, String)> = vec![

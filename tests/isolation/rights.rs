@@ -137,16 +137,16 @@ async fn no_field_of_a_body_raises_its_sender() {
         shared::models::User { display_name: None, version: 0, updated_at: roster.now(), ..before }
     });
 
-    let answer = roster.call(Method::POST, "/api/v1/users/", demo::VIEWER, &fields).await.expect(200).json();
+    let answer = roster.call(Method::POST, "/api/v1/users/", demo::MANAGER, &fields).await.expect(200).json();
     assert_eq!((&answer["admin"], &answer["is_managed"]), (&json!(false), &json!(true)));
     let id = answer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
     let made = roster.user(id).await.expect("the managed user");
-    assert_eq!((made.team_id, made.manager_id, made.role), (demo::TEAM, Some(demo::VIEWER), Role::Viewer));
+    assert_eq!((made.team_id, made.manager_id, made.role), (demo::TEAM, Some(demo::MANAGER), Role::Viewer));
     assert!(!made.is_operator && !made.view_all && made.email.is_none() && id != demo::ADMIN);
 
-    roster.call(Method::PUT, &format!("/api/v1/users/{id}"), demo::VIEWER, &fields).await.expect(200);
+    roster.call(Method::PUT, &format!("/api/v1/users/{id}"), demo::MANAGER, &fields).await.expect(200);
     let changed = roster.user(id).await.expect("the managed user");
-    assert_eq!((changed.team_id, changed.manager_id, changed.role), (demo::TEAM, Some(demo::VIEWER), Role::Viewer));
+    assert_eq!((changed.team_id, changed.manager_id, changed.role), (demo::TEAM, Some(demo::MANAGER), Role::Viewer));
     assert!(!changed.is_operator && !changed.view_all && changed.email.is_none());
     roster.check_table().await;
 }

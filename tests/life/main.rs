@@ -1,4 +1,5 @@
 //! Whole lives of users, from the invitation to the purge.
 
+mod large;
 mod purge;
 mod stories;

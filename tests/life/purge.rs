@@ -16,7 +16,7 @@ use shared::models::{
     ApiKey, ApiKeyRecord, AuditEntry, FieldChange, Permission, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
     UsageRecord, User,
 };
-use shared::store::{Act, Report};
+use shared::store::{Act, Erasure, Report};
 use shared::table::{DUE, Item, Key, WIDE_PARTITIONS};
 use tests::Roster;
 use tests::faults::Faults;
@@ -79,7 +79,7 @@ fn team_id(n: u32) -> Uuid {
     id(u32::MAX - n)
 }
 
-fn item(key: &Key, record: &impl Serialize) -> Item {
+pub fn item(key: &Key, record: &impl Serialize) -> Item {
     let mut item: Item = serde_dynamo::to_item(record).expect("an item");
     item.extend(key.item());
     item
@@ -153,7 +153,7 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
 }
 
 /// Writes items, whatever was there.
-async fn write(roster: &Roster, items: Vec<Item>) {
+pub async fn write(roster: &Roster, items: Vec<Item>) {
     let client = &roster.server.data.client;
     let calls = items.chunks(25).map(|items| {
         let puts = items.iter().map(|item| {
@@ -429,7 +429,7 @@ async fn who_is_erased_by_an_operator_is_not_found_by_the_purge() {
     roster.delete("/v1/account", demo::VIEWER).await.expect(202);
     let user = roster.user(demo::VIEWER).await.expect("a user");
     let act = Act::new(demo::PLATFORM_OPERATOR, "user.erased", roster.now());
-    assert!(roster.server.data.store.erase(user, |_| true, &act).await.expect("an erasure"));
+    assert_eq!(roster.server.data.store.erase(user, |_| true, &act).await.expect("an erasure"), Erasure::Done);
     roster.advance(31 * 86_400);
     purge(&roster).await;
     let log = roster.get(&format!("/v1/admin/users/{}/audit-log", demo::VIEWER), demo::PLATFORM_OPERATOR).await.expect(200).json();

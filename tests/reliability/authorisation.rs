@@ -164,8 +164,8 @@ POST /api/admin/user-admin/inactive/delete                       acme    ·   ·
 # Managed users                                                  of      non bad exp ano new  vie ope all mgr mgd adm  oth plt  a-u a-o p-u p-o  sus del dlg prn
 GET /api/v1/users/                                               -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 200
 GET /api/v1/users                                                -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 200
-POST /api/v1/users/                                              -       ·   ·   ·   ·   ·    200 200 200 200 403 200  200 200  200 200 200 200  ·   ·   403 403
-POST /api/v1/users                                               -       ·   ·   ·   ·   ·    200 200 200 200 403 200  200 200  200 200 200 200  ·   ·   403 403
+POST /api/v1/users/                                              -       ·   ·   ·   ·   ·    403 200 200 200 403 200  200 200  200 200 200 200  ·   ·   403 403
+POST /api/v1/users                                               -       ·   ·   ·   ·   ·    403 200 200 200 403 200  200 200  200 200 200 200  ·   ·   403 403
 GET /api/v1/users/{user}                                         gita    ·   ·   ·   ·   ·    404 404 404 200 404 404  404 404  404 404 404 404  ·   ·   403 403
 GET /api/v1/users/{user}                                         self    ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  404 404 404 404  ·   ·   403 403
 GET /api/v1/users/{user}                                         acme    ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  404 404 404 404  ·   ·   403 403

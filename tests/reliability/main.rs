@@ -1,7 +1,7 @@
 //! The promises under faults, crashes, races and attack. `cargo test` runs a short form of what is long; the whole is
 //!
 //! ```sh
-//! ROSTER_RELIABILITY=full cargo test --workspace --locked --test reliability --test fuzz -- --nocapture
+//! ROSTER_RELIABILITY=full cargo test --workspace --locked --test reliability --test fuzz --test life -- --nocapture
 //! ```
 //!
 //! which also prints what was tried.

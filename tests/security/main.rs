@@ -1,6 +1,8 @@
 //! Attacks, each followed by the refusal or the trace that it meets.
 
+mod bounds;
 mod delegation;
+mod erasure;
 mod keys;
 mod operators;
 mod sign_out_everywhere;

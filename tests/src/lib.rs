@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::SharedInterceptor;
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::{Location, Options, Server, TrailingSlash, database};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
@@ -194,6 +195,44 @@ impl Roster {
         Some(serde_dynamo::from_item(item).expect("an item is JSON"))
     }
 
+    /// The items that hold four letters in a row of one of these values, which must be of letters that nothing else has: of the whole table, each
+    /// attribute of each item, the counts of places and where their cells begin among them.
+    pub async fn traces(&self, values: &[&str]) -> Vec<String> {
+        let parts: BTreeSet<String> = values
+            .iter()
+            .flat_map(|value| {
+                let letters: Vec<char> = value.to_lowercase().chars().collect();
+                letters.windows(4).map(|part| part.iter().collect()).collect::<Vec<String>>()
+            })
+            .collect();
+        let mut texts = Vec::new();
+        for item in self.table().scan(None).await {
+            let mut found = Vec::new();
+            for (name, value) in &item {
+                found.push(name.clone());
+                text_of(value, &mut found);
+            }
+            // What is written as a difference from the one before is no text of its own.
+            let key = Key::of(&item).expect("a key");
+            let span = key.pk.strip_prefix("SPANS#").and_then(|rest| rest.split_once('#'));
+            if let Some((team, sequence)) = span {
+                let sequence = Sequence::ALL.into_iter().find(|known| known.attribute() == sequence).expect("a sequence");
+                let team = team.parse().expect("a team's id");
+                let cells = self.server.data.store.counted(team, sequence).await.expect("the counts are read");
+                found.extend(cells.into_iter().map(|(from, _)| from));
+            }
+            texts.push((key, found.join("\n").to_lowercase()));
+        }
+        let told = |text: &str| parts.iter().find(|part| text.contains(part.as_str())).cloned();
+        texts.into_iter().filter_map(|(key, text)| Some(format!("{} in {} / {}: {text}", told(&text)?, key.pk, key.sk))).collect()
+    }
+
+    /// The keys of the counts of places, `pk / sk`.
+    pub async fn keys_of_spans(&self) -> Vec<String> {
+        let keys = self.table().scan(None).await.into_iter().filter_map(|item| Key::of(&item));
+        keys.filter(|key| key.pk.starts_with("SPANS#")).map(|key| format!("{} / {}", key.pk, key.sk)).collect()
+    }
+
     /// The keys of the table's items, `pk / sk`, that contain a text.
     pub async fn keys_with(&self, text: &str) -> Vec<String> {
         let keys = self
@@ -284,6 +323,13 @@ impl Roster {
         let counted: BTreeMap<_, _> =
             counts.map(|item| (text(item, "pk"), (number(item, "sandboxes"), number(item, "reserved_mb_ms")))).collect();
         assert_eq!(counted, sandboxes, "the sandboxes are counted otherwise than they are");
+        let counts = items.iter().filter(|item| text(item, "sk") == "COUNT#MANAGED" && number(item, "managed") != 0);
+        let counted: BTreeMap<_, _> = counts.map(|item| (text(item, "pk"), number(item, "managed"))).collect();
+        let mut recount: BTreeMap<String, i64> = BTreeMap::new();
+        for user in users.iter().filter(|user| user.manager_id.is_some()) {
+            *recount.entry(format!("TEAM#{}", user.team_id)).or_default() += 1;
+        }
+        assert_eq!(counted, recount, "the managed users are counted otherwise than they are");
         let listed: BTreeMap<(String, String), String> = items
             .iter()
             .filter(|item| text(item, "sk").starts_with("MANAGED#"))
@@ -318,6 +364,23 @@ impl Roster {
             }
             assert_eq!(counted, recount, "{sequence:?} of {team} is counted otherwise than it is");
         }
+    }
+}
+
+/// All text in a value, bytes among it.
+fn text_of(value: &AttributeValue, found: &mut Vec<String>) {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => found.push(text.clone()),
+        AttributeValue::B(bytes) => found.push(String::from_utf8_lossy(bytes.as_ref()).into_owned()),
+        AttributeValue::Ss(texts) | AttributeValue::Ns(texts) => found.extend(texts.iter().cloned()),
+        AttributeValue::L(values) => values.iter().for_each(|value| text_of(value, found)),
+        AttributeValue::M(values) => {
+            for (name, value) in values {
+                found.push(name.clone());
+                text_of(value, found);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -43,7 +43,7 @@ struct Invitation {
     responses(
         (status = 200, description = "The invite", body = Success<InviteBody>),
         (status = 400, description = "The body or the `Idempotency-Key` is wrong", body = ErrorBody),
-        (status = 409, description = "A user has this email; or the same request is still running", body = ErrorBody, example = json!({
+        (status = 409, description = "A user has this email; the account has as many pending invites as it may have; or the same request is still running", body = ErrorBody, example = json!({
             "status": "error", "code": "invalid_action", "message": "A user with this email exists, or is invited already."
         })),
         (status = 422, description = "The `Idempotency-Key` was used for another request", body = ErrorBody),
@@ -65,6 +65,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     match context.store().invite(&access, &team_name, email, &act, invite_answer).await {
         Err(WriteError::Refused(Refusal::EmailTaken)) => {
             Err(Error::Conflict("A user with this email exists, or is invited already.".into()))
+        }
+        Err(WriteError::Refused(Refusal::TooManyInvites)) => {
+            Err(Error::Conflict("The account has as many pending invites as it may have. Revoke one first.".into()))
         }
         outcome => Ok(outcome?),
     }

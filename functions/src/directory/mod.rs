@@ -211,7 +211,7 @@ struct InviteBody {
     id: Uuid,
     #[schema(inline, value_type = InviteStatusWord)]
     status: &'static str,
-    /// The email.
+    /// The email; a word where there is none any more.
     title: String,
     #[serde(rename = "type")]
     #[schema(inline, value_type = InviteType)]
@@ -228,7 +228,7 @@ impl From<&Invite> for InviteBody {
             email: invite.email.clone(),
             id: invite.id,
             status: invite.status.as_str(),
-            title: invite.email.clone(),
+            title: if invite.email.is_empty() { "revoked".to_owned() } else { invite.email.clone() },
             kind: "admin_user_invite",
             updated_at: invite.updated_at.as_second(),
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::auth::ManagedUsersWrite;
+use shared::models::Role;
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
@@ -32,7 +33,7 @@ struct Input {
     request_body(content = Input, example = json!({"first_name": "Ada", "last_name": null})),
     responses(
         (status = 200, description = "The user", body = UserResponse, headers(("etag", description = "The user's version"))),
-        (status = 409, description = "The same request is still running, or its answer cannot be given again", body = ErrorBody),
+        (status = 409, description = "The team has as many managed users as its tier allows; or the same request is still running, or its answer cannot be given again", body = ErrorBody),
         (status = 422, description = "The body or the `Idempotency-Key` is wrong, or the key was used for another request", body = ValidationErrorBody),
         Refusals,
     ),
@@ -45,6 +46,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let manager = context.authenticate::<ManagedUsersWrite>(&request).await?;
     if manager.user.manager_id.is_some() {
         return Err(Error::Forbidden("A managed user may not create managed users."));
+    }
+    if manager.user.role == Role::Viewer {
+        return Err(Error::Forbidden("A viewer may not create managed users. Ask an administrator of the team for the role operator."));
     }
     let fields = json_object(&request)?;
     let (first_name, last_name) = all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;

@@ -4,6 +4,7 @@ use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::auth::ManagedUsersWrite;
 use shared::models::User;
+use shared::store::Erasure;
 
 use super::{ErrorBody, Refusals, managed_user_of_any_status, not_found};
 use crate::openapi::Null;
@@ -28,5 +29,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = managed_user_of_any_status::<ManagedUsersWrite>(context, &request).await?;
     let is_managed = |user: &User| user.manager_id == Some(caller.user.id);
     let erased = context.store().erase(user, is_managed, &context.act(&caller, "user.erased")).await?;
-    if erased { Ok(json(StatusCode::OK, &())) } else { Err(not_found()) }
+    // Where it is unfinished the purge does the rest.
+    if erased == Erasure::NotOurs { Err(not_found()) } else { Ok(json(StatusCode::OK, &())) }
 }

@@ -40,6 +40,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let claims = token.claims()?;
     let (user, quota_tiers, admitted) =
         futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.admit(&token));
+    // Whoever it is.
+    if let Err(error @ Error::TooManyRequests(_)) = admitted {
+        return Err(error);
+    }
     let (user, quota_tiers) = (user?, quota_tiers?);
     // Who is locked or deleted by now is given no former answer either.
     if let Some(user) = &user {

@@ -6,7 +6,7 @@ use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
 use shared::auth::SandboxesWrite;
 use shared::models::Sandbox;
-use shared::store::{NewSandbox, Room};
+use shared::store::NewSandbox;
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
@@ -46,8 +46,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let new = new_sandbox(&json_object(&request)?)?;
     let tier = context.store().quota_tier_of(&caller, context.now).await?;
     let answer = |sandbox: &Sandbox| json(StatusCode::CREATED, sandbox);
-    let room = Room { tier: &tier, member_share: context.app.member_share_percent };
-    context.store().create_sandbox(&caller, new, &room, &context.act(&caller, "sandbox.created"), answer).await
+    context.store().create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer).await
 }
 
 fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {

@@ -3,7 +3,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::models::{Status, User};
-use shared::store::Act;
+use shared::store::{Act, Erasure};
 use shared::{Error, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -58,7 +58,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
     let act = Act { reason, ..context.act(&caller, "user.erased") };
     let is_deleted = |user: &User| user.status == Status::Deleted;
-    let deleted = context.store().erase(records.user, is_deleted, &act).await?;
+    // Where it is unfinished the user is gone for everyone, and the purge does the rest.
+    let deleted = context.store().erase(records.user, is_deleted, &act).await? != Erasure::NotOurs;
     let blocked_reason = (!deleted).then_some("The account was restored, or erased by someone else, meanwhile.");
     Ok(json(StatusCode::OK, &Deleted { deleted, user_id, blocked_reason }))
 }

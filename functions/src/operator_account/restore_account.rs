@@ -33,6 +33,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let claims = token.claims()?;
     let (user, admitted) = futures::join!(context.store().own_user(&token), context.admit(&token));
+    // Whoever it is.
+    if let Err(error @ Error::TooManyRequests(_)) = admitted {
+        return Err(error);
+    }
     let user = user?.ok_or(Error::BadCredential("no such user"))?;
     // Who is locked, or was removed by someone else, is given no former answer either.
     may_restore(&user)?;

@@ -152,6 +152,7 @@ impl Store {
                 ("status", InviteStatus::Pending.as_str()),
                 Refusal::Changed,
             )?;
+            transaction.add(&Key::invite_count(user.team_id), &[("pending", -1)])?;
         }
         self.record(&mut transaction, user.id, act, Some(invited), Some(user))?;
         let answer = answer(user);
@@ -187,14 +188,21 @@ impl Store {
         let caller = &caller.user;
         let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
         let all = usize::MAX;
-        let (api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log) = futures::try_join!(
+        // Before the user signed up, under an id of ours.
+        let earlier = async {
+            let Some(id) = caller.invited_as else { return Ok(Vec::new()) };
+            self.query::<AuditEntry>(&Key::audit(id, Uuid::nil()), "", From::End, all, Freshness::Strong).await
+        };
+        let (api_keys, sandboxes, managed_users, shares_given, shares_received, mut audit_log, earlier) = futures::try_join!(
             self.query(&partition, prefix::KEY, From::Start, all, Freshness::Strong),
             self.query(&partition, prefix::SANDBOX, From::End, all, Freshness::Strong),
             self.query(&partition, prefix::MANAGED, From::Start, all, Freshness::Strong),
             self.query(&partition, prefix::GRANT, From::Start, all, Freshness::Strong),
             self.query(&partition, prefix::SHARED, From::Start, all, Freshness::Strong),
-            self.query(&history, "", From::End, all, Freshness::Strong),
+            self.query::<AuditEntry>(&history, "", From::End, all, Freshness::Strong),
+            earlier,
         )?;
+        audit_log.extend(earlier);
         Ok(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log })
     }
 
@@ -218,6 +226,17 @@ pub fn team_tier(team: &Team, tiers: &[QuotaTier]) -> Result<QuotaTier> {
     tier.cloned().ok_or_else(|| Error::internal(format!("team {} has no quota tier", team.id)))
 }
 
+/// The part of a team's id that is in the slug it was made with.
+fn distinct_part(team: Uuid) -> String {
+    team.simple().to_string()[24..].to_owned()
+}
+
+/// The name and the slug that a team has once the person is gone whom it was named after; none where it has others than it was made with.
+pub(super) fn neutral_names(team: Uuid, slug: &str) -> Option<(String, String)> {
+    let distinct = distinct_part(team);
+    slug.ends_with(&distinct).then(|| (format!("Team {distinct}"), format!("team-{distinct}")))
+}
+
 /// The team that a new account gets: named after the person, in the default tier.
 pub fn own_team(user: &User, now: Timestamp) -> Team {
     let id = Uuid::now_v7();
@@ -225,11 +244,11 @@ pub fn own_team(user: &User, now: Timestamp) -> Team {
     let who = who.split('@').next().unwrap_or_default();
     let slug: String = who.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
-    let distinct = &id.simple().to_string()[24..];
+    let distinct = distinct_part(id);
     Team {
         id,
         name: format!("{who}'s team"),
-        slug: if slug.is_empty() { distinct.to_owned() } else { format!("{slug}-{distinct}") },
+        slug: if slug.is_empty() { distinct } else { format!("{slug}-{distinct}") },
         owner_user_id: user.id,
         quota_tier_id: DEFAULT_QUOTA_TIER.to_owned(),
         created_at: now,

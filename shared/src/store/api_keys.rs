@@ -94,11 +94,6 @@ struct DefaultKey {
 }
 
 impl Store {
-    /// The caller's keys, in order of their ids, which is that of their making.
-    pub async fn api_keys(&self, token: &VerifiedToken) -> Result<Sealed<Vec<ApiKey>>> {
-        self.keys_of(token.user_id()).await.map(Sealed::new)
-    }
-
     /// Returns true if a user has a key that is not revoked: for local commands.
     pub async fn has_active_key(&self, owner: Uuid) -> Result<bool> {
         Ok(!self.working_keys(owner).await?.is_empty())
@@ -106,6 +101,14 @@ impl Store {
 
     pub(super) async fn keys_of(&self, owner: Uuid) -> Result<Vec<ApiKey>> {
         self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await
+    }
+
+    /// The next of the caller's own keys, in order of their ids, from behind one on: at most so many,
+    /// and whether there are more.
+    pub async fn next_api_keys(&self, token: &VerifiedToken, after: Option<Uuid>, limit: usize) -> Result<Sealed<(Vec<ApiKey>, bool)>> {
+        let owner = token.user_id();
+        let after = after.map(|id| Key::api_key(owner, id).sk);
+        self.next_of(&Key::user(owner), prefix::KEY, after, limit).await.map(Sealed::new)
     }
 
     /// Makes a key for the caller.
@@ -357,9 +360,9 @@ struct Origin {
     minted_by: Option<Uuid>,
 }
 
-impl Sealed<Vec<ApiKey>> {
-    /// Opens the list to the keys' owner.
-    pub fn open(self, _: &Caller<AccountRead>) -> Vec<ApiKey> {
+impl Sealed<(Vec<ApiKey>, bool)> {
+    /// Opens a page of the list to the keys' owner.
+    pub fn open(self, _: &Caller<AccountRead>) -> (Vec<ApiKey>, bool) {
         self.into_inner()
     }
 }

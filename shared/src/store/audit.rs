@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::erasure::PAGE;
 use super::{Freshness, From, Receipt, Refusal, Store, Transaction, decode, encode};
 use crate::auth::{Caller, Claims, Delegation, Limits, Operator, Writes};
 use crate::error::{Error, Result};
 use crate::models::{AuditEntry, FieldChange, Status, User};
-use crate::table::Key;
+use crate::table::{Item, Key, TTL};
 use crate::time::Timestamp;
 
 /// A change that someone makes: its entry's beginning. The store's methods that change something
@@ -81,8 +83,8 @@ impl Act {
     }
 }
 
-/// What tells nothing of a change: every change has it.
-const UNTOLD: [&str; 2] = ["version", "updated_at"];
+/// What tells nothing of a change: every change has it; and the team's name, a copy that may be a person's name.
+const UNTOLD: [&str; 3] = ["version", "updated_at", "team_name"];
 
 impl Store {
     /// Adds the entry of a change to the change's transaction. `None` is a user who does not exist yet, or no longer.
@@ -128,8 +130,11 @@ impl Store {
             reason: act.reason.clone(),
             changes,
         };
+        let mut item = encode(&Key::audit(user, entry.id), &entry)?;
+        let expires = act.at.plus_seconds(86_400 * i64::from(self.caps.history_days)).as_second();
+        item.insert(TTL.to_owned(), AttributeValue::N(expires.to_string()));
         // On absence: an entry that stands is never written over.
-        transaction.create(encode(&Key::audit(user, entry.id), &entry)?, Refusal::Impossible)
+        transaction.create(item, Refusal::Impossible)
     }
 }
 
@@ -182,23 +187,32 @@ const NOT_PERSONAL: [&str; 30] = [
 ];
 
 impl Store {
-    /// Reduces a user's history to what is not personal. Run again, it changes nothing.
-    pub(crate) async fn reduce_history(&self, user: Uuid) -> Result<()> {
-        let items = self.query_items(&Key::audit(user, Uuid::nil()), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
-        let mut reduced = Vec::new();
-        for item in items {
-            let mut entry: AuditEntry = decode(item)?;
-            let mut personal = false;
-            for (_, change) in entry.changes.iter_mut().filter(|(name, _)| !NOT_PERSONAL.contains(&name.as_str())) {
-                personal |= !change.before.is_null() || !change.after.is_null();
-                *change = FieldChange { before: Value::Null, after: Value::Null };
-            }
-            if personal {
-                reduced.push(encode(&Key::audit(user, entry.id), &entry)?);
-            }
-        }
-        self.write_batch(reduced, Vec::new()).await
+    /// Reduces a page of a user's history to what is not personal, from behind the key `start` on. Gives the key behind which the rest is. Run
+    /// again, it changes nothing.
+    pub(super) async fn reduce_page(&self, user: Uuid, start: Option<Item>) -> Result<Option<Item>> {
+        let (items, next) = self.page_of(&Key::audit(user, Uuid::nil()), "", PAGE, start).await?;
+        let reduced = items.into_iter().filter_map(|item| reduced(item).transpose()).collect::<Result<Vec<_>>>()?;
+        self.write_batch(reduced, Vec::new()).await?;
+        Ok(next)
     }
+}
+
+/// An entry without what is personal, if there was any in it.
+fn reduced(mut item: Item) -> Result<Option<Item>> {
+    let mut entry: AuditEntry = decode(item.clone())?;
+    let mut is_personal = entry.reason.take().is_some();
+    for (_, change) in entry.changes.iter_mut().filter(|(name, _)| !NOT_PERSONAL.contains(&name.as_str())) {
+        is_personal |= !change.before.is_null() || !change.after.is_null();
+        *change = FieldChange { before: Value::Null, after: Value::Null };
+    }
+    if !is_personal {
+        return Ok(None);
+    }
+    let key = Key::of(&item).ok_or_else(|| Error::internal("an item without a key"))?;
+    item.remove("reason");
+    // What else the item has stays as it is: when it expires, for one.
+    item.extend(encode(&key, &entry)?);
+    Ok(Some(item))
 }
 
 fn changes(before: Option<&User>, after: Option<&User>) -> Result<BTreeMap<String, FieldChange>> {

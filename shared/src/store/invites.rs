@@ -21,7 +21,7 @@ impl Store {
     /// Invites someone into a team: makes the invite and the user it stands for, who is a viewer.
     ///
     /// # Errors
-    /// Refused as `EmailTaken`.
+    /// Refused as `EmailTaken` or `TooManyInvites`.
     pub async fn invite(
         &self,
         access: &TeamAccess<InvitesWrite>,
@@ -48,8 +48,12 @@ impl Store {
             invite_id: Some(invite.id),
             ..User::new(invite.user_id, number, (team_id, team_name), act.at)
         };
-        let also =
-            |transaction: &mut Transaction| transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible);
+        let most = i64::from(self.caps.pending_invites);
+        let also = |transaction: &mut Transaction| {
+            transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible)?;
+            let room = "attribute_not_exists(pending) OR pending < :most";
+            transaction.add_if(&Key::invite_count(team_id), &[("pending", 1)], room, &[(":most", most)], Refusal::TooManyInvites)
+        };
         self.create_user_with(&user, act, &also, &|_| answer(&invite)).await
     }
 
@@ -73,8 +77,11 @@ impl Store {
             }
             let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
             let revoke = |transaction: &mut Transaction| {
-                let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string())];
-                transaction.set_if(&key, &texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)
+                // The email is that of the user who goes.
+                let email = ("email", String::new());
+                let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string()), email];
+                transaction.set_if(&key, &texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)?;
+                transaction.add(&Key::invite_count(invite.team_id), &[("pending", -1)])
             };
             let made = |user: &User| user.invite_id == Some(invite.id);
             let outcome = match self.user(invite.user_id, Freshness::Strong).await?.filter(made) {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::users::Answer;
-use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, team_tier};
 use crate::Response;
 use crate::auth::{Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken};
-use crate::error::Result;
-use crate::models::{FieldChange, ManagedUser, Share, Status, User};
+use crate::error::{Error, Result};
+use crate::models::{FieldChange, ManagedUser, Share, Status, Team, User};
 use crate::table::{Key, prefix};
 use uuid::Uuid;
 
@@ -48,6 +48,9 @@ impl Store {
     }
 
     /// Makes a user managed by the caller, in the caller's team.
+    ///
+    /// # Errors
+    /// `Conflict` where the team has as many as its tier allows.
     pub async fn create_managed_user(
         &self,
         manager: &Caller<ManagedUsersWrite>,
@@ -57,7 +60,11 @@ impl Store {
         answer: Answer<'_>,
     ) -> Result<Response> {
         let manager = &manager.user;
-        let number = self.next_number(manager.team_id).await?;
+        let key = Key::team(manager.team_id);
+        let team = self.get::<Team>(&key, Freshness::Eventual);
+        let (number, team, tiers) = futures::try_join!(self.next_number(manager.team_id), team, self.quota_tiers(act.at))?;
+        let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", manager.id)))?;
+        let most = team_tier(&team, &tiers)?.max_managed_users();
         let user = User {
             first_name: Some(first_name),
             last_name,
@@ -66,12 +73,30 @@ impl Store {
             quota_tier_id: manager.quota_tier_id.clone(),
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), act.at)
         };
-        Ok(self.create_user_with(&user, act, &|transaction| transaction.require_user(manager.id), answer).await?)
+        let also = |transaction: &mut Transaction| {
+            transaction.require_user(manager.id)?;
+            let (count, room) = (Key::managed_count(manager.team_id), "attribute_not_exists(managed) OR managed < :most");
+            let most = [(":most", i64::try_from(most).unwrap_or(i64::MAX))];
+            transaction.add_if(&count, &[("managed", 1)], room, &most, Refusal::TooManyManaged)
+        };
+        match self.create_user_with(&user, act, &also, answer).await {
+            Err(WriteError::Refused(Refusal::TooManyManaged)) => {
+                Err(Error::Conflict(format!("Your team has {most} managed users, and its quota tier allows no more. Delete one first.")))
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
-    /// The shares that the caller gave, in order of the grantees' ids.
-    pub async fn shares_given(&self, caller: &Caller<ManagedUsersRead>) -> Result<Vec<Share>> {
-        self.query(&Key::user(caller.user.id), prefix::GRANT, From::Start, MOST_LISTED, Freshness::Strong).await
+    /// The next shares that the caller gave, in order of the grantees' ids, from behind one on: at
+    /// most so many, and whether there are more.
+    pub async fn next_shares_given(
+        &self,
+        caller: &Caller<ManagedUsersRead>,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<(Vec<Share>, bool)> {
+        let after = after.map(|id| Key::grant(caller.user.id, id).sk);
+        self.next_of(&Key::user(caller.user.id), prefix::GRANT, after, limit).await
     }
 
     /// Lets `grantee` in, replacing what the caller granted before. Gives the share: where the same

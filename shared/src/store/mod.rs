@@ -33,13 +33,15 @@ use uuid::Uuid;
 pub use accounts::{Account, AccountRecords, Holdings, own_team, team_tier};
 pub use api_keys::{KeyRotation, MadeApiKey, NewApiKey};
 pub use audit::{Act, Author};
+pub use erasure::Erasure;
 pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
 pub use receipts::{Receipt, fingerprint};
-pub use sandboxes::{NewSandbox, Room, RunningTime};
+pub use sandboxes::{NewSandbox, RunningTime};
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;
 
+use crate::config::Caps;
 use crate::error::{Error, Result};
 use crate::models::QuotaTier;
 use crate::table::{Item, Key, PK, SK};
@@ -54,6 +56,7 @@ pub struct Store {
     numbers: Arc<numbers::Leases>,
     /// When this process last noted the use of a delegated token.
     delegations_used: Arc<Mutex<std::collections::BTreeMap<Uuid, Timestamp>>>,
+    caps: Caps,
 }
 
 /// The quota tiers, and when they were read.
@@ -80,7 +83,20 @@ pub(crate) enum From {
 impl Store {
     /// The table of that name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), tiers: Arc::default(), numbers: Arc::default(), delegations_used: Arc::default() }
+        Self {
+            client,
+            table: table.into(),
+            tiers: Arc::default(),
+            numbers: Arc::default(),
+            delegations_used: Arc::default(),
+            caps: Caps::default(),
+        }
+    }
+
+    /// The same table, with other caps than where none are set.
+    #[must_use]
+    pub fn with_caps(self, caps: Caps) -> Self {
+        Self { caps, ..self }
     }
 
     /// Reads one item.
@@ -121,32 +137,73 @@ impl Store {
     ) -> Result<Vec<Item>> {
         let mut found = Vec::new();
         loop {
-            let mut request = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_values(":pk", AttributeValue::S(partition.pk.clone()))
-                .scan_index_forward(from == From::Start)
-                .limit(i32::try_from(limit - found.len()).unwrap_or(i32::MAX))
-                .consistent_read(freshness == Freshness::Strong)
-                .set_exclusive_start_key(start);
-            // DynamoDB takes no empty text in a key's condition.
-            request = if prefix.is_empty() {
-                request.key_condition_expression("#pk = :pk")
-            } else {
-                request
-                    .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-                    .expression_attribute_names("#sk", SK)
-                    .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-            };
-            let output = request.send().await.map_err(failed)?;
-            found.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key;
+            let (items, next) = self.query_call(partition, prefix, from, limit - found.len(), freshness, start).await?;
+            found.extend(items);
+            start = next;
             if start.is_none() || found.len() >= limit {
                 return Ok(found);
             }
         }
+    }
+
+    /// The next records of one partition whose sort keys start with `prefix`, in their order, from behind the sort key `after` on: at most so many, and
+    /// whether there are more.
+    pub(crate) async fn next_of<T: DeserializeOwned>(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<T>, bool)> {
+        let start = after.map(|sk| Key { sk, ..partition.clone() }.item());
+        let mut items = self.query_items(partition, prefix, From::Start, limit + 1, Freshness::Strong, start).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok((items.into_iter().map(decode).collect::<Result<_>>()?, more))
+    }
+
+    /// One call's worth of a partition's items whose sort keys start with `prefix`: at most so many and 1 MB, from behind the key `start` on; and the
+    /// key behind which the rest is. For work that must not hold a whole partition.
+    pub(crate) async fn page_of(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>)> {
+        self.query_call(partition, prefix, From::Start, limit, Freshness::Strong, start).await
+    }
+
+    async fn query_call(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        from: From,
+        limit: usize,
+        freshness: Freshness,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>)> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":pk", AttributeValue::S(partition.pk.clone()))
+            .scan_index_forward(from == From::Start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .consistent_read(freshness == Freshness::Strong)
+            .set_exclusive_start_key(start);
+        // DynamoDB takes no empty text in a key's condition.
+        request = if prefix.is_empty() {
+            request.key_condition_expression("#pk = :pk")
+        } else {
+            request
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        };
+        let output = request.send().await.map_err(failed)?;
+        Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
     /// Reads many items by their keys, a hundred a call and all calls together; in no order, and without those that do not exist.

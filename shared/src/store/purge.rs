@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::erasure::{Erasure, Turn};
 use super::{Act, Freshness, From, Store};
 use crate::error::{Error, Result};
 use crate::models::{Status, User};
@@ -18,6 +19,8 @@ use crate::time::Timestamp;
 const AT_ONCE: usize = 8;
 /// How many are looked for at a time, in each partition of the index.
 const BATCH: usize = 100;
+/// The most pages of one account that are worked on before the others have their turn.
+const PAGES_OF_A_TURN: u32 = 4;
 /// How long before its time is up the purge begins no more accounts.
 const STOPS_BEFORE: Duration = Duration::from_secs(10);
 /// How long before it drops those that it has begun: being cut off does no harm, but its report should be heard.
@@ -47,7 +50,8 @@ struct Tally {
 
 impl Store {
     /// Erases every account that is due at `now`, until `deadline`. Each is read again before it is touched; one that fails does not
-    /// stop the others; two purges at once share the work, and a purge that is cut off is taken up by the next.
+    /// stop the others, and one with very much of theirs lets the others go first; two purges at once share the work, and a purge that is cut off
+    /// is taken up by the next. What is held in memory does not grow with what is erased.
     ///
     /// # Errors
     /// Where the due accounts cannot be listed.
@@ -72,6 +76,8 @@ impl Store {
     async fn purge_until(&self, now: Timestamp, last_start: Instant, tally: &Tally, oldest: &mut Option<Timestamp>) -> Result<bool> {
         // Behind those that were tried: who failed or was skipped is not found again by this purge.
         let mut tried = BEGINNING.to_owned();
+        // Those of whom a turn left something to do.
+        let mut large: Vec<Uuid> = Vec::new();
         loop {
             let mut due = self.due_after(&tried, now).await?;
             // Of partitions that may have more, only what no unread entry comes before.
@@ -79,33 +85,51 @@ impl Store {
             if oldest.is_none() {
                 *oldest = due.first().map(|due| due.at);
             }
-            let Some(last) = due.last() else { return Ok(true) };
+            let Some(last) = due.last() else { break };
             tried = last.place.clone();
-            let mut work = futures::stream::iter(due)
-                .map(async |due| {
-                    if Instant::now() >= last_start {
-                        return false;
-                    }
-                    let count = match self.purge_one(due.user, now).await {
-                        Ok(true) => &tally.purged,
-                        Ok(false) => &tally.skipped,
-                        Err(error) => {
-                            tracing::warn!(user_id = %due.user, error = %cause(&error), "an account was not purged");
-                            &tally.failed
-                        }
-                    };
-                    count.fetch_add(1, Ordering::Relaxed);
-                    true
-                })
-                .buffer_unordered(AT_ONCE);
-            let mut on_time = true;
-            while let Some(begun) = work.next().await {
-                on_time &= begun;
-            }
+            let (left, on_time) = self.purge_some(due.into_iter().map(|due| due.user).collect(), now, last_start, tally).await;
+            large.extend(left);
             if !on_time {
                 return Ok(false);
             }
         }
+        while !large.is_empty() {
+            let (left, on_time) = self.purge_some(large, now, last_start, tally).await;
+            if !on_time {
+                return Ok(false);
+            }
+            large = left;
+        }
+        Ok(true)
+    }
+
+    /// Gives each account a turn. Says whose was not enough, and whether all had one before `last_start`.
+    async fn purge_some(&self, users: Vec<Uuid>, now: Timestamp, last_start: Instant, tally: &Tally) -> (Vec<Uuid>, bool) {
+        let mut work = futures::stream::iter(users)
+            .map(async |user| {
+                if Instant::now() >= last_start {
+                    return (user, None);
+                }
+                let outcome = self.purge_one(user, now).await;
+                let count = match &outcome {
+                    Ok(Erasure::Done) => &tally.purged,
+                    Ok(Erasure::NotOurs) => &tally.skipped,
+                    Ok(Erasure::Unfinished) => return (user, Some(true)),
+                    Err(error) => {
+                        tracing::warn!(user_id = %user, error = %cause(error), "an account was not purged");
+                        &tally.failed
+                    }
+                };
+                count.fetch_add(1, Ordering::Relaxed);
+                (user, Some(false))
+            })
+            .buffer_unordered(AT_ONCE);
+        let (mut left, mut on_time) = (Vec::new(), true);
+        while let Some((user, unfinished)) = work.next().await {
+            on_time &= unfinished.is_some();
+            left.extend(unfinished.filter(|unfinished| *unfinished).map(|_| user));
+        }
+        (left, on_time)
     }
 
     /// The next accounts that are due at `now`, from behind a place in the index: with none left out before the last of them.
@@ -126,12 +150,12 @@ impl Store {
         Ok(found)
     }
 
-    /// Erases an account, if it is still due. Says whether it did.
-    async fn purge_one(&self, id: Uuid, now: Timestamp) -> Result<bool> {
+    /// Erases an account in one turn, if it is still due.
+    async fn purge_one(&self, id: Uuid, now: Timestamp) -> Result<Erasure> {
         let is_due = |user: &User| user.status == Status::Deleted && user.delete_scheduled_at.is_some_and(|due| due <= now);
         match self.user(id, Freshness::Strong).await?.filter(is_due) {
-            Some(user) => self.erase(user, is_due, &Act::new(id, "user.purged", now)).await,
-            None => Ok(false),
+            Some(user) => self.erase_in(user, &is_due, &Act::new(id, "user.purged", now), &Turn::of(PAGES_OF_A_TURN)).await,
+            None => Ok(Erasure::NotOurs),
         }
     }
 }

@@ -40,16 +40,6 @@ pub struct NewSandbox {
     pub timeout_ms: Option<u64>,
 }
 
-/// The room that a team's tier gives a caller.
-#[derive(Debug)]
-pub struct Room<'a> {
-    /// The team's tier.
-    pub tier: &'a QuotaTier,
-    /// The percentage of the team's sandboxes and GB-hours that one member may hold at once. It
-    /// does not bound the team's administrators.
-    pub member_share: u32,
-}
-
 /// The share of a team's room that one member may hold at once.
 #[derive(Debug, Clone, Copy)]
 struct MemberShare {
@@ -57,12 +47,13 @@ struct MemberShare {
     mb_ms: u64,
 }
 
-impl Room<'_> {
-    fn of_member(&self, member: &User) -> Option<MemberShare> {
-        let share = |whole: u64| u64::try_from(u128::from(whole) * u128::from(self.member_share) / 100).unwrap_or(whole);
+impl MemberShare {
+    /// The share of one who is no administrator of the team. Those have all of it.
+    fn of(member: &User, tier: &QuotaTier, percent: u32) -> Option<Self> {
+        let share = |whole: u64| u64::try_from(u128::from(whole) * u128::from(percent) / 100).unwrap_or(whole);
         // A member may have one sandbox where the team may have one.
-        let sandboxes = share(self.tier.max_concurrent_sandboxes).max(1);
-        (member.role != Role::Admin).then(|| MemberShare { sandboxes, mb_ms: share(gb_hours_limit(self.tier)) })
+        let sandboxes = share(tier.max_concurrent_sandboxes).max(1);
+        (member.role != Role::Admin).then(|| Self { sandboxes, mb_ms: share(gb_hours_limit(tier)) })
     }
 }
 
@@ -84,12 +75,12 @@ impl Store {
         &self,
         caller: &Caller<SandboxesWrite>,
         new: NewSandbox,
-        room: &Room<'_>,
+        tier: &QuotaTier,
         act: &Act,
         answer: impl Fn(&Sandbox) -> Response,
     ) -> Result<Response> {
-        let (owner, tier) = (&caller.user, room.tier);
-        let share = room.of_member(owner);
+        let owner = &caller.user;
+        let share = MemberShare::of(owner, tier, self.caps.member_share_percent);
         let reserved = u64::from(new.memory_mb.unwrap_or(0)).saturating_mul(new.timeout_ms.unwrap_or(0));
         let limit = gb_hours_limit(tier);
         let sandbox = Sandbox {
@@ -115,7 +106,7 @@ impl Store {
         let left = limit.checked_sub(reserved).filter(|_| limit > 0 && tier.daily_sandbox_creates > 0);
         let Some(left) = left.filter(|_| tier.max_concurrent_sandboxes > 0) else {
             let refusal = if tier.max_concurrent_sandboxes == 0 { Refusal::TooManySandboxes } else { Refusal::DayUsedUp };
-            return Err(self.exceeded(owner, room, refusal, reserved, act.at).await);
+            return Err(self.exceeded(owner, tier, refusal, reserved, act.at).await);
         };
         let mut transaction = self.transaction();
         transaction.add_if(
@@ -131,7 +122,7 @@ impl Store {
             None => transaction.add(&count, &own)?,
             Some(share) => {
                 let Some(rest) = share.mb_ms.checked_sub(reserved) else {
-                    return Err(self.exceeded(owner, room, Refusal::MemberShareUsedUp, reserved, act.at).await);
+                    return Err(self.exceeded(owner, tier, Refusal::MemberShareUsedUp, reserved, act.at).await);
                 };
                 let condition = "attribute_not_exists(sandboxes) OR (sandboxes < :most AND reserved_mb_ms <= :rest)";
                 let numbers = [(":most", number(share.sandboxes)), (":rest", number(rest))];
@@ -155,17 +146,17 @@ impl Store {
         match self.commit_answered(transaction, act, &answer).await {
             Ok(()) => Ok(answer),
             Err(WriteError::Refused(refusal @ (Refusal::TooManySandboxes | Refusal::MemberShareUsedUp | Refusal::DayUsedUp))) => {
-                Err(self.exceeded(owner, room, refusal, reserved, act.at).await)
+                Err(self.exceeded(owner, tier, refusal, reserved, act.at).await)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// The error that names the figure which is used up.
-    async fn exceeded(&self, owner: &User, room: &Room<'_>, refusal: Refusal, reserved: u64, now: Timestamp) -> Error {
-        let tier = room.tier;
+    async fn exceeded(&self, owner: &User, tier: &QuotaTier, refusal: Refusal, reserved: u64, now: Timestamp) -> Error {
         let hours = |mb_ms: u64| (mb_ms as f64 / MB_MS_PER_GB_HOUR * 100.0).round() / 100.0;
-        if let (Refusal::MemberShareUsedUp, Some(share)) = (refusal, room.of_member(owner)) {
+        let share = MemberShare::of(owner, tier, self.caps.member_share_percent);
+        if let (Refusal::MemberShareUsedUp, Some(share)) = (refusal, share) {
             let message = format!(
                 "Your share of the team's quota is exceeded: a member may hold {} sandboxes and {} GB-hours at once. Destroy one first, \
                  or ask for a smaller one.",

@@ -139,6 +139,16 @@ impl Store {
         }
     }
 
+    /// The ids of a team's next users by number, from behind one on, and the last number, if there may be more.
+    pub(super) async fn numbered_keys(&self, team: Uuid, after: &str, limit: usize) -> Result<(Vec<Uuid>, Option<String>)> {
+        let behind = AttributeValue::N(if after.is_empty() { "0".to_owned() } else { after.to_owned() });
+        let query = self.in_team(team, index::NUMBER, "#sort > :bound", behind).limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let output = query.send().await.map_err(failed)?;
+        let ids = output.items.unwrap_or_default().iter().map(user_of).collect::<Result<_>>()?;
+        let last = output.last_evaluated_key.and_then(|key| key.get(index::NUMBER.sort)?.as_n().ok().cloned());
+        Ok((ids, last))
+    }
+
     /// The users of those numbers in a team, in no order.
     pub async fn users_of_numbers(&self, access: &TeamAccess<MembersWrite>, numbers: &[u64]) -> Result<Vec<User>> {
         let mut keys: Vec<_> = numbers.iter().map(|number| Key::number(access.team_id(), *number)).collect();

@@ -5,6 +5,9 @@
 //!
 //! Nothing of this is written by requests, which would wait for each other: the table's stream is. Each of its batches is applied once, however often
 //! it is delivered, as a span remembers how far it has got with each of the stream's shards.
+//!
+//! A cell begins with the beginning of somebody's name or email. When they leave that place, for another or for good, a cell that begins so is
+//! joined with the one before it, so that nothing of a name outlives it here.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +42,8 @@ const MOST_SHARDS: usize = 4;
 const EMPTY_STAYS: i64 = 2 * 86_400;
 /// How many index entries are looked at together.
 const LOOK: usize = 2000;
+/// The fewest letters of a beginning that may tell whose it was.
+const TELLING: usize = 4;
 /// How often a span is tried that another batch gets in the way of.
 const ATTEMPTS: u32 = 8;
 
@@ -200,6 +205,8 @@ struct Move<'a> {
     class: Class,
     amount: i32,
     sequence_number: &'a str,
+    /// Whether somebody stands there no more.
+    leaves: bool,
 }
 
 /// Digits as numbers: DynamoDB's are longer than any integer.
@@ -243,11 +250,13 @@ impl Store {
                     let Some(placed) = placed else { continue };
                     let class = Class::from_code(&placed.class).ok_or_else(|| Error::internal("a user of no class"))?;
                     let place = placed.place(sequence);
+                    let stays = |after: &Placed| after.team_id == placed.team_id && after.place(sequence) == place;
                     moves.entry((placed.team_id, sequence)).or_default().push(Move {
                         place,
                         class,
                         amount,
                         sequence_number: &change.sequence_number,
+                        leaves: amount < 0 && !change.after.as_ref().is_some_and(stays),
                     });
                 }
             }
@@ -292,10 +301,11 @@ impl Batch<'_> {
     /// Span by span, from the last one: each is read by the highest place that is left, and takes all that it holds.
     async fn apply(&self, mut moves: Vec<Move<'_>>) -> Result<()> {
         moves.sort_by(|one, other| one.place.cmp(other.place));
-        let mut attempt = 0;
+        let (mut attempt, mut told) = (0, Vec::new());
         while let Some(highest) = moves.last() {
             let (span, version) = self.span_at(highest.place).await?;
             let first = moves.partition_point(|other| other.place < span.cells[0].from.as_str());
+            let begins = span.cells[0].from.clone();
             match self.apply_to(span, version, &moves[first..]).await {
                 Err(WriteError::Refused(Refusal::Changed)) if attempt < ATTEMPTS => {
                     attempt += 1;
@@ -303,16 +313,78 @@ impl Batch<'_> {
                 }
                 outcome => {
                     outcome?;
+                    told.extend(moves[first..].iter().filter(|m| self.is_told(&begins, m)).map(|m| m.place.to_owned()));
                     moves.truncate(first);
                     attempt = 0;
                 }
             }
         }
+        // Once all is applied: then the spans that are joined have got equally far.
+        for place in told {
+            self.join_spans(&place).await?;
+        }
         Ok(())
+    }
+
+    /// Whether the beginning of a cell tells who has left a place.
+    fn is_told(&self, begins: &str, m: &Move<'_>) -> bool {
+        m.leaves && matches!(self.sequence, Sequence::Title | Sequence::Name) && tells(begins, m.place)
+    }
+
+    /// Joins the first cell of a span with the last one of the span before, where it begins as a place does that somebody has left. A shard that is being
+    /// given a batch again, of which it applied the later span's changes and not those of the span before, would apply these once more: the counts would be
+    /// off by those until the places are counted anew.
+    async fn join_spans(&self, place: &str) -> Result<()> {
+        for attempt in 0..ATTEMPTS {
+            back_off(attempt).await;
+            let mut spans = self.spans_until(place, 2).await?.into_iter();
+            let Some((mut span, version)) = spans.next() else { return Ok(()) };
+            if !tells(&span.cells[0].from, place) {
+                return Ok(());
+            }
+            let old = Key::span(self.team, self.sequence, &span.cells[0].from);
+            let version = version.ok_or_else(|| Error::internal("a span without a version"))?;
+            let (mut before, version_before) = match spans.next() {
+                Some(found) => found,
+                None => (Span { cells: vec![Cell::default()], applied: Vec::new() }, None),
+            };
+            let told = span.cells.remove(0);
+            if let Some(last) = before.cells.last_mut() {
+                last.take_in(&told);
+            }
+            if let Some((shard, number)) = span.applied.iter().find(|(shard, _)| *shard == self.shard).cloned() {
+                match before.applied.iter_mut().find(|(known, _)| *known == shard) {
+                    Some((_, known)) if later(&number, known) == Ordering::Greater => *known = number,
+                    Some(_) => {}
+                    None => before.applied.insert(0, (shard, number)),
+                }
+                before.applied.truncate(MOST_SHARDS);
+            }
+            let next = |version: Option<&String>| version.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1;
+            let mut transaction = self.store.transaction();
+            transaction.put_if(self.item(&before, next(version_before.as_ref()))?, VERSION, version_before, Refusal::Changed)?;
+            transaction.delete_if(&old, VERSION, &version)?;
+            if !span.cells.is_empty() {
+                transaction.create(self.item(&span, next(Some(&version)))?, Refusal::Changed)?;
+            }
+            match self.store.commit(transaction).await {
+                // The span that it is joined with may begin so as well.
+                Ok(()) => return Box::pin(self.join_spans(place)).await,
+                Err(WriteError::Refused(Refusal::Changed)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable("the spans kept changing".into()))
     }
 
     /// The span that holds a place, and its version; an empty one where there is none.
     async fn span_at(&self, place: &str) -> Result<(Span, Option<String>)> {
+        let found = self.spans_until(place, 1).await?.pop();
+        Ok(found.unwrap_or_else(|| (Span { cells: vec![Cell::default()], applied: Vec::new() }, None)))
+    }
+
+    /// The span that holds a place and those before it, at most so many, with their versions; the last one first.
+    async fn spans_until(&self, place: &str, most: i32) -> Result<Vec<(Span, Option<String>)>> {
         let key = |from| Key::span(self.team, self.sequence, from);
         let output = self
             .store
@@ -324,15 +396,13 @@ impl Batch<'_> {
             .expression_attribute_values(":first", AttributeValue::S(key("").sk))
             .expression_attribute_values(":place", AttributeValue::S(key(place).sk))
             .scan_index_forward(false)
-            .limit(1)
+            .limit(most)
             .consistent_read(true)
             .send()
             .await
             .map_err(failed)?;
-        match output.items().first() {
-            Some(item) => Ok((decode(item)?, item.get(VERSION).and_then(|version| version.as_s().ok()).cloned())),
-            None => Ok((Span { cells: vec![Cell::default()], applied: Vec::new() }, None)),
-        }
+        let version = |item: &Item| item.get(VERSION).and_then(|version| version.as_s().ok()).cloned();
+        output.items().iter().map(|item| Ok((decode(item)?, version(item)))).collect()
     }
 
     /// Applies what is new to the span, cuts what has grown too large, joins what has become small, and writes it.
@@ -348,6 +418,9 @@ impl Batch<'_> {
         span.applied.retain(|(shard, _)| *shard != self.shard);
         span.applied.insert(0, (self.shard, last.to_owned()));
         span.applied.truncate(MOST_SHARDS);
+        for m in moves {
+            forget(&mut span.cells, |begins| self.is_told(begins, m));
+        }
         self.cut(&mut span).await?;
         join(&mut span.cells, self.size);
         self.write(span, version).await
@@ -442,6 +515,24 @@ fn join(cells: &mut Vec<Cell>, most: usize) {
         }
     }
     *cells = joined;
+}
+
+/// Whether the beginning of a cell is that of a place, and long enough to tell whose place it is.
+fn tells(begins: &str, place: &str) -> bool {
+    place.starts_with(begins) && begins.chars().count() >= TELLING
+}
+
+/// Joins each cell with the one before that begins so; but for the first, whose beginning is the span's.
+fn forget(cells: &mut Vec<Cell>, is_told: impl Fn(&str) -> bool) {
+    let mut place = 1;
+    while place < cells.len() {
+        if is_told(&cells[place].from) {
+            let told = cells.remove(place);
+            cells[place - 1].take_in(&told);
+        } else {
+            place += 1;
+        }
+    }
 }
 
 /// The shortest text that is above one place and not above the next.

@@ -46,6 +46,12 @@ pub enum Refusal {
     DayUsedUp,
     /// The request was answered before.
     Answered,
+    /// The team has as many managed users as it may have.
+    TooManyManaged,
+    /// The team has as many pending invites as it may have.
+    TooManyInvites,
+    /// An erasure has done what it may do in one turn, and has more to do.
+    TurnOver,
     /// A place that nothing may be wrong with.
     Impossible,
 }

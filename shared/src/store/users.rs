@@ -329,6 +329,7 @@ impl Store {
                 }
             };
             count(Key::count(user.team_id, user.id), &user.class().code(), 1);
+            count(Key::managed_count(user.team_id), "managed", i64::from(user.manager_id.is_some()));
             count(Key::team(user.team_id), "admins", i64::from(user.governs()));
             count(Key::team(user.team_id), "service_admins", i64::from(user.is_service_admin()));
         }

@@ -153,7 +153,8 @@ impl View<'_> {
             Request::ListInvites(page) => self.invites(page),
             Request::Invite { .. } | Request::RevokeInvite { .. } => {
                 self.model.invites.get(&of)?;
-                json!({"status": "success", "details": self.invite(of)})
+                // Who revokes one is told for the last time whose it was.
+                json!({"status": "success", "details": self.invite(of, &self.model.invites[&of].email)})
             }
             Request::ListTeam { limit } => {
                 let users = self.by_number(|_, user| user.team == self.of(me).team && user.status != Status::Deleted);
@@ -361,11 +362,12 @@ impl View<'_> {
         self.directory_page(page, users, |id| self.summary(id))
     }
 
-    fn invite(&self, id: Id) -> Value {
+    fn invite(&self, id: Id, email: &str) -> Value {
         let invite = &self.model.invites[&id];
+        let title = if email.is_empty() { "revoked" } else { email };
         json!({
-            "account_id": self.ids.team(invite.team), "created_at": invite.created_at, "email": invite.email, "id": self.ids.invites[&id],
-            "status": invite.status, "title": invite.email, "type": "admin_user_invite", "updated_at": invite.updated_at,
+            "account_id": self.ids.team(invite.team), "created_at": invite.created_at, "email": email, "id": self.ids.invites[&id],
+            "status": invite.status, "title": title, "type": "admin_user_invite", "updated_at": invite.updated_at,
         })
     }
 
@@ -375,12 +377,12 @@ impl View<'_> {
             let invite = &self.model.invites[id];
             let value = match page.field {
                 "status" => invite.status.as_str().to_owned(),
-                "title" => fold(&invite.email),
+                "title" => fold(invite.stored_email()),
                 _ => String::new(),
             };
             (value, self.ids.invites[id])
         });
-        self.directory_page(page, invites, |id| self.invite(id))
+        self.directory_page(page, invites, |id| self.invite(id, self.model.invites[&id].stored_email()))
     }
 
     fn directory_page(&self, page: &DirectoryPage, mut all: Vec<Id>, shown: impl Fn(Id) -> Value) -> Value {

@@ -488,7 +488,7 @@ impl Real {
             me.is_some_and(|me| me == id || shares.iter().any(|shares| shares.contains_key(&(me, id)) || shares.contains_key(&(id, me))))
         };
         // An email that a team invited stands in its invite, whoever holds it by now.
-        let invited = |email: &String| model.invites.values().any(|invite| teams.contains(&invite.team) && invite.email == *email);
+        let invited = |email: &String| model.invites.values().any(|invite| teams.contains(&invite.team) && invite.stored_email() == email);
         for (id, other) in model.users.iter().filter(|(id, other)| !teams.contains(&other.team) && !acquainted(**id)) {
             let email = other.email.clone().filter(|email| !invited(email));
             // A key names the platform operator who made it for its owner.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::models::{InviteStatus, MB_MS_PER_GB_HOUR, QuotaTier, Role, SandboxStatus, Status};
 use shared::table::fold;
 
-use super::steps::{Ask, By, EMAILS, Id, NAMES, PERSONS, Request, Step, Version};
+use super::steps::{Ask, By, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, Step, Version};
 use crate::errors::Contract;
 
 /// The person who is a platform operator from the beginning.
@@ -202,6 +202,13 @@ pub struct Invite {
     pub user: Id,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+impl Invite {
+    /// The email that is stored: none of one that was revoked.
+    pub fn stored_email(&self) -> &str {
+        if self.status == InviteStatus::Revoked { "" } else { &self.email }
+    }
 }
 
 /// A sandbox.
@@ -1305,15 +1312,24 @@ impl Model {
         }
     }
 
+    /// The user, where they may make managed users.
+    fn may_manage(&self, user: Id) -> Result<&User, Outcome> {
+        let user = &self.users[&user];
+        let may = user.manager.is_none() && user.role != Role::Viewer;
+        if may { Ok(user) } else { Err(Refusal::Forbidden.into()) }
+    }
+
     fn managed_users(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
         match request {
             Request::ListManaged { .. } | Request::ListShares => Ok((200, me)),
+            // A caller who may not make them is told so before what is wrong with the body.
+            Request::Malformed(which) if MALFORMED[*which].1 == "POST" && MALFORMED[*which].2 == "/api/v1/users/" => {
+                self.may_manage(me)?;
+                Err(Refusal::Invalid.into())
+            }
             Request::MakeManaged { first, last } => {
-                let manager = &self.users[&me];
-                if manager.manager.is_some() {
-                    return Err(Refusal::Forbidden.into());
-                }
+                let manager = self.may_manage(me)?;
                 let user = User {
                     first_name: Some((*first).to_owned()),
                     last_name: last.map(str::to_owned),

@@ -70,7 +70,7 @@ pub fn expected(model: &Model, ids: &Ids) -> Content {
     }
     for (id, invite) in &model.invites {
         let record = json!({
-            "team": ids.team(invite.team), "email": invite.email, "status": invite.status, "user_id": ids.user(invite.user),
+            "team": ids.team(invite.team), "email": invite.stored_email(), "status": invite.status, "user_id": ids.user(invite.user),
             "updated_at": time(invite.updated_at),
         });
         content.insert(format!("invite {}", ids.invites[id]), record);
