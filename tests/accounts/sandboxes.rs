@@ -248,11 +248,16 @@ async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
     expected["destroyed_at"] = json!(roster.now());
     assert_eq!(destroy(&roster, NEW, &id).await.expect(200).json(), expected);
     // Made, changed five times and destroyed: who read it in between writes nothing.
-    let item = roster.items().await.into_iter().find(|item| item["pk"] == Key::user(NEW).pk && item["id"] == *id).expect("the sandbox");
+    let item = roster
+        .items()
+        .await
+        .into_iter()
+        .find(|item| item["pk"] == Key::user(NEW).pk && item.get("id") == Some(&json!(id)))
+        .expect("the sandbox");
     assert_eq!(item["version"], 7);
-    // Three times ten minutes of 2 GB.
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, 2048 * 1_800_000)]);
-    assert_eq!(detail(&roster, NEW).await["quota_usage"][0]["gb_hours"], json!(1.0));
+    // Six times ten minutes of 2 GB: its owner's own pauses are none.
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 2.0, 2048 * 3_600_000)]);
+    assert_eq!(detail(&roster, NEW).await["quota_usage"][0]["gb_hours"], json!(2.0));
     roster.check_table().await;
     // Once.
     roster.advance(600);
@@ -384,28 +389,26 @@ async fn the_sandboxes_of_others_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_pause_is_not_billed_and_what_has_no_memory_or_never_ran_costs_nothing() {
+async fn a_sandbox_is_billed_from_its_making_whatever_its_owner_says_of_it() {
     let roster = Roster::start().await;
     let team = alone_in_tier(&roster, &wide()).await;
     // Never started.
     let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 1024})).await;
     roster.advance(3600);
     destroy(&roster, NEW, &id).await.expect(200);
-    // No memory.
+    // Of no size.
     let id = made(&roster, NEW, &json!({"template": "base"})).await;
-    set_status(&roster, NEW, &id, "running").await.expect(200);
     roster.advance(3600);
     destroy(&roster, NEW, &id).await.expect(200);
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 0.0, 0)]);
-    // Ran a quarter of an hour, paused for an hour, and was destroyed while paused.
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.5, (1024 + 512) * 3_600_000)]);
+    // Paused by its owner after a quarter of an hour, and destroyed an hour later.
     let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 512})).await;
-    roster.advance(60);
     set_status(&roster, NEW, &id, "running").await.expect(200);
     roster.advance(900);
     set_status(&roster, NEW, &id, "paused").await.expect(200);
-    roster.advance(3600);
+    roster.advance(2700);
     destroy(&roster, NEW, &id).await.expect(200);
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 3, 0.125, 512 * 900_000)]);
+    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 3, 2.0, 2048 * 3_600_000)]);
     roster.check_table().await;
 }
 
@@ -675,8 +678,7 @@ struct Life {
     timeout_ms: Option<u64>,
     reserved: u64,
     made_on: String,
-    running_since: Option<i64>,
-    ran_ms: u64,
+    made_at: i64,
     status: &'static str,
 }
 
@@ -712,7 +714,8 @@ async fn live(seed: u64) {
                 let (memory_mb, timeout_ms) = (dice.of(&[None, Some(256), Some(1024)]), dice.of(&[None, Some(600_000), Some(3_600_000)]));
                 let body = json!({"template": "base", "memory_mb": memory_mb, "timeout_ms": timeout_ms});
                 let answer = create(&roster, NEW, &body).await;
-                let reserved = memory_mb.unwrap_or(0) * timeout_ms.unwrap_or(0);
+                let (stated, memory_mb) = (memory_mb, memory_mb.unwrap_or(512));
+                let reserved = memory_mb * timeout_ms.unwrap_or(0);
                 let day = days.get(&today).copied().unwrap_or_default();
                 let at_once = lives.iter().filter(|life| life.status != "destroyed").count();
                 let fits = if reserved == 0 { day.2 < limit } else { day.2 + reserved <= limit };
@@ -720,9 +723,8 @@ async fn live(seed: u64) {
                     let id = id_of(&answer);
                     let day = days.entry(today.clone()).or_default();
                     (day.0, day.2) = (day.0 + 1, day.2 + reserved);
-                    let memory_mb = memory_mb.unwrap_or(0);
-                    let life =
-                        Life { id, memory_mb, timeout_ms, reserved, made_on: today, running_since: None, ran_ms: 0, status: "starting" };
+                    assert_eq!(answer.json()["memory_mb"], json!(memory_mb), "{stated:?}");
+                    let life = Life { id, memory_mb, timeout_ms, reserved, made_on: today, made_at: now, status: "starting" };
                     lives.push(life);
                 } else {
                     answer.expect(429);
@@ -737,14 +739,6 @@ async fn live(seed: u64) {
                     answer.expect(409);
                 } else {
                     assert_eq!(answer.expect(200).json()["status"], to);
-                    match (life.running_since, to) {
-                        (None, "running") => life.running_since = Some(now),
-                        (Some(since), "paused") => {
-                            life.ran_ms = (life.ran_ms + (now - since) as u64).min(life.timeout_ms.unwrap_or(u64::MAX));
-                            life.running_since = None;
-                        }
-                        _ => {}
-                    }
                     life.status = to;
                 }
             }
@@ -753,8 +747,7 @@ async fn live(seed: u64) {
                 let life = &mut lives[place];
                 assert_eq!(destroy(&roster, NEW, &life.id).await.expect(200).json()["status"], "destroyed");
                 if life.status != "destroyed" {
-                    let running = life.running_since.take().map_or(0, |since| (now - since) as u64);
-                    let used = life.memory_mb * (life.ran_ms + running).min(life.timeout_ms.unwrap_or(u64::MAX));
+                    let used = life.memory_mb * ((now - life.made_at) as u64).min(life.timeout_ms.unwrap_or(u64::MAX));
                     life.status = "destroyed";
                     let day = days.entry(today).or_default();
                     (day.1, day.2) = (day.1 + used, day.2 + used);

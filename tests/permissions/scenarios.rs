@@ -147,6 +147,14 @@ async fn operators() -> Made {
         stage.call("POST", &format!("{}/sign-out-everywhere", of(user)), PLATFORM_OPERATOR, none.clone(), 200).await;
     }
     stage.call("POST", &format!("{}/sign-out-everywhere", of(VIEWER)), key(PLATFORM_OPERATOR, 1), none.clone(), 200).await;
+    // By a token and by a key that were not seen for a while.
+    let sandbox = stage.call("POST", SANDBOXES, VIEWER, json!({"template": "base"}), 201).await;
+    let running_time = format!("{}/sandboxes/{}/running-time", of(VIEWER), text(&sandbox, "id"));
+    for by in [By::User(PLATFORM_OPERATOR), By::Credential(key(PLATFORM_OPERATOR, 1))] {
+        stage.roster.advance(3600);
+        stage.call("PUT", &running_time, by, json!({"ran_ms": 1000, "running": true}), 200).await;
+    }
+    stage.call("DELETE", &format!("{SANDBOXES}/{}", text(&sandbox, "id")), VIEWER, none.clone(), 200).await;
     // With a key that a delete which was cut off has left working.
     load_keys(&stage, DELETED, 1).await;
     stage.call("POST", &format!("{}/restore", of(DELETED)), PLATFORM_OPERATOR, none.clone(), 200).await;

@@ -4,6 +4,7 @@ mod bounds;
 mod delegation;
 mod erasure;
 mod keys;
+mod metering;
 mod operators;
 mod sign_out_everywhere;
 mod step_up;

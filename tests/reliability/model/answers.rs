@@ -286,7 +286,9 @@ impl View<'_> {
         };
         export["shares_given"] = shares(|share| *share);
         export["shares_received"] = shares(|(from, to)| (*to, *from));
-        export["audit_log"] = self.history(id).into_iter().rev().collect();
+        // With what was done before they signed up, under the id of then.
+        let earlier = self.of(id).invited_as.map(|id| self.history(id)).unwrap_or_default();
+        export["audit_log"] = self.history(id).into_iter().rev().chain(earlier.into_iter().rev()).collect();
         export
     }
 
