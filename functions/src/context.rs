@@ -14,7 +14,7 @@ use shared::auth::{
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
-use shared::store::{Act, Author, Receipt, SEEN_EVERY, Store, fingerprint};
+use shared::store::{Act, Author, KeptAnswer, Receipt, SEEN_EVERY, Store, fingerprint};
 use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -207,7 +207,7 @@ impl Context {
 
     /// The credential's text.
     pub fn credential<'a>(&self, request: &'a Request) -> Result<&'a str> {
-        auth::credential(request.headers(), self.places)
+        auth::credential(request.method(), request.headers(), self.places)
     }
 
     /// Looks up the user whom a verified credential names, and holds the credential against the
@@ -230,13 +230,15 @@ impl Context {
             return Err(refusal);
         }
         let look_up = KnownCaller::look_up(&self.app.store, token);
-        let (caller, counted, not_answered) = futures::join!(look_up, self.count_request(token), self.not_answered(token));
+        let (caller, counted, earlier) = futures::join!(look_up, self.count_request(token), self.earlier(token));
         // The limit holds for every caller whose credential is known; a former response is for those
         // alone who may still use the account.
         counted?;
         let caller = caller?;
         caller.meets(needs)?;
-        not_answered?;
+        if let Some((receipt, kept)) = earlier? {
+            self.not_answered(receipt.with_rights(caller.rights()), kept)?;
+        }
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
             user: Some(caller.user()).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
@@ -304,9 +306,9 @@ impl Context {
     /// # Errors
     /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
     pub async fn admit(&self, token: &VerifiedToken) -> Result<()> {
-        let (counted, not_answered) = futures::join!(self.count_request(token), self.not_answered(token));
+        let (counted, earlier) = futures::join!(self.count_request(token), self.earlier(token));
         counted?;
-        not_answered
+        earlier?.map_or(Ok(()), |(receipt, kept)| self.not_answered(receipt, kept))
     }
 
     async fn count_request(&self, token: &VerifiedToken) -> Result<()> {
@@ -322,14 +324,21 @@ impl Context {
         outcome
     }
 
-    async fn not_answered(&self, token: &VerifiedToken) -> Result<()> {
-        let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(()) };
+    /// The receipt of a request with an `Idempotency-Key`, and the answer that it was given before.
+    async fn earlier(&self, token: &VerifiedToken) -> Result<Option<(Receipt, Option<KeptAnswer>)>> {
+        let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(None) };
         let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
         let keys = self.app.keyring.keys(self.now).await;
         let secret = keys.responses.as_ref().ok_or_else(|| Error::internal("this function stores no responses"))?;
         let receipt = Receipt::new(secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
-        match self.app.store.answered(&receipt).await? {
-            Some(answer) => Err(Error::Answered(Box::new(answer))),
+        let kept = self.app.store.answered(&receipt).await?;
+        Ok(Some((receipt, kept)))
+    }
+
+    /// Lets a request go on that was not answered before.
+    fn not_answered(&self, receipt: Receipt, kept: Option<KeptAnswer>) -> Result<()> {
+        match kept {
+            Some(kept) => Err(Error::Answered(Box::new(kept.open(&receipt)?))),
             None => {
                 let _ = self.receipt.set(receipt);
                 Ok(())
@@ -344,7 +353,7 @@ impl Context {
             (Err(Error::Answered(answer)), _) => Ok(*answer),
             (Ok(answer), Some(receipt)) if answer.status().is_success() => self.app.store.keep_answer(receipt, answer).await,
             (Err(error), Some(receipt)) => match self.app.store.answered(receipt).await {
-                Ok(Some(answer)) => Ok(answer),
+                Ok(Some(kept)) => kept.open(receipt),
                 _ => Err(error),
             },
             (outcome, _) => outcome,

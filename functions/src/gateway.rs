@@ -33,10 +33,10 @@ const QUERY: &AsciiSet =
 pub fn request(mut event: ApiGatewayV2httpRequest) -> Request {
     event.raw_path = event.raw_path.map(|path| utf8_percent_encode(&path, PATH).to_string());
     event.raw_query_string = event.raw_query_string.map(|query| utf8_percent_encode(&query, QUERY).to_string());
-    // Our routes have no stage in the path, and no handler looks at the host.
+    // Our routes have no stage in the path, and the URI needs no host.
     event.request_context.stage = None;
     event.request_context.domain_name = None;
-    event.headers.remove(header::HOST);
+    let host = event.headers.remove(header::HOST);
     let usable = event.raw_path.as_deref().is_none_or(|path| path.starts_with('/') && path.parse::<Uri>().is_ok());
     if !usable {
         event.raw_path = Some("/".to_owned());
@@ -49,6 +49,10 @@ pub fn request(mut event: ApiGatewayV2httpRequest) -> Request {
         Some(text) if base64 => decode(&text).map_or(Body::Text(text), Body::Binary),
         Some(text) => Body::Text(text),
     };
+    // It tells whether a page of this origin asks.
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
     request
 }
 

@@ -159,7 +159,7 @@ fn credential() -> Run {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         let headers = HeaderMap::from_iter([(name.clone(), value)]);
         pure(|| {
-            if let Ok(credential) = auth::credential(&headers, *places) {
+            if let Ok(credential) = auth::credential(&Method::POST, &headers, *places) {
                 assert!(verifier.verify(credential).is_none(), "nobody signed it");
             }
         });

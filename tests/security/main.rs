@@ -6,6 +6,7 @@ mod erasure;
 mod keys;
 mod metering;
 mod operators;
+mod requests;
 mod sign_out_everywhere;
 mod step_up;
 mod token_context;

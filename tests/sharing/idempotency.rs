@@ -222,7 +222,11 @@ async fn the_same_request_twice_is_answered_alike_and_done_once() {
         let receipt = &receipts(&roster).await[0];
         assert_eq!(text(receipt, "pk"), format!("USER#{}", case.caller), "{}", case.route);
         assert_eq!(receipt["expires"], json!(roster.now().as_second() + DAY), "{}", case.route);
-        assert_eq!(receipt.keys().collect::<Vec<_>>(), ["answer", "expires", "fingerprint", "pk", "sk"], "{}", case.route);
+        // The rights of who was looked up, who may have fewer when it is sent again.
+        let is_right = |name: &&String| ["operates", "role"].contains(&name.as_str());
+        let (rights, names): (Vec<_>, Vec<_>) = receipt.keys().partition(is_right);
+        assert_eq!(names, ["answer", "expires", "fingerprint", "pk", "sk"], "{}", case.route);
+        assert!([0, 2].contains(&rights.len()), "{}: {rights:?}", case.route);
         for advance in [0, 1, 400] {
             roster.advance(advance);
             assert_replayed(&send(request(&roster, &case)).await, &first, case.route);

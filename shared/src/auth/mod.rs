@@ -17,8 +17,8 @@ mod token;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use lambda_http::http::HeaderMap;
-use lambda_http::http::header::{AUTHORIZATION, COOKIE};
+use lambda_http::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use lambda_http::http::{HeaderMap, Method};
 use uuid::Uuid;
 
 pub use published_key::PublishedKeys;
@@ -32,7 +32,7 @@ pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
 use crate::models::{AccountType, ApiKeySecret, OPERATOR_SCOPE, Permission, Role, Share, Status, User};
-use crate::store::{Freshness, Store};
+use crate::store::{Freshness, Rights, Store};
 use crate::table::Key;
 use crate::time::Timestamp;
 
@@ -52,9 +52,13 @@ const MOST_BYTES: usize = 8192;
 
 /// The credential that a request carries.
 ///
+/// A browser sends the cookie along with requests of any page: it counts for changes only where no
+/// page of another origin asks for them.
+///
 /// # Errors
-/// `NotAuthenticated` where there is none, `BadCredential` where it is not of the form.
-pub fn credential(headers: &HeaderMap, places: Places) -> Result<&str> {
+/// `NotAuthenticated` where there is none, `BadCredential` where it is not of the form,
+/// `TokenRefused` for the cookie of a change that a page of another origin asks for.
+pub fn credential<'a>(method: &Method, headers: &'a HeaderMap, places: Places) -> Result<&'a str> {
     let found = match headers.get(AUTHORIZATION) {
         Some(header) => {
             let text = header.to_str().map_err(|_| Error::BadCredential("not ASCII"))?.trim();
@@ -65,9 +69,12 @@ pub fn credential(headers: &HeaderMap, places: Places) -> Result<&str> {
                 _ => return Err(Error::BadCredential("not a bearer credential")),
             }
         }
-        None if places == Places::RefreshedTokenAndCookie => {
-            refreshed_token(headers).or_else(|| cookie(headers)).ok_or(Error::NotAuthenticated)?
-        }
+        None if places == Places::RefreshedTokenAndCookie => match (refreshed_token(headers), cookie(headers)) {
+            (Some(token), _) => token,
+            (None, Some(_)) if !method.is_safe() && is_cross_origin(headers) => return Err(CROSS_ORIGIN),
+            (None, Some(token)) => token,
+            (None, None) => return Err(Error::NotAuthenticated),
+        },
         None => return Err(Error::NotAuthenticated),
     };
     match found.len() {
@@ -75,6 +82,23 @@ pub fn credential(headers: &HeaderMap, places: Places) -> Result<&str> {
         length if length > MOST_BYTES => Err(Error::BadCredential("too long")),
         _ => Ok(found),
     }
+}
+
+/// The refusal of a cookie that a page of another origin sent along.
+const CROSS_ORIGIN: Error =
+    Error::TokenRefused("The cookie `token` changes nothing for a page of another origin. Send the token in the header `Authorization`.");
+
+/// Returns true if a browser says that a page of another origin asks. Other programs say nothing.
+fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text("sec-fetch-site") {
+        return !["same-origin", "none"].contains(&site);
+    }
+    let host = text(HOST.as_str()).unwrap_or_default();
+    text(ORIGIN.as_str()).is_some_and(|origin| {
+        let own = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        own.is_none_or(|own| !own.eq_ignore_ascii_case(host))
+    })
 }
 
 fn refreshed_token(headers: &HeaderMap) -> Option<&str> {
@@ -290,6 +314,12 @@ impl KnownCaller {
     /// The record, as it was read for this request.
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// The rights that decide whether an earlier answer is given again.
+    pub fn rights(&self) -> Rights {
+        let operates = operation(&self.user, self.key.as_ref(), self.step_up).is_ok();
+        Rights { role: self.user.role, operates }
     }
 
     /// The caller, where the credential meets the requirement.

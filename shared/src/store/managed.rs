@@ -132,7 +132,10 @@ impl Store {
 
     /// Takes a share back, at once. Says whether there was one.
     pub async fn unshare(&self, caller: &Caller<SharingWrite>, grantee: Uuid, act: &Act) -> Result<bool> {
-        let grantor = caller.user.id;
+        self.end_share(caller.user.id, grantee, act).await
+    }
+
+    async fn end_share(&self, grantor: Uuid, grantee: Uuid, act: &Act) -> Result<bool> {
         let mut transaction = self.transaction();
         transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
         transaction.delete(&Key::shared(grantee, grantor))?;
@@ -141,6 +144,11 @@ impl Store {
             Err(WriteError::Refused(Refusal::Changed)) => Ok(false),
             outcome => Ok(outcome.map(|()| true)?),
         }
+    }
+
+    /// Gives back the share by which another user lets the caller in. Returns false where there is none.
+    pub async fn decline_share(&self, caller: &Caller<SharingWrite>, grantor: Uuid, act: &Act) -> Result<bool> {
+        self.end_share(grantor, caller.user.id, act).await
     }
 
     /// The share by which one user lets another in.

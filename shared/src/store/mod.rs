@@ -36,7 +36,7 @@ pub use audit::{Act, Author};
 pub use erasure::Erasure;
 pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
-pub use receipts::{Receipt, fingerprint};
+pub use receipts::{KeptAnswer, Receipt, Rights, fingerprint};
 pub use sandboxes::{NewSandbox, RunningTime};
 pub use transaction::{Refusal, Transaction, WriteError};
 pub use users::SEEN_EVERY;

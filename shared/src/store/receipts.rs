@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{Freshness, Refusal, Store, WriteError};
 use crate::Response;
 use crate::error::{Error, Result};
+use crate::models::Role;
 use crate::secrets::Secret;
 use crate::table::{Item, Key, TTL};
 use crate::time::Timestamp;
@@ -33,6 +34,7 @@ const MOST_BYTES: usize = 250_000;
 #[derive(Debug, Clone)]
 pub struct Receipt {
     caller: Uuid,
+    rights: Option<Rights>,
     key: Key,
     fingerprint: String,
     encryption: [u8; 32],
@@ -47,7 +49,50 @@ struct Record {
     expires: i64,
     /// In base64.
     answer: String,
+    /// The rights of the caller then; absent for one who was not looked up.
+    #[serde(flatten)]
+    rights: Option<Rights>,
 }
+
+/// The rights of a caller: who has fewer by now is not given an earlier answer again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Rights {
+    /// The role in the team.
+    pub role: Role,
+    /// True for a credential that operates the platform.
+    pub operates: bool,
+}
+
+impl Rights {
+    fn cover(self, earlier: Self) -> bool {
+        let rank = |role| match role {
+            Role::Viewer => 0,
+            Role::Operator => 1,
+            Role::Admin => 2,
+        };
+        rank(self.role) >= rank(earlier.role) && (self.operates || !earlier.operates)
+    }
+}
+
+/// An answer that is kept.
+#[derive(Debug)]
+pub struct KeptAnswer(Record);
+
+impl KeptAnswer {
+    /// Opens the answer to the request that it was given to.
+    ///
+    /// # Errors
+    /// `Forbidden` where the caller had more rights then; `Conflict` where it cannot be given again.
+    pub fn open(&self, receipt: &Receipt) -> Result<Response> {
+        match (receipt.rights, self.0.rights) {
+            (Some(now), Some(then)) if !now.cover(then) => Err(Error::Forbidden(FEWER_RIGHTS)),
+            _ => receipt.open(&self.0),
+        }
+    }
+}
+
+/// The refusal of an answer to a caller who has fewer rights by now.
+const FEWER_RIGHTS: &str = "This request was carried out while you had more rights. Its response is not given again.";
 
 /// An answer as it is encrypted.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +108,13 @@ impl Receipt {
     pub fn new(secret: &Secret, caller: Uuid, credential: &str, idempotency_key: &str, fingerprint: &str, now: Timestamp) -> Result<Self> {
         let name = self::fingerprint(&[credential.as_bytes(), idempotency_key.as_bytes()]);
         let encryption = secret.derive("idempotency answer", idempotency_key.as_bytes())?;
-        Ok(Self { caller, key: Key::receipt(caller, &name), fingerprint: fingerprint.to_owned(), encryption, now, kept: Arc::default() })
+        let (key, fingerprint) = (Key::receipt(caller, &name), fingerprint.to_owned());
+        Ok(Self { caller, rights: None, key, fingerprint, encryption, now, kept: Arc::default() })
+    }
+
+    /// The receipt of a caller who was looked up.
+    pub fn with_rights(self, rights: Rights) -> Self {
+        Self { rights: Some(rights), ..self }
     }
 
     /// Notes that the answer is kept.
@@ -73,7 +124,12 @@ impl Receipt {
 
     /// The write that keeps an answer, where none is kept yet.
     pub(crate) fn put(&self, table: &str, answer: &Response) -> Result<Put> {
-        let record = Record { fingerprint: self.fingerprint.clone(), expires: self.now.as_second() + KEPT, answer: self.seal(answer)? };
+        let record = Record {
+            fingerprint: self.fingerprint.clone(),
+            expires: self.now.as_second() + KEPT,
+            answer: self.seal(answer)?,
+            rights: self.rights,
+        };
         let mut item: Item = serde_dynamo::to_item(&record).map_err(Error::internal)?;
         item.extend(self.key.item());
         // DynamoDB deletes what expired some days late.
@@ -133,12 +189,12 @@ impl Store {
     ///
     /// # Errors
     /// `KeyReused` where another request had the same key.
-    pub async fn answered(&self, receipt: &Receipt) -> Result<Option<Response>> {
+    pub async fn answered(&self, receipt: &Receipt) -> Result<Option<KeptAnswer>> {
         let record: Option<Record> = self.get(&receipt.key, Freshness::Strong).await?;
         match record.filter(|record| record.expires > receipt.now.as_second()) {
             None => Ok(None),
             Some(record) if record.fingerprint != receipt.fingerprint => Err(Error::KeyReused),
-            Some(record) => receipt.open(&record).map(Some),
+            Some(record) => Ok(Some(KeptAnswer(record))),
         }
     }
 
@@ -151,7 +207,10 @@ impl Store {
         transaction.put_first(receipt.put(&self.table, &answer)?, Refusal::Answered);
         transaction.require_user(receipt.caller)?;
         match self.commit(transaction).await {
-            Err(WriteError::Refused(Refusal::Answered)) => Ok(self.answered(receipt).await?.unwrap_or(answer)),
+            Err(WriteError::Refused(Refusal::Answered)) => match self.answered(receipt).await? {
+                Some(kept) => kept.open(receipt),
+                None => Ok(answer),
+            },
             // The caller is erased meanwhile, and nothing of theirs is to stay.
             Err(WriteError::Refused(_)) => Ok(answer),
             outcome => Ok(outcome.map(|()| answer)?),
