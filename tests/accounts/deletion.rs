@@ -147,6 +147,7 @@ async fn a_sandbox_older_than_the_hundred_that_are_shown_must_go_first_as_well()
         store.put(&Key::sandbox(DELETED, &sandbox.id), &sandbox).await.expect("a sandbox");
     }
     store.put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 9})).await.expect("a count");
+    store.put(&Key::own_sandbox_count(DELETED), &json!({"sandboxes": 1, "reserved_mb_ms": 0})).await.expect("a count");
     let answer = unchanged(&roster, erasure(&roster, DELETED)).await.expect(409).json();
     assert_eq!(answer["code"], "account_hard_delete_active_resources");
     roster.check_table().await;

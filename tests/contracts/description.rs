@@ -158,7 +158,14 @@ async fn every_parameter_that_has_an_example_takes_it() {
             let mut event = events(name).remove(0);
             let without = replay(&event).await;
             match parameter["in"].as_str() {
-                Some("path") => event["rawPath"] = path.replace(&format!("{{{place}}}"), &text).into(),
+                Some("path") => {
+                    // The others as the event has them.
+                    let others = event["pathParameters"].as_object().into_iter().flatten();
+                    let whole = others.fold(path.replace(&format!("{{{place}}}"), &text), |path, (name, value)| {
+                        path.replace(&format!("{{{name}}}"), value.as_str().expect("a text"))
+                    });
+                    event["rawPath"] = whole.into();
+                }
                 Some("query") => event["rawQueryString"] = format!("{place}={text}").into(),
                 _ => event["headers"][place.to_lowercase()] = text.into(),
             }

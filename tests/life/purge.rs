@@ -129,6 +129,7 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
         let record = SandboxRecord { ran_ms: 0, running_since: None, reserved_mb_ms: 0, version: 1, sandbox };
         items.push(item(&Key::sandbox(user.id, &record.sandbox.id), &record));
     }
+    items.push(item(&Key::own_sandbox_count(user.id), &json!({"sandboxes": 1, "reserved_mb_ms": 0})));
     let share = Share { grantor_id: user.id, grantee_id: other, scopes: vec!["data:read".into()], created_at: now };
     items.push(item(&Key::grant(user.id, other), &share));
     items.push(item(&Key::shared(other, user.id), &share));

@@ -184,6 +184,7 @@ async fn use_revoked_key(session: &mut Session) -> Outcome {
 }
 
 async fn make_managed_user(session: &mut Session) -> Outcome {
+    session.manager()?;
     let (body, name) = (json!({"first_name": "Smoke", "last_name": null}), Uuid::new_v4().to_string());
     let mut first: Option<Reply> = None;
     // Sent twice, as by a client that missed the first response.

@@ -158,6 +158,14 @@ impl Session {
         Err(Problem::skipped("not tried: the person does not administer the team"))
     }
 
+    /// The person, who may manage users.
+    pub fn manager(&self) -> Outcome<&Person> {
+        match self.person()? {
+            person if person.role == "VIEWER" => Err(Problem::skipped("not tried: a viewer manages no users")),
+            person => Ok(person),
+        }
+    }
+
     /// Keeps a secret out of what is printed.
     pub fn hide(&mut self, secret: &str) {
         self.secrets.push(secret.to_owned());
