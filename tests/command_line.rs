@@ -75,9 +75,13 @@ impl Started {
         self.printed[place + 1].trim()
     }
 
-    async fn status(&self, path: &str, credential: &str) -> u16 {
+    async fn get(&self, path: &str, credential: &str) -> reqwest::Response {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let answer = client.get(format!("{}{path}", self.url)).bearer_auth(credential).send().await.expect("an answer");
+        client.get(format!("{}{path}", self.url)).bearer_auth(credential).send().await.expect("an answer")
+    }
+
+    async fn status(&self, path: &str, credential: &str) -> u16 {
+        let answer = self.get(path, credential).await;
         assert!(answer.headers().contains_key("server-timing"));
         answer.status().as_u16()
     }
@@ -439,6 +443,13 @@ async fn a_platform_operator_is_made_and_unmade() {
         assert_eq!(text(&output.stdout).trim(), format!("{viewer} {told}"), "{output:?}");
         let server = Started::start(&folder, &["--port", "0"]);
         assert_eq!(server.status("/v1/admin/quota-tiers", server.after("viewer,")).await, status);
+        if status == 200 {
+            // History names the command, and nobody as the one who made it.
+            let log = server.get(&format!("/v1/admin/users/{viewer}/audit-log"), server.after("viewer,")).await;
+            let log: serde_json::Value = log.json().await.expect("a log");
+            let told = serde_json::json!([log[0]["action"], log[0]["actor_id"], log[0]["credential"]]);
+            assert_eq!(told, serde_json::json!(["user.made_operator", null, {"kind": "local_command", "id": "operator"}]));
+        }
     }
     let unknown = run(&folder, &["operator", "00000000-0000-4000-8000-00000000dead"]);
     assert!(text(&unknown.stderr).contains("error: There is no such account."), "{unknown:?}");

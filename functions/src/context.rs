@@ -14,7 +14,7 @@ use shared::auth::{
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
-use shared::store::{Act, Author, KeptAnswer, Receipt, SEEN_EVERY, Store, fingerprint};
+use shared::store::{Act, Attribution, Author, KeptAnswer, Receipt, SEEN_EVERY, Store, fingerprint};
 use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -118,6 +118,7 @@ pub struct Context {
     keyed: Option<Keyed>,
     receipt: OnceLock<Receipt>,
     caller_id: OnceLock<Uuid>,
+    attribution: OnceLock<Attribution>,
     source: Option<IpAddr>,
     seen: Seen,
     sightings: Mutex<Option<oneshot::Sender<Sighting>>>,
@@ -151,6 +152,7 @@ impl Context {
             keyed: Keyed::read(request),
             receipt: OnceLock::new(),
             caller_id: OnceLock::new(),
+            attribution: OnceLock::new(),
             source,
             seen,
             sightings: Mutex::new(Some(sender)),
@@ -166,7 +168,11 @@ impl Context {
     /// A change that a caller makes by this request, whose requirement allows changes; or who
     /// signed in, and may have no account yet.
     pub fn act(&self, author: &impl Author, action: &'static str) -> Act {
-        Act { receipt: self.receipt.get().cloned(), ..author.act(action, self.now) }
+        Act {
+            receipt: self.receipt.get().cloned(),
+            attribution: self.attribution.get().cloned().unwrap_or_default(),
+            ..author.act(action, self.now)
+        }
     }
 
     /// What signs Roster's own tokens.
@@ -190,6 +196,11 @@ impl Context {
         }
         let token = auth::verify(credential, &self.app.tokens, &self.app.store, self.source, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
+        let _ = self.attribution.set(Attribution {
+            credential: Some(token.audited()),
+            request_id: Some(self.request_id.clone()),
+            address: self.source.map(|source| source.to_canonical()),
+        });
         self.not_refused(&counted(&token).to_string())?;
         Ok(token)
     }
@@ -263,8 +274,14 @@ impl Context {
         if !delegation.has(scope) {
             return Err(Error::Delegated);
         }
-        self.store().note_delegation_used(token, delegation, self.now).await?;
+        self.note_delegation_used(token, delegation).await?;
         Ok(user)
+    }
+
+    /// Notes that a delegated token was used, or one that comes from it.
+    pub async fn note_delegation_used(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<()> {
+        let action = if token.is_principal() { "principal_token.used" } else { "delegated_token.used" };
+        self.store().note_delegation_used(token, delegation, &self.act(delegation, action)).await
     }
 
     /// The caller who meets the requirement `R`, also with a token that comes from a delegated one of

@@ -45,8 +45,9 @@ const MOST_CLAIMS: usize = 16 * 1024;
 const MOST_REASON: usize = 200;
 /// Lines that are looked up together: two keys each, of the hundred that one read takes.
 const BATCH: usize = 48;
-/// Users that are written together: at most seven items each, a counter and a team, of the hundred that one transaction takes.
-const WRITTEN_TOGETHER: usize = 11;
+/// Users that are written together: at most eight items each, a counter and a team, of the hundred
+/// that one transaction takes.
+const WRITTEN_TOGETHER: usize = 10;
 
 /// Imports a file; users whose line names no team join `team_id`, which is made if it does not exist. Each refused line is printed by its
 /// number with the reason; with `progress`, so is how far it is.
@@ -268,12 +269,12 @@ impl Import<'_> {
     /// Writes users together; where one is in the way of the others, each alone.
     async fn write(&mut self, users: Vec<(u64, User)>) -> Result<(), Failure> {
         let together: Vec<User> = users.iter().map(|(_, user)| user.clone()).collect();
-        match self.store.load_users(&together).await {
+        match self.store.import_users(&together, self.now).await {
             Ok(()) => self.report.imported += together.len() as u64,
             Err(WriteError::Failed(error)) => return Err(error.into()),
             Err(WriteError::Refused(_)) => {
                 for (number, user) in users {
-                    match self.store.load_users(std::slice::from_ref(&user)).await {
+                    match self.store.import_users(std::slice::from_ref(&user), self.now).await {
                         Ok(()) => self.report.imported += 1,
                         Err(WriteError::Refused(Refusal::UserExists)) => self.report.present += 1,
                         Err(WriteError::Refused(refusal)) => self.refuse(number, reason(refusal)),

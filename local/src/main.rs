@@ -15,6 +15,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, cloud, demo, import, smoke, token};
 use shared::Clock;
 use shared::auth::api_key;
+use shared::models::{AuditCredential, AuditCredentialKind};
 use shared::store::Act;
 use uuid::Uuid;
 
@@ -210,9 +211,15 @@ async fn import(options: &Options, file: &Path, team: Uuid) -> Result<(), Failur
     Ok(())
 }
 
+/// A local command of that name, as entries of history name it.
+fn command(name: &str) -> AuditCredential {
+    AuditCredential::new(AuditCredentialKind::LocalCommand, Some(name.to_owned()))
+}
+
 async fn operator(options: &Options, user_id: Uuid, is_operator: bool) -> Result<(), Failure> {
     let data = Data::open(options).await?;
-    let act = Act::new(user_id, if is_operator { "user.made_operator" } else { "user.unmade_operator" }, options.clock.now());
+    let action = if is_operator { "user.made_operator" } else { "user.unmade_operator" };
+    let act = Act::of_machine(command("operator"), action, options.clock.now());
     data.store.set_operator(user_id, is_operator, &act).await?;
     data.settle().await?;
     println!("{user_id} is {} platform operator", if is_operator { "a" } else { "no" });
@@ -228,7 +235,7 @@ async fn recount(options: &Options) -> Result<(), Failure> {
 async fn purge(options: &Options, time: Duration) -> Result<(), Failure> {
     let data = Data::open(options).await?;
     let app = data.app(options).await?;
-    println!("{}", serde_json::to_string_pretty(&purge_accounts::run(&app, time).await?)?);
+    println!("{}", serde_json::to_string_pretty(&purge_accounts::run_by(&app, &command("purge"), time).await?)?);
     data.settle().await
 }
 

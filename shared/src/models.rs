@@ -1024,15 +1024,20 @@ words! {
     "at": "2026-05-02T09:30:00.000Z",
     "actor_id": "00000000-0000-4000-8000-000000000002",
     "action": "share.granted",
-    "changes": {"scopes": {"before": null, "after": ["data:read"]}}
+    "changes": {"scopes": {"before": null, "after": ["data:read"]}},
+    "credential": {"kind": "api_key", "id": "00000000-0000-4000-8000-00000000f204"},
+    "request_id": "JKJaXmPLvHcESHA=",
+    "address": "192.0.2.10"
 }))]
 pub struct AuditEntry {
     /// The id; ids sort by time.
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
-    /// Who made the change.
-    pub actor_id: Uuid,
+    /// Who made the change; null where it was no person that Roster knows, but a local command, an
+    /// import or the schedule.
+    #[schema(required)]
+    pub actor_id: Option<Uuid>,
     /// What was done: `user.suspended`.
     pub action: String,
     /// Why, where it was said.
@@ -1043,6 +1048,91 @@ pub struct AuditEntry {
     #[serde(default)]
     #[schema(required)]
     pub changes: BTreeMap<String, FieldChange>,
+    /// What the change was made with. Entries of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub credential: Option<AuditCredential>,
+    /// The id of the request, which its response and its line in the log have too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request_id: Option<String>,
+    /// The address that the request came from, for 90 days. The table has it in an item of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+    /// The id of that item. No response shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub address_id: Option<Uuid>,
+}
+
+words! {
+    /// The kind of credential that a change was made with.
+    AuditCredentialKind {
+        /// A token of the identity provider.
+        Token = "token",
+        /// An API key.
+        ApiKey = "api_key",
+        /// A delegated token.
+        DelegatedToken = "delegated_token",
+        /// A token that comes from a delegated one.
+        PrincipalToken = "principal_token",
+        /// None: a local command, by someone who has the table itself.
+        LocalCommand = "local_command",
+        /// None: an import, by someone who has the table itself.
+        Import = "import",
+        /// None: the schedule.
+        Schedule = "schedule",
+    }
+}
+
+/// The credential that a change was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditCredential {
+    /// Its kind.
+    pub kind: AuditCredentialKind,
+    /// The API key's id; a token's `jti`, or else its `session_id`; a local command's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub id: Option<String>,
+    /// The person who gave it to the actor: the platform operator who minted the key, or the user
+    /// who delegated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub issued_by: Option<Uuid>,
+}
+
+impl AuditCredential {
+    /// A credential that its actor got without another person.
+    pub fn new(kind: AuditCredentialKind, id: Option<String>) -> Self {
+        Self { kind, id, issued_by: None }
+    }
+
+    /// The schedule, in place of one.
+    pub fn schedule() -> Self {
+        Self::new(AuditCredentialKind::Schedule, None)
+    }
+}
+
+/// An address that changes of a person came from: an item of its own, which ends by itself and goes
+/// with the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "5b0e2a4c-7d1f-4c3b-9a86-0f2d7c9e1b35",
+    "address": "192.0.2.10",
+    "at": "2026-05-02T09:30:00.000Z",
+    "expires": 1785490200
+}))]
+pub struct SourceAddress {
+    /// The id, which entries of history refer to.
+    pub id: Uuid,
+    /// The address.
+    #[schema(value_type = String)]
+    pub address: IpAddr,
+    /// When the first of the changes was made.
+    pub at: Timestamp,
+    /// The time at which it is deleted, in Unix seconds.
+    pub expires: i64,
 }
 
 /// A field before and after a change; null where it was not set.

@@ -26,6 +26,7 @@
 //! | [`Span`](crate::store::ranks::Span) | `SPANS#team#sequence` | `FROM#place` | lists, to find the entry at an offset |
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
+//! | [`SourceAddress`](crate::models::SourceAddress) | `ADDRESS#actor` | its id | the history and the actor's export; ends after 90 days |
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
 //! | how many requests a caller sent in a minute | `REQUESTS#caller` | `MINUTE#n`, minutes since 1970 | every request, which adds to it |
 //! | [`PublicSigningKey`](crate::auth::PublicSigningKey): verifies Roster's own tokens | `SIGNING_KEY` | `SIGNING_KEY` | whoever gets such a token, kept in memory for five minutes |
@@ -225,6 +226,11 @@ impl Key {
     /// The public half of the key that signs Roster's own tokens.
     pub fn signing_key() -> Self {
         Self::new("SIGNING_KEY".to_owned(), "SIGNING_KEY")
+    }
+
+    /// An address that changes of a person came from.
+    pub fn address(actor: Uuid, id: Uuid) -> Self {
+        Self::new(format!("ADDRESS#{actor}"), id.to_string())
     }
 
     /// A quota tier.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
-use shared::models::{AuditEntry, FieldChange, Invite, InviteStatus, Role, Status, Team, User};
+use shared::models::{AuditCredential, AuditEntry, FieldChange, Invite, InviteStatus, Role, Status, Team, User};
 use shared::store::Report;
 use shared::table::{ERASURE, Key};
 use tests::{Roster, rounds};
@@ -53,10 +53,14 @@ async fn history(roster: &Roster, user: Uuid, entries: usize, bytes: usize) {
             let entry = AuditEntry {
                 id: Uuid::from_u128((n as u128 + 1) << 64 | user.as_u128() & 0xffff),
                 at: roster.now(),
-                actor_id: user,
+                actor_id: Some(user),
                 action: "user.updated".into(),
                 reason: Some("Zephyrine asked".into()),
                 changes: [("display_name".to_owned(), FieldChange { before: Value::Null, after: text.clone().into() })].into(),
+                credential: None,
+                request_id: None,
+                address: None,
+                address_id: None,
             };
             item(&Key::audit(user, entry.id), &entry)
         };
@@ -86,7 +90,13 @@ async fn invites_and_receipts(roster: &Roster, user: Uuid, team_id: Uuid, count:
 }
 
 async fn purge(roster: &Roster) -> Report {
-    roster.server.data.store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge")
+    roster
+        .server
+        .data
+        .store
+        .purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(3600))
+        .await
+        .expect("a purge")
 }
 
 async fn exists(roster: &Roster, key: &Key) -> bool {

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::dynamodb::Meter;
 use shared::models::{
-    ApiKey, ApiKeyRecord, AuditEntry, FieldChange, Permission, Role, Sandbox, SandboxRecord, SandboxStatus, Share, Status, Team, UsageDay,
-    UsageRecord, User,
+    ApiKey, ApiKeyRecord, AuditCredential, AuditEntry, FieldChange, Permission, Role, Sandbox, SandboxRecord, SandboxStatus, Share,
+    SourceAddress, Status, Team, UsageDay, UsageRecord, User,
 };
-use shared::store::{Act, Erasure, Report};
+use shared::store::{ADDRESS_DAYS, Act, Erasure, Report};
 use shared::table::{DUE, Item, Key, WIDE_PARTITIONS};
 use tests::Roster;
 use tests::faults::Faults;
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Items that each account has beside the user, its unique values and its names.
-const ITEMS: usize = 20;
+const ITEMS: usize = 24;
 
 /// An id of the test's own: spread as the provider's are.
 fn id(n: u32) -> Uuid {
@@ -143,12 +143,19 @@ fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
         let entry = AuditEntry {
             id: Uuid::new_v5(&user.id, &[100 + place]),
             at: now,
-            actor_id: user.id,
+            actor_id: Some(user.id),
             action: "user.updated".into(),
             reason: None,
             changes: [("name".to_owned(), change)].into(),
+            credential: None,
+            request_id: None,
+            address: None,
+            address_id: None,
         };
         items.push(item(&Key::audit(user.id, entry.id), &entry));
+        let address = [203, 0, 113, place].into();
+        let address = SourceAddress { id: entry.id, address, at: now, expires: now.plus_seconds(86_400 * ADDRESS_DAYS).as_second() };
+        items.push(item(&Key::address(user.id, address.id), &address));
     }
     items
 }
@@ -170,7 +177,13 @@ pub async fn write(roster: &Roster, items: Vec<Item>) {
 }
 
 async fn purge(roster: &Roster) -> Report {
-    roster.server.data.store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge")
+    roster
+        .server
+        .data
+        .store
+        .purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(3600))
+        .await
+        .expect("a purge")
 }
 
 fn report(purged: u64, skipped: u64, failed: u64, oldest_due_age_seconds: Option<i64>) -> Report {
@@ -275,7 +288,7 @@ async fn those_who_are_due_are_looked_for_together() {
     accounts(&roster, 40, 1, |n| -i64::from(n)).await;
     let faults = Faults::default();
     let store = faults.store(&roster);
-    let done = store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
+    let done = store.purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
     assert_eq!(done, report(40, 0, 0, Some(39)));
     // In each of the index's partitions once for those who are there, and once for nobody else.
     let searches = faults.calls().iter().filter(|call| call.is_of_index).count();
@@ -352,12 +365,13 @@ async fn it_stops_ten_seconds_before_its_time_is_up_and_goes_on_the_next_time() 
     let roster = Roster::empty().await;
     accounts(&roster, 120, 10, |n| -i64::from(n)).await;
     let store = &roster.server.data.store;
-    let none = store.purge(roster.now(), Instant::now() + Duration::from_secs(10)).await.expect("a purge");
+    let none = store.purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(10)).await.expect("a purge");
     assert_eq!(none, Report { finished: false, ..report(0, 0, 0, Some(119)) });
     // Two seconds before it drops even its search.
-    let dropped = store.purge(roster.now(), Instant::now() + Duration::from_secs(1)).await.expect("a purge");
+    let dropped = store.purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(1)).await.expect("a purge");
     assert_eq!(dropped, Report { finished: false, ..report(0, 0, 0, None) });
-    let some = store.purge(roster.now(), Instant::now() + Duration::from_millis(10_100)).await.expect("a purge");
+    let some =
+        store.purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_millis(10_100)).await.expect("a purge");
     assert!(!some.finished && some.purged < 120, "{some:?}");
     let rest = purge(&roster).await;
     assert_eq!((some.purged + rest.purged, rest.finished), (120, true));

@@ -87,6 +87,8 @@ pub struct Stage {
     app: Arc<App>,
     log: Log,
     made: Made,
+    /// The requests so far. Each comes from an address of its own, so that every change notes it.
+    requests: u16,
 }
 
 impl Stage {
@@ -102,7 +104,7 @@ impl Stage {
         let config = Config { table_name: roster.table.clone(), requests_per_minute: Some(NonZeroU32::MAX), ..config };
         let quiet = Arc::new(functions::log::NoLog);
         let app = Arc::new(App::new(&config, Client::from_conf(noted), None, quiet, clock).await.expect("an application"));
-        Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), app, log, made: Made::new() }
+        Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), app, log, made: Made::new(), requests: 0 }
     }
 
     /// Sends a request, and returns the body of an answer that has that status. A POST is told from others by an `Idempotency-Key`: so
@@ -128,7 +130,10 @@ impl Stage {
         if method == "POST" {
             headers.insert("idempotency-key".to_owned(), Uuid::new_v4().to_string().into());
         }
-        let http = json!({"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.94", "userAgent": "test"});
+        self.requests += 1;
+        let [high, low] = self.requests.to_be_bytes();
+        let source = format!("198.18.{high}.{low}");
+        let http = json!({"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": source, "userAgent": "test"});
         let mut event = json!({
             "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "isBase64Encoded": false,
             "requestContext": {"http": http, "requestId": Uuid::new_v4(), "stage": "$default", "timeEpoch": 0},

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use shared::config::Config;
 use shared::dynamodb::Client;
 use shared::models::{Role, User};
+use shared::store::Act;
 use shared::{Clock, Error};
 use tests::checks::key;
 use tests::events::{self, event};
@@ -277,10 +278,21 @@ async fn belongings(roster: &Roster, user: Uuid, manages: bool) -> (String, Stri
     let sandbox = call(roster, Method::POST, "/v1/sandboxes", &own, json!({"template": "base"})).await;
     call(roster, Method::PATCH, "/v1/account/me", &own, json!({"display_name": "Someone"})).await;
     if manages {
+        // Who manages users has the role for it, at least when they are made.
+        let role = roster.user(user).await.expect("the user").role;
+        set_role(roster, user, Role::Operator).await;
         let made = call(roster, Method::POST, "/api/v1/users/", &roster.token(user), json!({"first_name": "Ida", "last_name": null})).await;
+        set_role(roster, user, role).await;
         Box::pin(belongings(roster, text(&made, "id").parse().expect("an id"), false)).await;
     }
     (own, text(&sandbox, "id"))
+}
+
+async fn set_role(roster: &Roster, user: Uuid, role: Role) {
+    let before = roster.user(user).await.expect("the user");
+    let change = |user: &User| Ok(User { role, ..user.clone() });
+    let act = Act::new(ADMIN, "user.updated", roster.now());
+    roster.server.data.store.change_user(before, change, &act, &|_| Default::default()).await.expect("changed");
 }
 
 fn text(body: &Value, name: &str) -> String {

@@ -20,7 +20,7 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::dynamodb::Client;
-use shared::models::{AuditEntry, QuotaTier, Role, Share, Status, User};
+use shared::models::{AuditCredential, AuditEntry, QuotaTier, Role, Share, Status, User};
 use shared::table::Key;
 use tests::direct::Call;
 use tests::{Answer, Roster, chance, sign};
@@ -398,7 +398,8 @@ async fn several_purges_at_once_do_the_work_of_one() {
         arena.roster.settled().await;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(600);
         let now = arena.roster.now();
-        let reports = join_all(arena.apps.iter().map(|app| app.store.purge(now, deadline))).await;
+        let schedule = AuditCredential::schedule();
+        let reports = join_all(arena.apps.iter().map(|app| app.store.purge(&schedule, now, deadline))).await;
         let reports: Vec<_> = reports.into_iter().map(|report| report.expect("a purge ends")).collect();
         assert!(reports.iter().all(|report| report.finished && report.failed == 0), "{reports:?}");
         reports.iter().map(|report| report.purged).sum::<u64>() as usize

@@ -204,8 +204,8 @@ async fn each_issue_and_use_has_an_entry_that_names_both_people() {
         json!(["delegated_token.issued", demo::MANAGER, {"token_id": delegated_id, "scopes": change(json!(["data:read", "profile"]))}]);
     let of_principal = json!({"token_id": principal_id, "delegator_id": change(json!(FINN))});
     let issued_principal = json!(["principal_token.issued", demo::MANAGER, of_principal]);
-    assert_eq!(history(&roster, FINN).await, [issued.clone()]);
-    assert_eq!(history(&roster, demo::MANAGER).await, [issued_principal.clone()]);
+    assert_eq!(history(&roster, FINN).await, std::slice::from_ref(&issued));
+    assert_eq!(history(&roster, demo::MANAGER).await, std::slice::from_ref(&issued_principal));
     // Once in ten minutes for each token.
     let used = json!(["delegated_token.used", demo::MANAGER, {"token_id": delegated_id}]);
     let used_principal = json!(["principal_token.used", demo::MANAGER, of_principal]);

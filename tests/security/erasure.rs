@@ -4,7 +4,7 @@ use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::Timestamp;
-use shared::models::{Role, Status, User};
+use shared::models::{AuditCredential, Role, Status, User};
 use shared::table::Sequence;
 use std::time::Duration;
 use tests::{Answer, Roster, send, sign};
@@ -29,7 +29,8 @@ async fn as_someone(roster: &Roster, id: Uuid, email: &str, name: &str, method: 
 
 async fn purge(roster: &Roster) {
     let store = &roster.server.data.store;
-    let report = store.purge(roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
+    let report =
+        store.purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(3600)).await.expect("a purge");
     assert_eq!((report.failed, report.finished), (0, true));
     roster.server.data.settle().await.expect("the stream is read");
 }

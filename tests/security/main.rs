@@ -1,5 +1,6 @@
 //! Attacks, each followed by the refusal or the trace that it meets.
 
+mod attribution;
 mod bounds;
 mod delegation;
 mod erasure;

@@ -178,7 +178,7 @@ fn shape(before: &[Map<String, Value>], after: &[Map<String, Value>]) -> BTreeMa
         // The sort keys of these are new each time.
         let place = match word("pk").as_str() {
             "AUDIT" => text(item, "action").to_owned(),
-            "NAME" => String::new(),
+            "ADDRESS" | "NAME" => String::new(),
             _ => word("sk"),
         };
         format!("{} {place}", word("pk"))

@@ -34,7 +34,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         }
         Some(delegation) if token.is_principal() => {
             context.principal(&token, delegation).await?;
-            context.store().note_delegation_used(&token, delegation, context.now).await?;
+            context.note_delegation_used(&token, delegation).await?;
             TokenResponse::new(own()?, delegation.expires - context.now.as_second(), &delegation.scopes)
         }
         Some(delegation) => {

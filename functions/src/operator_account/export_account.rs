@@ -39,6 +39,6 @@ struct Export {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<AccountRead>(&request).await?;
     let (account, holdings) =
-        futures::try_join!(context.store().account(caller.user.clone(), context.now), context.store().holdings(&caller))?;
+        futures::try_join!(context.store().account(caller.user.clone(), context.now), context.store().holdings(&caller, context.now))?;
     Ok(json(StatusCode::OK, &Export { account: account.into(), record: caller.user, holdings }))
 }

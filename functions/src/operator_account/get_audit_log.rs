@@ -36,7 +36,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let user_id = path_id(&request, "user_id").ok_or(Error::AccountNotFound)?;
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
     let before = cursor.map(|cursor| parse_id(&cursor).ok_or_else(wrong_cursor)).transpose()?;
-    let entries = context.store().audit_log(&operator, user_id, before, limit + 1).await?;
+    let entries = context.store().audit_log(&operator, user_id, before, limit + 1, context.now).await?;
     if entries.is_empty() && before.is_none() && !context.store().user_exists(&operator, user_id).await? {
         return Err(Error::AccountNotFound);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::Result;
 use shared::dynamodb::Meter;
+use shared::models::AuditCredential;
 use shared::store::Report;
 use tokio::time::Instant;
 
@@ -18,8 +19,16 @@ pub const NAME: &str = "schedule.purge_accounts";
 /// # Errors
 /// Where the due accounts cannot be listed: the schedule tries again.
 pub async fn run(app: &App, time_left: Duration) -> Result<Report> {
+    run_by(app, &AuditCredential::schedule(), time_left).await
+}
+
+/// The same, as entries of history name it: by a local command.
+///
+/// # Errors
+/// Where the due accounts cannot be listed.
+pub async fn run_by(app: &App, by: &AuditCredential, time_left: Duration) -> Result<Report> {
     let now = app.clock.now();
-    let (report, cost) = Meter::measure(app.store.purge(now, Instant::now() + time_left)).await;
+    let (report, cost) = Meter::measure(app.store.purge(by, now, Instant::now() + time_left)).await;
     let report = report?;
     app.log.purge(&PurgeLine { at: now, handler: NAME, dynamodb_throttles: cost.throttles, report });
     Ok(report)

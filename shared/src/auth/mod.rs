@@ -31,7 +31,9 @@ pub use step_up::StepUp;
 pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
-use crate::models::{AccountType, ApiKeySecret, OPERATOR_SCOPE, Permission, Role, Share, Status, User};
+use crate::models::{
+    AccountType, ApiKeySecret, AuditCredential, AuditCredentialKind, OPERATOR_SCOPE, Permission, Role, Share, Status, User,
+};
 use crate::store::{Freshness, Rights, Store};
 use crate::table::Key;
 use crate::time::Timestamp;
@@ -225,6 +227,21 @@ impl VerifiedToken {
             Credential::Principal(delegation) => format!("delegated by {}", delegation.delegator),
             Credential::ApiKey(used) => format!("key {}", used.key_id),
         }
+    }
+
+    /// The credential as entries of history name it.
+    pub fn audited(&self) -> AuditCredential {
+        let (kind, id, issued_by) = match &self.kind {
+            Credential::Token(claims) => (AuditCredentialKind::Token, claims.token_id().map(str::to_owned), None),
+            Credential::Delegated(delegation) => {
+                (AuditCredentialKind::DelegatedToken, Some(delegation.token_id.to_string()), Some(delegation.delegator))
+            }
+            Credential::Principal(delegation) => {
+                (AuditCredentialKind::PrincipalToken, Some(delegation.token_id.to_string()), Some(delegation.delegator))
+            }
+            Credential::ApiKey(used) => (AuditCredentialKind::ApiKey, Some(used.key_id.to_string()), used.minted_by),
+        };
+        AuditCredential { kind, id, issued_by }
     }
 
     /// The token's claims.

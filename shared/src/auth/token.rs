@@ -49,6 +49,10 @@ pub struct Claims {
     aal: Option<Value>,
     #[serde(default)]
     amr: Option<Value>,
+    #[serde(default)]
+    jti: Option<Value>,
+    #[serde(default)]
+    session_id: Option<Value>,
     /// The email that the provider vouches for; some send "" for none.
     #[serde(default)]
     pub email: Option<String>,
@@ -73,6 +77,14 @@ impl std::fmt::Debug for Claims {
 }
 
 impl Claims {
+    /// The id of the token, or else of the sign-in that it comes from. What is no short id counts as
+    /// absent: it could say more than it should.
+    pub fn token_id(&self) -> Option<&str> {
+        let is_id =
+            |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        [&self.jti, &self.session_id].into_iter().find_map(|claim| claim.as_ref()?.as_str().filter(is_id))
+    }
+
     /// When the sign-in ends that the token came from, in Unix seconds.
     pub fn signed_in_until(&self) -> i64 {
         self.exp as i64

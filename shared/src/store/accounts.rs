@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::addresses::fill;
 use super::users::{Answer, user_item};
 use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
 use crate::Response;
 use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SteppedUp, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{
-    ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, Status, Team, UsageDay, User,
+    ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, SourceAddress, Status, Team,
+    UsageDay, User,
 };
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
@@ -60,6 +62,8 @@ pub struct Holdings {
     pub shares_received: Vec<Share>,
     /// What was done to the user, newest first.
     pub audit_log: Vec<AuditEntry>,
+    /// The addresses that the user's own changes of the last 90 days came from, oldest first.
+    pub source_addresses: Vec<SourceAddress>,
 }
 
 impl Sealed<Option<AccountRecords>> {
@@ -184,7 +188,7 @@ impl Store {
     }
 
     /// Everything that is held about the caller, beside the account: for the caller alone.
-    pub async fn holdings(&self, caller: &Caller<AccountRead>) -> Result<Holdings> {
+    pub async fn holdings(&self, caller: &Caller<AccountRead>, now: Timestamp) -> Result<Holdings> {
         let caller = &caller.user;
         let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
         let all = usize::MAX;
@@ -193,7 +197,7 @@ impl Store {
             let Some(id) = caller.invited_as else { return Ok(Vec::new()) };
             self.query::<AuditEntry>(&Key::audit(id, Uuid::nil()), "", From::End, all, Freshness::Strong).await
         };
-        let (api_keys, sandboxes, managed_users, shares_given, shares_received, mut audit_log, earlier) = futures::try_join!(
+        let (api_keys, sandboxes, managed_users, shares_given, shares_received, mut audit_log, earlier, source_addresses) = futures::try_join!(
             self.query(&partition, prefix::KEY, From::Start, all, Freshness::Strong),
             self.query(&partition, prefix::SANDBOX, From::End, all, Freshness::Strong),
             self.query(&partition, prefix::MANAGED, From::Start, all, Freshness::Strong),
@@ -201,9 +205,12 @@ impl Store {
             self.query(&partition, prefix::SHARED, From::Start, all, Freshness::Strong),
             self.query::<AuditEntry>(&history, "", From::End, all, Freshness::Strong),
             earlier,
+            self.source_addresses(caller.id, now),
         )?;
         audit_log.extend(earlier);
-        Ok(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log })
+        // The addresses of others are theirs.
+        fill(&mut audit_log, &source_addresses, now);
+        Ok(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, source_addresses })
     }
 
     /// The caller's own record, whatever its status: for signing up.

@@ -137,11 +137,11 @@ impl Store {
         act: &Act,
         answer: impl Fn(MadeApiKey) -> Response,
     ) -> Result<Response> {
-        if owner.is_operator && owner.id != act.actor_id {
+        if owner.is_operator && Some(owner.id) != act.actor_id {
             return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone who is no platform operator"))));
         }
         let mut transaction = self.transaction();
-        let origin = Origin { minted_by: Some(act.actor_id), ..Origin::default() };
+        let origin = Origin { minted_by: act.actor_id, ..Origin::default() };
         let answer = answer(self.add_api_key(&mut transaction, owner.id, new, origin, act)?);
         self.commit_answered(transaction, act, &answer).await?;
         Ok(answer)

@@ -1,6 +1,7 @@
 //! The history of every user: an entry for each change, in the change's own transaction.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use super::erasure::PAGE;
 use super::{Freshness, From, Receipt, Refusal, Store, Transaction, decode, encode};
 use crate::auth::{Caller, Claims, Delegation, Limits, Operator, Writes};
 use crate::error::{Error, Result};
-use crate::models::{AuditEntry, FieldChange, Status, User};
+use crate::models::{AuditCredential, AuditEntry, FieldChange, Status, User};
 use crate::table::{Item, Key, TTL};
 use crate::time::Timestamp;
 
@@ -19,8 +20,8 @@ use crate::time::Timestamp;
 /// that.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// Who makes it.
-    pub actor_id: Uuid,
+    /// Who makes it; none where it is no person that Roster knows.
+    pub actor_id: Option<Uuid>,
     /// When: every write of the change bears this time.
     pub at: Timestamp,
     /// What it is: `user.suspended`.
@@ -33,6 +34,19 @@ pub struct Act {
     pub receipt: Option<Receipt>,
     /// What the credential may not change.
     pub limits: Limits,
+    /// What it is made with.
+    pub attribution: Attribution,
+}
+
+/// What a change is made with: the credential, and the request.
+#[derive(Debug, Clone, Default)]
+pub struct Attribution {
+    /// The credential.
+    pub credential: Option<AuditCredential>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    /// The address that the request comes from.
+    pub address: Option<IpAddr>,
 }
 
 /// Whoever may change something by a request.
@@ -62,10 +76,24 @@ impl Author for Claims {
 }
 
 impl Act {
-    /// A change that no request makes, and nobody gave a reason for: by the purge, or by a local
-    /// command.
+    /// A change by a person that nobody gave a reason for.
     pub fn new(actor_id: Uuid, action: &'static str, at: Timestamp) -> Self {
-        Self { actor_id, at, action, reason: None, keeps_admin: false, receipt: None, limits: Limits::NONE }
+        Self {
+            actor_id: Some(actor_id),
+            at,
+            action,
+            reason: None,
+            keeps_admin: false,
+            receipt: None,
+            limits: Limits::NONE,
+            attribution: Attribution::default(),
+        }
+    }
+
+    /// A change without a person and a request: by an import, a local command or the schedule.
+    pub fn of_machine(credential: AuditCredential, action: &'static str, at: Timestamp) -> Self {
+        let attribution = Attribution { credential: Some(credential), ..Attribution::default() };
+        Self { actor_id: None, attribution, ..Self::new(Uuid::nil(), action, at) }
     }
 
     /// Holds the removal of a user against what the credential may not change, before anything is
@@ -122,6 +150,7 @@ impl Store {
         act: &Act,
         changes: BTreeMap<String, FieldChange>,
     ) -> Result<()> {
+        let address_id = self.address_id(transaction, act)?;
         let entry = AuditEntry {
             id: Uuid::now_v7(),
             at: act.at,
@@ -129,6 +158,10 @@ impl Store {
             action: act.action.to_owned(),
             reason: act.reason.clone(),
             changes,
+            credential: act.attribution.credential.clone(),
+            request_id: act.attribution.request_id.clone(),
+            address: None,
+            address_id,
         };
         let mut item = encode(&Key::audit(user, entry.id), &entry)?;
         let expires = act.at.plus_seconds(86_400 * i64::from(self.caps.history_days)).as_second();
@@ -140,10 +173,12 @@ impl Store {
 
 impl Store {
     /// A user's history, newest first, at most `limit` entries from before the entry `before`.
-    pub async fn audit_log(&self, _: &Operator, user: Uuid, before: Option<Uuid>, limit: usize) -> Result<Vec<AuditEntry>> {
+    pub async fn audit_log(&self, _: &Operator, user: Uuid, before: Option<Uuid>, limit: usize, now: Timestamp) -> Result<Vec<AuditEntry>> {
         let start = before.map(|entry| Key::audit(user, entry).item());
         let items = self.query_items(&Key::audit(user, Uuid::nil()), "", From::End, limit, Freshness::Strong, start).await?;
-        items.into_iter().map(decode).collect()
+        let mut entries = items.into_iter().map(decode).collect::<Result<Vec<AuditEntry>>>()?;
+        self.show_addresses(&mut entries, now).await?;
+        Ok(entries)
     }
 
     /// Whether there is a user of that id.

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Act, Store, encode, failed};
+use super::{Act, Store};
 use crate::Response;
 use crate::auth::{Delegation, VerifiedToken};
 use crate::error::Result;
-use crate::models::{AuditEntry, FieldChange};
-use crate::table::Key;
+use crate::models::FieldChange;
 use crate::time::Timestamp;
 
 /// Seconds for which the entry of a token's use stands before the process notes the next one.
@@ -27,9 +25,9 @@ impl Store {
         let changes = told([("token_id", token.to_string().into()), ("scopes", scopes.to_vec().into())]);
         let mut transaction = self.transaction();
         self.record_changes(&mut transaction, delegator, act, changes)?;
-        if act.receipt.is_some() {
+        if let Some(actor) = act.actor_id.filter(|_| act.receipt.is_some()) {
             // The response goes to the partition of who acts, who may be erased meanwhile.
-            transaction.require_user(act.actor_id)?;
+            transaction.require_user(actor)?;
         }
         Ok(self.commit_answered(transaction, act, response).await?)
     }
@@ -43,47 +41,35 @@ impl Store {
 
     /// Notes that a delegated token was used, or one that comes from it, in the history of the user whom
     /// it is for: once in ten minutes for each token and process.
-    pub async fn note_delegation_used(&self, token: &VerifiedToken, delegation: &Delegation, now: Timestamp) -> Result<()> {
+    pub async fn note_delegation_used(&self, token: &VerifiedToken, delegation: &Delegation, act: &Act) -> Result<()> {
         let key = delegation.token_id;
         {
             let mut used = self.uses();
-            if used.get(&key).is_some_and(|at| now < at.plus_seconds(USED_INTERVAL)) {
+            if used.get(&key).is_some_and(|at| act.at < at.plus_seconds(USED_INTERVAL)) {
                 return Ok(());
             }
             if used.len() >= MAX_REMEMBERED {
                 used.clear();
             }
             // At once, so that another request of this moment does not note it too.
-            used.insert(key, now);
+            used.insert(key, act.at);
         }
-        let noted = self.put_use(token, delegation, now).await;
+        let noted = self.put_use(token, delegation, act).await;
         if noted.is_err() {
             self.uses().remove(&key);
         }
         noted
     }
 
-    async fn put_use(&self, token: &VerifiedToken, delegation: &Delegation, now: Timestamp) -> Result<()> {
-        let id = Uuid::now_v7();
-        let (action, changes) = if token.is_principal() {
-            ("principal_token.used", changes_of_principal(delegation, delegation.token_id))
+    async fn put_use(&self, token: &VerifiedToken, delegation: &Delegation, act: &Act) -> Result<()> {
+        let changes = if token.is_principal() {
+            changes_of_principal(delegation, delegation.token_id)
         } else {
-            ("delegated_token.used", told([("token_id", delegation.token_id.to_string().into())]))
+            told([("token_id", delegation.token_id.to_string().into())])
         };
-        let entry = AuditEntry { id, at: now, actor_id: delegation.actor, action: action.to_owned(), reason: None, changes };
-        let outcome = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(encode(&Key::audit(token.user_id(), id), &entry)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match outcome {
-            // An attempt before this one was applied, and its response was lost.
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(()),
-            outcome => outcome.map(|_| ()).map_err(failed),
-        }
+        let mut transaction = self.transaction();
+        self.record_changes(&mut transaction, token.user_id(), act, changes)?;
+        Ok(self.commit(transaction).await?)
     }
 
     fn uses(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uuid, Timestamp>> {

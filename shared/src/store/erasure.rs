@@ -147,6 +147,7 @@ impl Store {
                 turn.take(true)?;
             }
         }
+        self.delete_addresses(user.id).await?;
         let mut transaction = self.transaction();
         transaction.delete_version(&Key::user(user.id), user.version)?;
         for key in Key::unique_values(user).into_iter().chain(Key::names(user)) {
@@ -407,7 +408,7 @@ pub(super) fn marked_due(user: &User, act: &Act) -> User {
         status: Status::Deleted,
         soft_deleted_at: earlier(user.soft_deleted_at),
         delete_scheduled_at: earlier(user.delete_scheduled_at),
-        deleted_by: user.deleted_by.or(Some(act.actor_id)),
+        deleted_by: user.deleted_by.or(act.actor_id),
         ..user.clone()
     }
 }

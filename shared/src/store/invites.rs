@@ -38,7 +38,7 @@ impl Store {
             email: email.clone(),
             status: InviteStatus::Pending,
             user_id: Uuid::new_v4(),
-            invited_by: act.actor_id,
+            invited_by: act.actor_id.ok_or_else(|| Error::internal("an invite by nobody"))?,
             created_at: act.at,
             updated_at: act.at,
         };

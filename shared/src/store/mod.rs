@@ -1,6 +1,7 @@
 //! Reads and writes of the single table. The files beside this one hold them by what they are about.
 
 mod accounts;
+mod addresses;
 mod api_keys;
 mod audit;
 mod delegations;
@@ -31,8 +32,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use accounts::{Account, AccountRecords, Holdings, own_team, team_tier};
+pub use addresses::ADDRESS_DAYS;
 pub use api_keys::{KeyRotation, MadeApiKey, NewApiKey};
-pub use audit::{Act, Author};
+pub use audit::{Act, Attribution, Author};
 pub use erasure::Erasure;
 pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
@@ -57,6 +59,8 @@ pub struct Store {
     /// When this process last noted the use of a delegated token.
     delegations_used: Arc<Mutex<std::collections::BTreeMap<Uuid, Timestamp>>>,
     caps: Caps,
+    /// The source addresses that this process noted.
+    noted_addresses: Arc<Mutex<addresses::NotedAddresses>>,
 }
 
 /// The quota tiers, and when they were read.
@@ -89,6 +93,7 @@ impl Store {
             tiers: Arc::default(),
             numbers: Arc::default(),
             delegations_used: Arc::default(),
+            noted_addresses: Arc::default(),
             caps: Caps::default(),
         }
     }

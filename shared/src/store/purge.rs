@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::erasure::{Erasure, Turn};
 use super::{Act, Freshness, From, Store};
 use crate::error::{Error, Result};
-use crate::models::{Status, User};
+use crate::models::{AuditCredential, Status, User};
 use crate::table::DUE;
 use crate::time::Timestamp;
 
@@ -55,10 +55,10 @@ impl Store {
     ///
     /// # Errors
     /// Where the due accounts cannot be listed.
-    pub async fn purge(&self, now: Timestamp, deadline: Instant) -> Result<Report> {
+    pub async fn purge(&self, by: &AuditCredential, now: Timestamp, deadline: Instant) -> Result<Report> {
         let tally = Tally::default();
         let mut oldest: Option<Timestamp> = None;
-        let work = self.purge_until(now, deadline - STOPS_BEFORE, &tally, &mut oldest);
+        let work = self.purge_until(by, now, deadline - STOPS_BEFORE, &tally, &mut oldest);
         let finished = match tokio::time::timeout_at(deadline - DROPS_BEFORE, work).await {
             Ok(finished) => finished?,
             Err(_) => false,
@@ -73,7 +73,14 @@ impl Store {
         })
     }
 
-    async fn purge_until(&self, now: Timestamp, last_start: Instant, tally: &Tally, oldest: &mut Option<Timestamp>) -> Result<bool> {
+    async fn purge_until(
+        &self,
+        by: &AuditCredential,
+        now: Timestamp,
+        last_start: Instant,
+        tally: &Tally,
+        oldest: &mut Option<Timestamp>,
+    ) -> Result<bool> {
         // Behind those that were tried: who failed or was skipped is not found again by this purge.
         let mut tried = BEGINNING.to_owned();
         // Those of whom a turn left something to do.
@@ -87,14 +94,14 @@ impl Store {
             }
             let Some(last) = due.last() else { break };
             tried = last.place.clone();
-            let (left, on_time) = self.purge_some(due.into_iter().map(|due| due.user).collect(), now, last_start, tally).await;
+            let (left, on_time) = self.purge_some(by, due.into_iter().map(|due| due.user).collect(), now, last_start, tally).await;
             large.extend(left);
             if !on_time {
                 return Ok(false);
             }
         }
         while !large.is_empty() {
-            let (left, on_time) = self.purge_some(large, now, last_start, tally).await;
+            let (left, on_time) = self.purge_some(by, large, now, last_start, tally).await;
             if !on_time {
                 return Ok(false);
             }
@@ -104,13 +111,20 @@ impl Store {
     }
 
     /// Gives each account a turn. Says whose was not enough, and whether all had one before `last_start`.
-    async fn purge_some(&self, users: Vec<Uuid>, now: Timestamp, last_start: Instant, tally: &Tally) -> (Vec<Uuid>, bool) {
+    async fn purge_some(
+        &self,
+        by: &AuditCredential,
+        users: Vec<Uuid>,
+        now: Timestamp,
+        last_start: Instant,
+        tally: &Tally,
+    ) -> (Vec<Uuid>, bool) {
         let mut work = futures::stream::iter(users)
             .map(async |user| {
                 if Instant::now() >= last_start {
                     return (user, None);
                 }
-                let outcome = self.purge_one(user, now).await;
+                let outcome = self.purge_one(by, user, now).await;
                 let count = match &outcome {
                     Ok(Erasure::Done) => &tally.purged,
                     Ok(Erasure::NotOurs) => &tally.skipped,
@@ -151,10 +165,10 @@ impl Store {
     }
 
     /// Erases an account in one turn, if it is still due.
-    async fn purge_one(&self, id: Uuid, now: Timestamp) -> Result<Erasure> {
+    async fn purge_one(&self, by: &AuditCredential, id: Uuid, now: Timestamp) -> Result<Erasure> {
         let is_due = |user: &User| user.status == Status::Deleted && user.delete_scheduled_at.is_some_and(|due| due <= now);
         match self.user(id, Freshness::Strong).await?.filter(is_due) {
-            Some(user) => self.erase_in(user, &is_due, &Act::new(id, "user.purged", now), &Turn::of(PAGES_OF_A_TURN)).await,
+            Some(user) => self.erase_in(user, &is_due, &Act::of_machine(by.clone(), "user.purged", now), &Turn::of(PAGES_OF_A_TURN)).await,
             None => Ok(Erasure::NotOurs),
         }
     }

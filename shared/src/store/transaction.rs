@@ -12,7 +12,7 @@ use super::sandboxes::UsageKey;
 use super::{Act, Store, failed};
 use crate::Response;
 use crate::error::Error;
-use crate::models::{Status, User};
+use crate::models::{SourceAddress, Status, User};
 use crate::table::{Item, Key};
 
 /// What a condition of a write stands for, when it is not met.
@@ -97,6 +97,8 @@ pub struct Transaction {
     table: String,
     writes: Vec<TransactWriteItem>,
     refusals: Vec<Refusal>,
+    /// The address that the transaction notes, and its actor.
+    pub(super) new_address: Option<(Uuid, SourceAddress)>,
 }
 
 /// How often a transaction that collides with another is tried again: 25 ms to 800 ms apart, 2 s in all.
@@ -344,7 +346,7 @@ impl Transaction {
 impl Store {
     /// A transaction with nothing in it yet.
     pub(crate) fn transaction(&self) -> Transaction {
-        Transaction { table: self.table.clone(), writes: Vec::new(), refusals: Vec::new() }
+        Transaction { table: self.table.clone(), writes: Vec::new(), refusals: Vec::new(), new_address: None }
     }
 
     /// Makes all the writes of a change or none, and keeps the change's answer with them, where the request has an `Idempotency-Key`.
@@ -374,7 +376,12 @@ impl Store {
                 .set_transact_items(Some(transaction.writes.clone()))
                 .send()
                 .await;
-            let Err(error) = outcome else { return Ok(()) };
+            let Err(error) = outcome else {
+                if let Some(new) = transaction.new_address {
+                    self.remember_address(new);
+                }
+                return Ok(());
+            };
             if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
                 // The reasons stand in the order of the writes.
                 let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"));

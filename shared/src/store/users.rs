@@ -10,8 +10,9 @@ use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, enc
 use crate::Response;
 use crate::auth::{MembersRead, MembersWrite, TeamAccess};
 use crate::error::{Error, Result};
-use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
+use crate::models::{AuditCredential, AuditCredentialKind, ListedUser, ManagedUser, Seen, Status, Team, User};
 use crate::table::{Item, Key, ROW, last_seen_attribute, user_attributes};
+use crate::time::Timestamp;
 
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
@@ -257,7 +258,7 @@ impl Store {
                 status: Status::Deleted,
                 soft_deleted_at: Some(act.at),
                 delete_scheduled_at: Some(act.at.plus_seconds(86_400 * i64::from(grace_days))),
-                deleted_by: Some(act.actor_id),
+                deleted_by: act.actor_id,
                 deleted_from: Some(user.status),
                 ..user.clone()
             };
@@ -316,6 +317,16 @@ impl Store {
 
     /// Writes many new users at once, which nobody may hold the unique values of: for loading. Counts are added once a shard.
     pub async fn load_users(&self, users: &[User]) -> Result<(), WriteError> {
+        self.load_with(users, None).await
+    }
+
+    /// The same for an import, whose entry begins each user's history.
+    pub async fn import_users(&self, users: &[User], at: Timestamp) -> Result<(), WriteError> {
+        let import = AuditCredential::new(AuditCredentialKind::Import, None);
+        self.load_with(users, Some(&Act::of_machine(import, "user.imported", at))).await
+    }
+
+    async fn load_with(&self, users: &[User], act: Option<&Act>) -> Result<(), WriteError> {
         let mut transaction = self.transaction();
         let mut counts: BTreeMap<Key, BTreeMap<String, i64>> = BTreeMap::new();
         for user in users {
@@ -323,6 +334,10 @@ impl Store {
             self.claim_values(&mut transaction, user, &[])?;
             self.list_names(&mut transaction, None, Some(user))?;
             self.list_managed(&mut transaction, user)?;
+            if let Some(act) = act {
+                // The record itself tells what was imported.
+                self.record_changes(&mut transaction, user.id, act, BTreeMap::new())?;
+            }
             let mut count = |key, attribute: &str, amount| {
                 if amount != 0 {
                     *counts.entry(key).or_default().entry(attribute.to_owned()).or_default() += amount;

@@ -328,7 +328,9 @@ impl View<'_> {
     /// A user's history, oldest first.
     pub fn history(&self, id: Id) -> Vec<Value> {
         let entries = self.model.history.get(&id).into_iter().flatten();
-        entries.map(|entry| json!({"actor_id": self.ids.user(entry.actor), "action": entry.action, "at": time(entry.at)})).collect()
+        entries
+            .map(|entry| json!({"actor_id": entry.actor.map(|actor| self.ids.user(actor)), "action": entry.action, "at": time(entry.at)}))
+            .collect()
     }
 
     fn summary(&self, id: Id) -> Value {

@@ -9,7 +9,7 @@ use lambda_http::http::HeaderValue;
 use proptest_state_machine::StateMachineTest;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::models::Role;
+use shared::models::{AuditCredential, AuditCredentialKind, Role};
 use shared::store::Act;
 use shared::table::Key;
 use tests::direct::Call;
@@ -109,7 +109,8 @@ impl Real {
             Step::Purge => self.purge(&place).await,
             Step::SetOperator(id, is_operator) => {
                 let id = self.ids.user(*id);
-                let act = Act::new(id, "user.operator_changed", self.roster.now());
+                let command = AuditCredential::new(AuditCredentialKind::LocalCommand, Some("operator".to_owned()));
+                let act = Act::of_machine(command, "user.operator_changed", self.roster.now());
                 // Who is gone cannot be made one.
                 let _ = self.roster.server.data.store.set_operator(id, *is_operator, &act).await;
             }
@@ -573,14 +574,14 @@ fn simplify(request: &Request, body: &mut Value) {
     };
     let history = |body: &mut Value| {
         for entry in body.as_array_mut().into_iter().flatten() {
-            drop(entry, &["id", "changes", "reason"]);
+            drop(entry, &["id", "changes", "reason", "credential", "request_id", "address"]);
         }
     };
     match request {
         Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeDefaultKey | Request::MakeUserKey { .. } => drop(body, &["key"]),
         Request::ShowHistory { .. } => history(body),
         Request::ExportAccount => {
-            drop(body, &["record"]);
+            drop(body, &["record", "source_addresses"]);
             history(&mut body["audit_log"]);
         }
         Request::FindUsers { .. } => {

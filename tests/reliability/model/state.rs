@@ -253,8 +253,8 @@ pub struct Delegation {
 /// An entry of a user's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Who did it.
-    pub actor: Id,
+    /// The person who did it, where it was one.
+    pub actor: Option<Id>,
     /// What: several with `|` between where it may be any of them, as what is done at one time has no order.
     pub action: &'static str,
     /// When.
@@ -428,7 +428,7 @@ impl Model {
             Step::Pass(seconds) => self.now += seconds,
             Step::Purge => self.purge(),
             Step::SetOperator(id, is_operator) => {
-                self.change(*id, *id, "user.operator_changed", |user| user.is_operator = *is_operator);
+                self.change(*id, None, "user.operator_changed", |user| user.is_operator = *is_operator);
             }
         }
     }
@@ -667,13 +667,13 @@ impl Model {
         }
     }
 
-    fn note(&mut self, user: Id, actor: Id, action: &'static str) {
-        let at = self.now;
+    fn note(&mut self, user: Id, actor: impl Into<Option<Id>>, action: &'static str) {
+        let (actor, at) = (actor.into(), self.now);
         self.history.entry(user).or_default().push(Entry { actor, action, at });
     }
 
     /// Changes a user, which is a version and an entry of the history, if anything differs.
-    fn change(&mut self, id: Id, actor: Id, action: &'static str, change: impl FnOnce(&mut User)) {
+    fn change(&mut self, id: Id, actor: impl Into<Option<Id>>, action: &'static str, change: impl FnOnce(&mut User)) {
         let now = self.now;
         let Some(user) = self.users.get_mut(&id) else { return };
         let before = user.clone();
@@ -717,7 +717,7 @@ impl Model {
     }
 
     /// Takes all that is a user's, but the user.
-    fn clear(&mut self, id: Id, actor: Id) {
+    fn clear(&mut self, id: Id, actor: Option<Id>) {
         let managed: Vec<Id> = self.users.iter().filter(|(_, user)| user.manager == Some(id)).map(|(id, _)| *id).collect();
         for managed in managed {
             self.erase(managed, actor, "user.erased");
@@ -729,7 +729,7 @@ impl Model {
         self.receipts.retain(|_, receipt| receipt.caller != id);
     }
 
-    fn erase(&mut self, id: Id, actor: Id, action: &'static str) {
+    fn erase(&mut self, id: Id, actor: Option<Id>, action: &'static str) {
         let Some(user) = self.users.get(&id).cloned() else { return };
         if user.status != Status::Deleted || user.due.is_none_or(|due| due > self.now) {
             self.note(id, actor, "user.deleted");
@@ -753,10 +753,10 @@ impl Model {
         let with_manager: BTreeSet<Id> =
             due.iter().copied().filter(|id| self.users[id].manager.is_some_and(|manager| due.contains(&manager))).collect();
         for id in &with_manager {
-            self.erase(*id, *id, "user.purged|user.erased");
+            self.erase(*id, None, "user.purged|user.erased");
         }
         for id in due.into_iter().filter(|id| !with_manager.contains(id)) {
-            self.erase(id, id, "user.purged");
+            self.erase(id, None, "user.purged");
         }
     }
 
@@ -892,7 +892,7 @@ impl Model {
         if verified == Some(false) {
             return Err(Refusal::EmailNotVerified.into());
         }
-        self.clear(holder, id);
+        self.clear(holder, Some(id));
         self.users.remove(&holder);
         if let Some(invite) = invited.invite.and_then(|invite| self.invites.get_mut(&invite)) {
             (invite.status, invite.user, invite.updated_at) = (InviteStatus::Used, id, self.now);
@@ -1079,7 +1079,7 @@ impl Model {
                 if self.sandboxes.values().any(active) {
                     return Err(Refusal::ActiveResources.into());
                 }
-                self.erase(*user, me, "user.erased");
+                self.erase(*user, Some(me), "user.erased");
                 Ok((200, *user))
             }
             Request::MakeSandbox { memory_mb, timeout_ms } => {
@@ -1221,7 +1221,7 @@ impl Model {
                 let record = self.invites.get_mut(invite).expect("an invite");
                 (record.status, record.updated_at) = (InviteStatus::Revoked, now);
                 self.note(found.user, me, "user.invite_revoked");
-                self.erase(found.user, me, "user.erased");
+                self.erase(found.user, Some(me), "user.erased");
                 Ok((200, *invite))
             }
             _ => Err(Refusal::Invalid.into()),
@@ -1356,7 +1356,7 @@ impl Model {
             }
             Request::DeleteManaged { user } => {
                 self.managed(caller, *user)?;
-                self.erase(*user, me, "user.erased");
+                self.erase(*user, Some(me), "user.erased");
                 Ok((200, *user))
             }
             Request::Share { with, scopes } => {
