@@ -1,10 +1,12 @@
 //! API keys beyond those of the demo data.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::demo;
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::auth::api_key;
 use shared::models::Permission;
+use shared::table::Key;
 use tests::Roster;
 use uuid::Uuid;
 
@@ -35,6 +37,10 @@ pub async fn give_key_for(roster: &Roster, owner: Uuid, scope: &str, expires_at:
     for item in [shown, secret] {
         put(roster, &item).await;
     }
+    let ids = AttributeValue::Ss(vec![id.to_string()]);
+    let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(Key::active_keys(owner).item()));
+    let update = update.update_expression("ADD key_ids :ids").expression_attribute_values(":ids", ids);
+    update.send().await.expect("the key is counted");
     text.reveal().to_owned()
 }
 

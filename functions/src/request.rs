@@ -144,6 +144,23 @@ pub fn cursor_page(request: &Request, default: usize, most: usize) -> Result<(us
     Ok(page)
 }
 
+/// The most bytes of a response's body: Lambda takes 6 MB, with what it adds.
+pub const MAX_RESPONSE_BYTES: usize = 5_500_000;
+
+/// The refusal of a whole list that is larger than a response may be.
+pub fn too_large() -> Error {
+    Error::invalid(Issue::new(Place::Query, "limit", Fault::TooLarge).sent(""))
+}
+
+/// The response, if it is not larger than a response may be.
+pub fn whole(response: Response) -> Result<Response> {
+    match response.body() {
+        lambda_http::Body::Text(text) if text.len() > MAX_RESPONSE_BYTES => Err(too_large()),
+        lambda_http::Body::Binary(bytes) if bytes.len() > MAX_RESPONSE_BYTES => Err(too_large()),
+        _ => Ok(response),
+    }
+}
+
 /// The refusal of a cursor that no answer gave.
 pub fn wrong_cursor() -> Error {
     Error::invalid(Issue::new(Place::Query, "cursor", Fault::NotA("the cursor of a former answer")))

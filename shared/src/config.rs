@@ -45,11 +45,17 @@ pub struct Caps {
     /// `MEMBER_SHARE_PERCENT`: the percentage of a team's sandboxes and GB-hours that one member who
     /// is no administrator may hold at once, 1 to 100; 50 where it is not set.
     pub member_share_percent: u32,
+    /// `MAX_ACTIVE_KEYS`: the most API keys of a person that are not revoked; 50 where it is not
+    /// set.
+    pub active_keys: u32,
+    /// `MAX_SHARE_PARTNERS`: the most people that a person lets in, and the most who let that person
+    /// in; 500 where it is not set.
+    pub share_partners: u32,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { history_days: 730, pending_invites: 500, member_share_percent: 50 }
+        Self { history_days: 730, pending_invites: 500, member_share_percent: 50, active_keys: 50, share_partners: 500 }
     }
 }
 
@@ -273,6 +279,8 @@ impl Caps {
             history_days: number("HISTORY_DAYS", default.history_days, 36_500)?,
             pending_invites: number("MAX_PENDING_INVITES", default.pending_invites, 100_000)?,
             member_share_percent: number("MEMBER_SHARE_PERCENT", default.member_share_percent, 100)?,
+            active_keys: number("MAX_ACTIVE_KEYS", default.active_keys, 1000)?,
+            share_partners: number("MAX_SHARE_PARTNERS", default.share_partners, 10_000)?,
         })
     }
 }

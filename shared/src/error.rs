@@ -176,6 +176,8 @@ pub enum Fault {
     TooMany(usize),
     /// It holds a permission that the role of the key's owner does not allow.
     BeyondRole(Permission),
+    /// It was not sent, and all together is more than one response holds.
+    TooLarge,
     /// It is no time to come, or is further ahead than so many days.
     NotWithinDays(u32),
 }
@@ -234,6 +236,9 @@ impl fmt::Display for Fault {
             Fault::TooMany(most) => write!(formatter, "may be given at most {most} times"),
             Fault::BeyondRole(permission) => {
                 write!(formatter, "may hold only what the role of the key's owner allows, and that is not `{permission}`")
+            }
+            Fault::TooLarge => {
+                write!(formatter, "is required, as all of it is more than one response holds: ask for pages with `limit` and `cursor`")
             }
             Fault::NotWithinDays(most) => {
                 write!(formatter, "must be a time to come, at most {most} days ahead, as 2030-01-01T00:00:00Z")

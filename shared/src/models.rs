@@ -795,6 +795,20 @@ pub struct ApiKeyRecord {
 }
 
 impl ApiKey {
+    /// Days for which a key is kept after it was revoked.
+    pub const KEPT_DAYS: i64 = 90;
+
+    /// When a revoked key vanishes.
+    pub fn vanishes_at(&self) -> Option<Timestamp> {
+        self.revoked_at.map(|at| at.plus_seconds(86_400 * Self::KEPT_DAYS))
+    }
+
+    /// Returns true unless it was revoked so long ago that it is not shown any more, whether the
+    /// table has it still or not.
+    pub fn is_kept(&self, now: Timestamp) -> bool {
+        self.vanishes_at().is_none_or(|at| at > now)
+    }
+
     /// Whether it authenticates at that time.
     pub fn works(&self, now: Timestamp) -> bool {
         self.is_active && self.expires_at > now
@@ -1003,6 +1017,16 @@ pub struct Invite {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Invite {
+    /// Days for which an invite is kept after it was revoked.
+    pub const KEPT_DAYS: i64 = 90;
+
+    /// When a revoked invite vanishes.
+    pub fn vanishes_at(&self) -> Option<Timestamp> {
+        (self.status == InviteStatus::Revoked).then(|| self.updated_at.plus_seconds(86_400 * Self::KEPT_DAYS))
+    }
 }
 
 words! {

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`User`](crate::models::User) | `USER#id` | `USER` | id; `version` counts the changes |
 //! | [`ApiKeyRecord`](crate::models::ApiKeyRecord) | `USER#id` | `KEY#key_id` | the owner |
+//! | a user's API keys that are not revoked, by id | `USER#id` | `COUNT#KEYS` | whoever makes or revokes one |
 //! | which key is the default one | `USER#id` | `DEFAULT_KEY` | whoever makes the default key |
 //! | [`ApiKeySecret`](crate::models::ApiKeySecret) | `KEY#sha256` | `KEY` | authentication: one GetItem |
 //! | [`Sandbox`](crate::models::Sandbox) | `USER#id` | `SANDBOX#id` | the owner, newest first, as the ids sort by time |
@@ -89,6 +90,11 @@ impl Key {
     /// An API key in its owner's partition.
     pub fn api_key(owner: Uuid, key_id: Uuid) -> Self {
         Self::new(format!("USER#{owner}"), format!("KEY#{key_id}"))
+    }
+
+    /// The ids of a user's API keys that are not revoked.
+    pub fn active_keys(owner: Uuid) -> Self {
+        Self { sk: "COUNT#KEYS".to_owned(), ..Self::user(owner) }
     }
 
     /// Which of a user's API keys is the default one.

@@ -227,11 +227,11 @@ async fn nothing_is_left_of_who_is_erased_but_a_history_of_ids() {
 }
 
 #[tokio::test]
-async fn the_reason_for_erasing_is_kept() {
+async fn the_reason_for_erasing_goes_with_the_user() {
     let roster = Roster::start().await;
     let long = "é".repeat(1000);
     let others: Vec<Uuid> = [0x110, 0x111].map(demo::id).to_vec();
-    for (id, body, reason) in [(others[0], json!({"reason": long}), json!(long)), (others[1], json!({"reason": null}), Value::Null)] {
+    for (id, body) in [(others[0], json!({"reason": long})), (others[1], json!({"reason": null}))] {
         assert_eq!(user(&roster, id).await.status, Status::Deleted);
         roster.advance(5);
         let request = with_text(&roster, Method::DELETE, &of(id), demo::PLATFORM_OPERATOR, body.to_string());
@@ -239,7 +239,7 @@ async fn the_reason_for_erasing_is_kept() {
         let newest = log(&roster, id).await[0].clone();
         assert_eq!(
             (&newest["action"], &newest["reason"], &newest["actor_id"], &newest["at"], &newest["changes"]),
-            (&json!("user.erased"), &reason, &json!(demo::PLATFORM_OPERATOR), &json!(roster.now()), &json!({}))
+            (&json!("user.erased"), &Value::Null, &json!(demo::PLATFORM_OPERATOR), &json!(roster.now()), &json!({}))
         );
     }
     roster.check_table().await;
@@ -391,7 +391,7 @@ async fn who_deletes_the_account_is_refused_from_then_on() {
 
 #[tokio::test]
 async fn more_keys_than_one_write_takes_are_all_revoked() {
-    let roster = Roster::start().await;
+    let roster = Roster::start_with(|options| options.config.caps.active_keys = 1000).await;
     let keys = futures::future::join_all((0..95).map(|_| new_key(&roster, demo::VIEWER))).await;
     delete_own(&roster, demo::VIEWER).await.expect(202);
     for key in &keys {

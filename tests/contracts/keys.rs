@@ -167,7 +167,7 @@ async fn a_keys_text_is_shown_once_and_only_its_hash_is_kept() {
 
     let items = roster.items().await;
     let new = changes(&before, &items);
-    assert_eq!(new.len(), 4, "the key, what its hash leads to, the audit entry, and its address: {new:#?}");
+    assert_eq!(new.len(), 5, "the key, the set of keys, what its hash leads to, the audit entry, its address: {new:#?}");
     assert!(new.iter().all(|change| change.starts_with("after")));
     assert!(!json!(items).to_string().contains(&secret[12..]), "the table holds no more than the prefix");
     let kept = items.iter().find(|item| text(item, "pk") == format!("KEY#{hash}")).expect("an item under the hash");

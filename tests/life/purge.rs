@@ -73,6 +73,15 @@ async fn accounts(roster: &Roster, count: u32, team_size: u32, due: impl Fn(u32)
     let belongings: Vec<Item> = users.iter().enumerate().flat_map(|(n, user)| belongings(user, id(n as u32 ^ 1), now)).collect();
     assert_eq!(belongings.len(), users.len() * ITEMS);
     write(roster, belongings).await;
+    // Each shares with another, who shares with them.
+    let counts = users.iter().enumerate().filter(|(n, _)| (*n as u32 ^ 1) < count).map(|(_, user)| {
+        let one = aws_sdk_dynamodb::types::AttributeValue::N("1".into());
+        let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(Key::user(user.id).item()));
+        update.update_expression("SET shares_given = :one, shares_received = :one").expression_attribute_values(":one", one).send()
+    });
+    for outcome in futures::stream::iter(counts).buffer_unordered(4).collect::<Vec<_>>().await {
+        outcome.expect("a count");
+    }
 }
 
 fn team_id(n: u32) -> Uuid {
@@ -85,7 +94,7 @@ pub fn item(key: &Key, record: &impl Serialize) -> Item {
     item
 }
 
-/// Twenty items: five keys and their secrets, three sandboxes, one of which runs, both sides of a share, a default key, a receipt, three
+/// Twenty-one items: five keys and their secrets, three sandboxes, one of which runs, their count, both sides of a share, a default key, a receipt, three
 /// audit entries that name the person.
 fn belongings(user: &User, other: Uuid, now: Timestamp) -> Vec<Item> {
     let mut items = Vec::new();

@@ -5,6 +5,7 @@ use std::path::Path;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
+use shared::config::Caps;
 use shared::models::{ApiKey, ApiKeyRecord, Permission, Role, Status, User};
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
@@ -227,6 +228,17 @@ async fn accounts() -> Made {
     let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;
     load_keys(&stage, admin.id, MANY_KEYS).await;
     stage.call("DELETE", ACCOUNT, admin.id, none.clone(), 202).await;
+    // Where a person has as many keys as they may, those that have expired are revoked.
+    let owner = load(&stage, 2001, |user| user).await.id;
+    let kept = stage.call("POST", "/v1/keys", owner, none.clone(), 201).await;
+    let rotate = format!("/v1/keys/{}/rotate", text(&kept, "id"));
+    let mint = format!("{}/keys", of(owner));
+    let ways = [("/v1/keys", owner), ("/v1/keys/default", owner), (&rotate, owner), (&mint, PLATFORM_OPERATOR)];
+    for (path, by) in ways {
+        load_keys(&stage, owner, u128::from(Caps::default().active_keys)).await;
+        stage.roster.advance(31 * 86_400);
+        stage.call("POST", path, by, none.clone(), 201).await;
+    }
     stage.end().await
 }
 

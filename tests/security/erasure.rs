@@ -159,3 +159,58 @@ async fn the_export_has_what_was_done_before_one_signed_up() {
     let actions: Vec<_> = export["audit_log"].as_array().expect("a list").iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions, ["user.signed_up", "user.invited"]);
 }
+
+/// Every kind of text that is known of someone, each of letters that nobody else's have in a row.
+const KNOWN: [&str; 11] =
+    ["xylquorp", "brzqwik", "jklmyvex", "qwuzzit", "vyzzamo", "ykqzzvw", "zzbqwxv", "91.233.77.199", "quaxtor", "mumblyx", "fjordqvy"];
+
+/// An operator erases someone of whom everything is known, and says why: nothing is left, the reasons among it, neither in the
+/// person's history nor in that of who was managed by them.
+#[tokio::test]
+async fn nothing_is_left_of_who_is_erased_for_a_reason() {
+    let roster = Roster::start().await;
+    let now = roster.now();
+    let mut user = User::new(FOUNDER_ID, 900, (demo::TEAM, "Acme Robotics"), now);
+    user.role = Role::Operator;
+    user.email = Some("xylquorp@brzqwik.example".into());
+    (user.name, user.username) = (Some("Xylquorp Jklmyvex".into()), Some("qwuzzit".into()));
+    (user.first_name, user.last_name) = (Some("Xylquorp".into()), Some("Jklmyvex".into()));
+    user.job_title = Some("Vyzzamo".into());
+    user.avatar_url = Some("https://example.com/ykqzzvw.png".into());
+    user.scim_id = Some("zzbqwxv".into());
+    roster.server.data.store.load_users(&[user]).await.expect("a user");
+    let mut claims = roster.claims(FOUNDER_ID);
+    claims["email"] = json!("xylquorp@brzqwik.example");
+    let own = async |method: Method, path: &str, body: Value| {
+        let request = roster.request(method, path).bearer_auth(sign(&claims)).header("user-agent", "Quaxtor/2.0");
+        send(request.header("x-forwarded-for", "91.233.77.199").json(&body)).await
+    };
+    own(Method::GET, "/v1/account/me", json!({})).await.expect(200);
+    own(Method::POST, "/v1/keys", json!({"name": "Fjordqvy"})).await.expect(201);
+    let managed = own(Method::POST, "/api/v1/users/", json!({"first_name": "Fjordqvy", "last_name": null})).await.expect(200).json();
+    let scopes = json!({"scopes": ["data:read"]});
+    own(Method::PUT, &format!("/api/v1/users/shares/{}", demo::VIEWER), scopes.clone()).await.expect(200);
+    roster.call(Method::PUT, &format!("/api/v1/users/shares/{FOUNDER_ID}"), demo::ADMIN, &scopes).await.expect(200);
+    let change = json!({"details": {"name": "Xylquorp Fjordqvy", "job_title": "Vyzzamo"}});
+    roster.call(Method::PUT, &format!("/api/v1/admin_user/{FOUNDER_ID}"), demo::ADMIN, &change).await.expect(200);
+    let reason = json!({"reason": "Mumblyx, says Xylquorp"});
+    for action in ["suspend", "unsuspend"] {
+        roster.call(Method::POST, &format!("/v1/admin/users/{FOUNDER_ID}/{action}"), demo::PLATFORM_OPERATOR, &reason).await.expect(200);
+    }
+    for text in KNOWN.iter().filter(|text| !text.starts_with("91.")) {
+        assert!(!roster.traces(&[text]).await.is_empty(), "{text} was never known");
+    }
+    own(Method::DELETE, "/v1/account", json!({})).await.expect(202);
+    roster.call(Method::DELETE, &format!("/v1/admin/users/{FOUNDER_ID}"), demo::PLATFORM_OPERATOR, &reason).await.expect(200);
+    roster.server.data.settle().await.expect("the stream is read");
+    assert_eq!(roster.traces(&KNOWN).await, [""; 0]);
+    // What was done is told all the same, and by whom.
+    for (id, by) in
+        [(FOUNDER_ID.to_string(), demo::PLATFORM_OPERATOR), (managed["id"].as_str().expect("an id").to_owned(), demo::PLATFORM_OPERATOR)]
+    {
+        let path = format!("/v1/admin/users/{id}/audit-log");
+        let newest = roster.get(&path, demo::PLATFORM_OPERATOR).await.expect(200).json()[0].clone();
+        assert_eq!((&newest["action"], &newest["actor_id"], &newest["reason"]), (&json!("user.erased"), &json!(by), &Value::Null));
+    }
+    roster.check_table().await;
+}

@@ -323,6 +323,27 @@ impl Roster {
         let counted: BTreeMap<_, _> =
             counts.map(|item| (text(item, "pk"), (number(item, "sandboxes"), number(item, "reserved_mb_ms")))).collect();
         assert_eq!(counted, sandboxes, "the sandboxes are counted otherwise than they are");
+        let active = items.iter().filter(|item| text(item, "sk").starts_with("KEY#") && item["is_active"] == true);
+        let active: BTreeSet<_> = active.map(|item| (text(item, "pk"), text(item, "id"))).collect();
+        let sets = items.iter().filter(|item| text(item, "sk") == "COUNT#KEYS");
+        let ids = |item: &Map<String, Value>| item.get("key_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+        let counted: BTreeSet<_> =
+            sets.flat_map(|item| ids(item).into_iter().map(|id| (text(item, "pk"), id.as_str().unwrap_or_default().to_owned()))).collect();
+        assert_eq!(counted, active, "the keys that are not revoked are counted otherwise than they are");
+        let mut shares: BTreeMap<(String, &str), i64> = BTreeMap::new();
+        for (prefix, side) in [("GRANT#", "shares_given"), ("SHARED#", "shares_received")] {
+            for item in items.iter().filter(|item| text(item, "sk").starts_with(prefix)) {
+                *shares.entry((text(item, "pk"), side)).or_default() += 1;
+            }
+        }
+        let sides = ["shares_given", "shares_received"];
+        let counted: BTreeMap<_, _> = items
+            .iter()
+            .filter(|item| text(item, "sk") == "USER")
+            .flat_map(|item| sides.map(|side| ((text(item, "pk"), side), number(item, side))))
+            .filter(|(_, count)| *count != 0)
+            .collect();
+        assert_eq!(counted, shares, "the shares are counted otherwise than they are");
         let counts = items.iter().filter(|item| text(item, "sk") == "COUNT#MANAGED" && number(item, "managed") != 0);
         let counted: BTreeMap<_, _> = counts.map(|item| (text(item, "pk"), number(item, "managed"))).collect();
         let mut recount: BTreeMap<String, i64> = BTreeMap::new();

@@ -27,7 +27,7 @@ struct Answer {
     summaries: Vec<InviteBody>,
 }
 
-/// A page of an account's invites.
+/// A page of an account's invites; revoked ones for 90 days.
 #[utoipa::path(
     get,
     path = "/api/v1/admin_user_invite",
@@ -54,7 +54,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if caller.user.team_id != access.team_id() && context.store().team_name(access.team_id()).await?.is_none() {
         return Err(Error::not_this_account());
     }
-    let mut invites = context.store().invites(&access).await?;
+    let mut invites = context.store().invites(&access, context.now).await?;
     let total = invites.len();
     invites.sort_by_cached_key(|invite| sort_key(invite, parameters.field));
     if parameters.direction == "desc" {

@@ -41,6 +41,7 @@ words! {
     responses(
         (status = 200, description = "The share", body = ShareBody),
         (status = 404, description = "There is no user of that id", body = ErrorBody),
+        (status = 409, description = "The caller lets in, or the other is let in by, as many as a person may", body = ErrorBody),
         (status = 422, description = "The body is wrong, or the id is the caller's own", body = ValidationErrorBody),
         Refusals,
     ),

@@ -9,7 +9,7 @@ use shared::{Result, Timestamp};
 use utoipa::ToSchema;
 
 use super::key_input::{MAX_SCOPE, Network, allowed_ips, expires_at, latest_end, permissions, scope};
-use super::{Failures, Forbidden, Invalid, MadeKeyBody, StillRunning, TokenOnly};
+use super::{Conflict, Failures, Forbidden, Invalid, MadeKeyBody, TokenOnly};
 use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{all, all3, optional_json_object, text};
 use crate::{Context, Request, Response, json};
@@ -28,7 +28,7 @@ use crate::{Context, Request, Response, json};
         (status = 201, description = "The key", body = MadeKeyBody),
         TokenOnly,
         Forbidden,
-        StillRunning,
+        Conflict,
         Invalid,
         Failures,
     ),

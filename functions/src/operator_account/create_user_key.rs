@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::key_input::{minted_end, permissions};
-use super::{Failures, Invalid, NoAccount, OperatorsOnly, StillRunning, TokenOnly, operators_view};
+use super::{Conflict, Failures, Invalid, NoAccount, OperatorsOnly, TokenOnly, operators_view};
 use crate::openapi::{IdempotencyKey, Text, words};
 use crate::request::{all, optional_json_object, text};
 use crate::{Context, Request, Response, json};
@@ -60,7 +60,7 @@ struct MadeKey<'a> {
         TokenOnly,
         OperatorsOnly,
         NoAccount,
-        StillRunning,
+        Conflict,
         Invalid,
         Failures,
     ),

@@ -12,7 +12,7 @@ use crate::{Context, Request, Response, json};
 /// The most keys of a page.
 const MOST_KEYS: usize = 1000;
 
-/// The caller's API keys, without their texts; revoked and expired ones too.
+/// The caller's API keys, without their texts; expired ones too, and revoked ones for 90 days.
 #[utoipa::path(
     get,
     path = "/v1/keys",
@@ -41,8 +41,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         // A caller who is refused learns that first.
         Err(error) => return context.caller::<AccountRead>(&token).await.and(Err(error)),
     };
-    let (caller, keys) = futures::try_join!(context.caller::<AccountRead>(&token), context.store().next_api_keys(&token, after, limit))?;
-    let (keys, more) = keys.open(&caller);
-    let next = keys.last().filter(|_| more).map(|key| key.id.to_string());
+    let (caller, keys) =
+        futures::try_join!(context.caller::<AccountRead>(&token), context.store().next_api_keys(&token, after, limit, context.now))?;
+    let (keys, next) = keys.open(&caller);
+    let next = next.map(|id| id.to_string());
     Ok(with_next(json(StatusCode::OK, &keys), &request, next.as_deref()))
 }

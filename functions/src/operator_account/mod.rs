@@ -245,7 +245,7 @@ async fn operators_view(context: &Context, request: &Request, token: &VerifiedTo
         context.caller::<Operating>(token).await?;
         return Err(Error::AccountNotFound);
     };
-    let records = context.store().sealed_account_records(user_id, token);
+    let records = context.store().sealed_account_records(user_id, token, context.now);
     let (caller, records) = futures::try_join!(context.caller::<Operating>(token), records)?;
     let records = records.open(&caller.operator()).ok_or(Error::AccountNotFound)?;
     Ok((caller, records))
@@ -474,7 +474,7 @@ struct ListPage {
     cursor: Option<String>,
 }
 
-/// Why it is done, which the audit log keeps.
+/// Why it is done, which the audit log keeps until the account is erased.
 #[derive(ToSchema)]
 #[schema(example = json!({"reason": "Payment failed three times"}))]
 #[allow(dead_code)]

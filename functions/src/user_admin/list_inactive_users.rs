@@ -2,16 +2,20 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::{MembersRead, TeamAccess};
-use shared::models::{AccountType, Status, User};
+use shared::auth::MembersRead;
+use shared::models::{AccountType, NumberedUser, Status, User};
 use shared::{Result, Timestamp};
 use utoipa::ToSchema;
 
-use super::Refusals;
+use super::{ErrorBody, Refusals};
+use crate::request::{cursor_page, whole, with_next, wrong_cursor};
 use crate::{Context, Request, Response, json};
 
 /// Days without being seen that make a user inactive.
 const INACTIVE_DAYS: i64 = 180;
+
+/// The most users of a page.
+const MAX_LIMIT: usize = 5000;
 
 /// Those who were not seen.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,16 +55,9 @@ struct InactiveUser {
     pat_seen_at: Option<Timestamp>,
 }
 
-impl From<User> for InactiveUser {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.number,
-            name: user.name,
-            email: user.email,
-            seen_at: user.last_seen.map(|seen| seen.at),
-            created_at: user.created_at,
-            pat_seen_at: None,
-        }
+impl From<NumberedUser> for InactiveUser {
+    fn from(user: NumberedUser) -> Self {
+        Self { id: user.number, name: user.name, email: user.email, seen_at: user.seen_at, created_at: user.created_at, pat_seen_at: None }
     }
 }
 
@@ -70,25 +67,30 @@ impl From<User> for InactiveUser {
     path = "/api/admin/user-admin/inactive",
     tag = "user-admin",
     operation_id = "user_admin.list_inactive_users",
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 5000, description = "At most so many users; all where it is left out"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,20}$", description = "From the `link` of the page before"),
+    ),
     responses(
-        (status = 200, description = "Those who were not seen for 180 days", body = Answer),
+        (status = 200, description = "Those who were not seen for 180 days. A page may have fewer than `limit`, also none, and a next page", body = Answer, headers(("link", description = "The next page, as `<…>; rel=\"next\"`, where there is one"))),
+        (status = 400, description = "A parameter is wrong; or there is no `limit`, and all of them are more than one response holds", body = ErrorBody),
         Refusals,
     ),
     security(("bearer" = []), ("bare_key" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<MembersRead>(&request).await?;
-    let mut users = inactive(context, &caller.team_admin()?).await?;
+    let access = caller.team_admin()?;
+    // No limit, no pages: then all must fit.
+    let (limit, cursor) = cursor_page(&request, usize::MAX, MAX_LIMIT)?;
+    let after = cursor.map(|cursor| cursor.parse().map_err(|_| wrong_cursor())).transpose()?;
+    let limit = Some(limit).filter(|limit| *limit <= MAX_LIMIT);
+    let since = context.now.plus_seconds(-86_400 * INACTIVE_DAYS);
+    let (mut users, next) = context.store().people_not_seen_since(&access, since, after, limit).await?;
     // Who asks is there, whether that is noted yet or not.
-    users.retain(|user| user.id != caller.user.id);
-    users.sort_unstable_by_key(|user| user.number);
-    Ok(json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() }))
-}
-
-async fn inactive(context: &Context, access: &TeamAccess<MembersRead>) -> Result<Vec<User>> {
-    let mut users = context.store().last_seen_before(access, context.now.plus_seconds(-86_400 * INACTIVE_DAYS)).await?;
-    users.retain(|user| is_inactive(user, context.now));
-    Ok(users)
+    users.retain(|user| user.number != caller.user.number);
+    let response = json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() });
+    whole(with_next(response, &request, next.as_deref()))
 }
 
 /// Whether a user counts as inactive: a person with an account of their own, who was not seen since, or never and made before.

@@ -2,6 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::addresses::fill;
 use super::users::{Answer, user_item};
-use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, encode};
+use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, decode, encode};
 use crate::Response;
 use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SteppedUp, VerifiedToken};
 use crate::error::{Error, Result};
@@ -17,11 +18,17 @@ use crate::models::{
     ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, SourceAddress, Status, Team,
     UsageDay, User,
 };
-use crate::table::{Key, prefix};
+use crate::table::{Item, Key, prefix};
 use crate::time::Timestamp;
 
 /// How many users are read at one time.
 const READS_AT_ONCE: usize = 16;
+
+/// The most calls, of 1 MB each, that all records of one kind may take to be shown in one response.
+const CALLS_OF_A_RESPONSE: usize = 8;
+
+/// The bytes of records, as text, after which a page of an export ends.
+const BYTES_OF_A_PAGE: usize = 4_000_000;
 
 /// A user with the team, its quota tier, and its usage of the last 30 days, newest first.
 #[derive(Debug, Clone)]
@@ -48,7 +55,7 @@ pub struct AccountRecords {
 }
 
 /// What is held about a user beside the account.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Holdings {
     /// API keys, without their secrets.
     pub api_keys: Vec<ApiKey>,
@@ -66,6 +73,27 @@ pub struct Holdings {
     pub source_addresses: Vec<SourceAddress>,
 }
 
+impl Holdings {
+    /// Takes in a record of that part of the whole. Returns its size as text.
+    fn take(&mut self, part: usize, item: Item, now: Timestamp) -> Result<usize> {
+        fn take<T: DeserializeOwned + Serialize>(list: &mut Vec<T>, item: Item, is_shown: impl Fn(&T) -> bool) -> Result<usize> {
+            let record: T = decode(item)?;
+            let size = serde_json::to_vec(&record).map_err(Error::internal)?.len();
+            list.extend(Some(record).filter(is_shown));
+            Ok(size)
+        }
+        match part {
+            0 => take(&mut self.api_keys, item, |key: &ApiKey| key.is_kept(now)),
+            1 => take(&mut self.sandboxes, item, |_| true),
+            2 => take(&mut self.managed_users, item, |_| true),
+            3 => take(&mut self.shares_given, item, |_| true),
+            4 => take(&mut self.shares_received, item, |_| true),
+            5 => take(&mut self.source_addresses, item, |address: &SourceAddress| now.as_second() < address.expires),
+            _ => take(&mut self.audit_log, item, |_| true),
+        }
+    }
+}
+
 impl Sealed<Option<AccountRecords>> {
     /// Opens the records to a platform operator.
     pub fn open(self, _: &Operator) -> Option<AccountRecords> {
@@ -75,11 +103,11 @@ impl Sealed<Option<AccountRecords>> {
 
 impl Store {
     /// A user's own records, before it is known whether the caller may see them.
-    pub async fn sealed_account_records(&self, id: Uuid, _: &VerifiedToken) -> Result<Sealed<Option<AccountRecords>>> {
+    pub async fn sealed_account_records(&self, id: Uuid, _: &VerifiedToken, now: Timestamp) -> Result<Sealed<Option<AccountRecords>>> {
         let partition = Key::user(id);
         let (user, api_keys, sandboxes) = futures::try_join!(
             self.user(id, Freshness::Strong),
-            self.keys_of(id),
+            self.keys_of(id, now),
             self.query(&partition, prefix::SANDBOX, From::End, 100, Freshness::Eventual),
         )?;
         Ok(Sealed::new(user.map(|user| AccountRecords { user, api_keys, sandboxes })))
@@ -153,6 +181,7 @@ impl Store {
             transaction.set_if(
                 &Key::invite(user.team_id, invite),
                 &[("status", InviteStatus::Used.as_str().to_owned()), ("user_id", user.id.to_string()), ("updated_at", act.at.to_string())],
+                None,
                 ("status", InviteStatus::Pending.as_str()),
                 Refusal::Changed,
             )?;
@@ -187,30 +216,114 @@ impl Store {
         Ok(counts.total(&Filter::default()) > counts.total(&deleted) + own)
     }
 
-    /// Everything that is held about the caller, beside the account: for the caller alone.
-    pub async fn holdings(&self, caller: &Caller<AccountRead>, now: Timestamp) -> Result<Holdings> {
+    /// Everything that is held about the caller, beside the account: for the caller alone. None where
+    /// it is more than a response holds.
+    pub async fn holdings(&self, caller: &Caller<AccountRead>, now: Timestamp) -> Result<Option<Holdings>> {
         let caller = &caller.user;
         let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
-        let all = usize::MAX;
+        let addresses = Key::address(caller.id, Uuid::nil());
         // Before the user signed up, under an id of ours.
         let earlier = async {
-            let Some(id) = caller.invited_as else { return Ok(Vec::new()) };
-            self.query::<AuditEntry>(&Key::audit(id, Uuid::nil()), "", From::End, all, Freshness::Strong).await
+            let Some(id) = caller.invited_as else { return Ok(Some(Vec::new())) };
+            self.query_some::<AuditEntry>(&Key::audit(id, Uuid::nil()), "", From::End).await
         };
-        let (api_keys, sandboxes, managed_users, shares_given, shares_received, mut audit_log, earlier, source_addresses) = futures::try_join!(
-            self.query(&partition, prefix::KEY, From::Start, all, Freshness::Strong),
-            self.query(&partition, prefix::SANDBOX, From::End, all, Freshness::Strong),
-            self.query(&partition, prefix::MANAGED, From::Start, all, Freshness::Strong),
-            self.query(&partition, prefix::GRANT, From::Start, all, Freshness::Strong),
-            self.query(&partition, prefix::SHARED, From::Start, all, Freshness::Strong),
-            self.query::<AuditEntry>(&history, "", From::End, all, Freshness::Strong),
+        let (api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, earlier, source_addresses) = futures::try_join!(
+            self.query_some::<ApiKey>(&partition, prefix::KEY, From::Start),
+            self.query_some(&partition, prefix::SANDBOX, From::End),
+            self.query_some(&partition, prefix::MANAGED, From::Start),
+            self.query_some(&partition, prefix::GRANT, From::Start),
+            self.query_some(&partition, prefix::SHARED, From::Start),
+            self.query_some::<AuditEntry>(&history, "", From::End),
             earlier,
-            self.source_addresses(caller.id, now),
+            self.query_some(&addresses, "", From::Start),
         )?;
-        audit_log.extend(earlier);
-        // The addresses of others are theirs.
-        fill(&mut audit_log, &source_addresses, now);
-        Ok(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, source_addresses })
+        let together = move || {
+            let mut audit_log = audit_log?;
+            audit_log.extend(earlier?);
+            let mut source_addresses: Vec<SourceAddress> = source_addresses?;
+            source_addresses.retain(|address| now.as_second() < address.expires);
+            source_addresses.sort_by_key(|one| (one.at, one.id));
+            // The addresses of others are theirs.
+            fill(&mut audit_log, &source_addresses, now);
+            let mut api_keys = api_keys?;
+            api_keys.retain(|key| key.is_kept(now));
+            let (sandboxes, managed_users) = (sandboxes?, managed_users?);
+            let (shares_given, shares_received) = (shares_given?, shares_received?);
+            Some(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, source_addresses })
+        };
+        Ok(together())
+    }
+
+    /// All records of one kind; none where they take more calls than what a response holds.
+    async fn query_some<T: DeserializeOwned>(&self, partition: &Key, prefix: &str, from: From) -> Result<Option<Vec<T>>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        for _ in 0..CALLS_OF_A_RESPONSE {
+            let (items, next) = self.query_call(partition, prefix, from, usize::MAX, Freshness::Strong, start).await?;
+            found.extend(items.into_iter().map(decode).collect::<Result<Vec<_>>>()?);
+            start = next;
+            if start.is_none() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next of what [`Store::holdings`] has all of, from behind a place on: at most so many records
+    /// and bytes; and the place behind which the rest is.
+    ///
+    /// # Errors
+    /// `None` in place of a page for a place that is none.
+    pub async fn next_holdings(
+        &self,
+        caller: &Caller<AccountRead>,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<(Holdings, Option<String>)>> {
+        let caller = &caller.user;
+        let own = || Key::user(caller.id);
+        let history = |id| Key::audit(id, Uuid::nil());
+        let mut parts = vec![
+            (own(), prefix::KEY, From::Start),
+            (own(), prefix::SANDBOX, From::End),
+            (own(), prefix::MANAGED, From::Start),
+            (own(), prefix::GRANT, From::Start),
+            (own(), prefix::SHARED, From::Start),
+            (Key::address(caller.id, Uuid::nil()), "", From::Start),
+            (history(caller.id), "", From::End),
+        ];
+        parts.extend(caller.invited_as.map(|id| (history(id), "", From::End)));
+        let place = match after {
+            None => Some((0, None)),
+            Some(after) => after.split_once(':').and_then(|(part, sk)| Some((part.parse().ok()?, Some(sk.to_owned())))),
+        };
+        // A sort key of another kind would begin elsewhere.
+        let fits = |(part, sk): &(usize, Option<String>)| {
+            parts
+                .get(*part)
+                .is_some_and(|(_, prefix, _)| sk.as_ref().is_none_or(|sk| (1..=200).contains(&sk.len()) && sk.starts_with(prefix)))
+        };
+        let Some((mut part, mut sk)) = place.filter(fits) else { return Ok(None) };
+        let mut page = Holdings::default();
+        let (mut records, mut bytes) = (0, 0);
+        while let Some((partition, prefix, from)) = parts.get(part) {
+            let start = sk.take().map(|sk| Key { sk, ..partition.clone() }.item());
+            let (items, next) = self.query_call(partition, prefix, *from, limit - records, Freshness::Strong, start).await?;
+            for item in items {
+                let place = Key::of(&item).map(|key| format!("{part}:{}", key.sk));
+                bytes += page.take(part, item, now)?;
+                records += 1;
+                if records == limit || bytes > BYTES_OF_A_PAGE {
+                    self.show_own_addresses(caller.id, &mut page.audit_log, now).await?;
+                    return Ok(Some((page, place)));
+                }
+            }
+            sk = next.as_ref().and_then(Key::of).map(|key| key.sk);
+            part += usize::from(sk.is_none());
+        }
+        self.show_own_addresses(caller.id, &mut page.audit_log, now).await?;
+        Ok(Some((page, None)))
     }
 
     /// The caller's own record, whatever its status: for signing up.

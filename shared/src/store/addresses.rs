@@ -69,13 +69,13 @@ impl Store {
         Ok(())
     }
 
-    /// The addresses that a person's changes came from.
-    pub(super) async fn source_addresses(&self, actor: Uuid, now: Timestamp) -> Result<Vec<SourceAddress>> {
-        let mut found: Vec<SourceAddress> =
-            self.query(&Key::address(actor, Uuid::nil()), "", From::Start, usize::MAX, Freshness::Strong).await?;
-        found.retain(|address| now.as_second() < address.expires);
-        found.sort_by_key(|one| (one.at, one.id));
-        Ok(found)
+    /// Gives those entries of history their addresses that are of a person's own changes. The
+    /// addresses of others are theirs.
+    pub(super) async fn show_own_addresses(&self, person: Uuid, entries: &mut [AuditEntry], now: Timestamp) -> Result<()> {
+        for entry in entries.iter_mut().filter(|entry| entry.actor_id != Some(person)) {
+            entry.address_id = None;
+        }
+        self.show_addresses(entries, now).await
     }
 
     /// Deletes the addresses that a person's changes came from.

@@ -7,13 +7,13 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, if_met};
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, decode, encode, if_met};
 use crate::Response;
 use crate::auth::api_key::{self, KeyText};
 use crate::auth::{AccountRead, Caller, Operator, Sealed, SignedIn, SteppedUp, UsedKey, VerifiedToken};
 use crate::error::{Error, Fault, Issue, Place, Result};
 use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, OPERATOR_SCOPE, Permission, USER_SCOPE, User};
-use crate::table::{Key, prefix};
+use crate::table::{Key, TTL, prefix};
 use crate::time::Timestamp;
 
 /// What a new key is to be.
@@ -93,22 +93,48 @@ struct DefaultKey {
     key_id: Uuid,
 }
 
+/// The attribute of [`ActiveKeys`].
+const KEY_IDS: &str = "key_ids";
+
+/// The item that has the ids of a person's keys that are not revoked.
+#[derive(Debug, Deserialize)]
+struct ActiveKeys {
+    #[serde(default)]
+    key_ids: Vec<Uuid>,
+}
+
+/// Adds to a transaction what makes a key, and gives the answer that shows it.
+type AddKey<'a> = &'a (dyn Fn(&mut Transaction) -> Result<Response> + Sync);
+
 impl Store {
     /// Returns true if a user has a key that is not revoked: for local commands.
     pub async fn has_active_key(&self, owner: Uuid) -> Result<bool> {
         Ok(!self.working_keys(owner).await?.is_empty())
     }
 
-    pub(super) async fn keys_of(&self, owner: Uuid) -> Result<Vec<ApiKey>> {
-        self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await
+    /// A user's first thousand keys, without those that were revoked too long ago.
+    pub(super) async fn keys_of(&self, owner: Uuid, now: Timestamp) -> Result<Vec<ApiKey>> {
+        let mut keys: Vec<ApiKey> = self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await?;
+        keys.retain(|key| key.is_kept(now));
+        Ok(keys)
     }
 
     /// The next of the caller's own keys, in order of their ids, from behind one on: at most so many,
-    /// and whether there are more.
-    pub async fn next_api_keys(&self, token: &VerifiedToken, after: Option<Uuid>, limit: usize) -> Result<Sealed<(Vec<ApiKey>, bool)>> {
+    /// and the last that was looked at, where there are more. Keys that were revoked too long ago are
+    /// left out.
+    pub async fn next_api_keys(
+        &self,
+        token: &VerifiedToken,
+        after: Option<Uuid>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Sealed<(Vec<ApiKey>, Option<Uuid>)>> {
         let owner = token.user_id();
         let after = after.map(|id| Key::api_key(owner, id).sk);
-        self.next_of(&Key::user(owner), prefix::KEY, after, limit).await.map(Sealed::new)
+        let (mut keys, more) = self.next_of::<ApiKey>(&Key::user(owner), prefix::KEY, after, limit).await?;
+        let last = keys.last().filter(|_| more).map(|key| key.id);
+        keys.retain(|key| key.is_kept(now));
+        Ok(Sealed::new((keys, last)))
     }
 
     /// Makes a key for the caller.
@@ -117,12 +143,12 @@ impl Store {
         caller: &Caller<SteppedUp>,
         new: NewApiKey,
         act: &Act,
-        answer: impl Fn(MadeApiKey) -> Response,
+        answer: impl Fn(MadeApiKey) -> Response + Sync,
     ) -> Result<Response> {
-        let mut transaction = self.transaction();
-        let answer = answer(self.add_api_key(&mut transaction, caller.user.id, new, Origin::default(), act)?);
-        self.commit_answered(transaction, act, &answer).await?;
-        Ok(answer)
+        let add = |transaction: &mut Transaction| {
+            Ok(answer(self.add_api_key(transaction, caller.user.id, new.clone(), Origin::default(), act)?))
+        };
+        Ok(self.commit_key(caller.user.id, act, &add).await?)
     }
 
     /// Makes a key for a user, by a platform operator: the key says by whom.
@@ -135,23 +161,77 @@ impl Store {
         owner: &User,
         new: NewApiKey,
         act: &Act,
-        answer: impl Fn(MadeApiKey) -> Response,
+        answer: impl Fn(MadeApiKey) -> Response + Sync,
     ) -> Result<Response> {
         if owner.is_operator && Some(owner.id) != act.actor_id {
             return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone who is no platform operator"))));
         }
-        let mut transaction = self.transaction();
         let origin = Origin { minted_by: act.actor_id, ..Origin::default() };
-        let answer = answer(self.add_api_key(&mut transaction, owner.id, new, origin, act)?);
-        self.commit_answered(transaction, act, &answer).await?;
-        Ok(answer)
+        let add = |transaction: &mut Transaction| Ok(answer(self.add_api_key(transaction, owner.id, new.clone(), origin, act)?));
+        Ok(self.commit_key(owner.id, act, &add).await?)
     }
 
-    /// A user's keys that are not revoked.
+    /// Commits a transaction that makes a key of a person, with what `add` writes. Where the person
+    /// has as many as a person may have, those that have expired are revoked first.
+    ///
+    /// # Errors
+    /// `Conflict` where all of them work.
+    async fn commit_key(&self, owner: Uuid, act: &Act, add: AddKey<'_>) -> Result<Response, WriteError> {
+        for _ in 0..super::users::CHANGE_ATTEMPTS {
+            let mut transaction = self.transaction();
+            let answer = add(&mut transaction)?;
+            match self.commit_answered(transaction, act, &answer).await {
+                Err(WriteError::Refused(Refusal::TooManyKeys)) => {
+                    if !self.revoke_expired(owner, act).await? {
+                        let (most, whose) =
+                            (self.caps.active_keys, if Some(owner) == act.actor_id { "You have" } else { "This person has" });
+                        let sentence = format!("{whose} {most} API keys that are not revoked, and there may be no more. Revoke one first.");
+                        return Err(Error::Conflict(sentence).into());
+                    }
+                }
+                outcome => return outcome.map(|()| answer),
+            }
+        }
+        Err(Error::Unavailable("keys of the same person kept being made".into()).into())
+    }
+
+    /// Revokes those of a person's keys that have expired, as many as a transaction takes. Returns
+    /// false where none has.
+    async fn revoke_expired(&self, owner: Uuid, act: &Act) -> Result<bool> {
+        let Some(ActiveKeys { key_ids }) = self.get(&Key::active_keys(owner), Freshness::Strong).await? else { return Ok(true) };
+        let keys: Vec<_> = key_ids.iter().map(|id| Key::api_key(owner, *id)).collect();
+        let mut expired: Vec<ApiKeyRecord> = self.get_many(&keys, Freshness::Strong).await?;
+        expired.retain(|key| key.key.is_active && key.key.expires_at <= act.at);
+        expired.truncate(super::users::MOST_KEYS);
+        if expired.is_empty() {
+            return Ok(false);
+        }
+        let mut transaction = self.transaction();
+        self.revoke_all(&mut transaction, owner, &expired, act.at)?;
+        let ids: Vec<_> = expired.iter().map(|key| key.key.id.to_string()).collect();
+        self.record_one(&mut transaction, owner, &act.part("key.expired"), "key_id", ids)?;
+        match self.commit(transaction).await {
+            // Another request did it at the same time.
+            Ok(()) | Err(WriteError::Refused(Refusal::Changed)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A user's keys that are not revoked. Only a page is held at a time, as there may be many that
+    /// are.
     pub(super) async fn working_keys(&self, owner: Uuid) -> Result<Vec<ApiKeyRecord>> {
-        let mut keys: Vec<ApiKeyRecord> = self.query(&Key::user(owner), prefix::KEY, From::Start, usize::MAX, Freshness::Strong).await?;
-        keys.retain(|key| key.key.is_active);
-        Ok(keys)
+        let mut working = Vec::new();
+        let mut start = None;
+        loop {
+            let (items, next) = self.page_of(&Key::user(owner), prefix::KEY, usize::MAX, start).await?;
+            for item in items {
+                working.extend(Some(decode::<ApiKeyRecord>(item)?).filter(|key| key.key.is_active));
+            }
+            start = next;
+            if start.is_none() {
+                return Ok(working);
+            }
+        }
     }
 
     /// Revokes keys that were just read.
@@ -162,7 +242,8 @@ impl Store {
             revoked.key.revoked_at = Some(at);
             self.replace_api_key(transaction, owner, old, &revoked)?;
         }
-        Ok(())
+        let ids: Vec<_> = keys.iter().map(|key| key.key.id.to_string()).collect();
+        if ids.is_empty() { Ok(()) } else { transaction.take_from_set(&Key::active_keys(owner), KEY_IDS, ids) }
     }
 
     /// Makes the caller's default key; where there is one that works, that one without its text.
@@ -171,7 +252,7 @@ impl Store {
         caller: &Caller<SteppedUp>,
         expires_at: Timestamp,
         act: &Act,
-        answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response,
+        answer: impl Fn(Result<MadeApiKey, ApiKey>) -> Response + Sync,
     ) -> Result<Response> {
         let owner = caller.user.id;
         let (present, key) = self.default_api_key(owner, act.at).await?;
@@ -179,13 +260,14 @@ impl Store {
             return Ok(answer(Err(key)));
         }
         let new = NewApiKey { name: Some("default".to_owned()), ..NewApiKey::until(expires_at) };
-        let mut transaction = self.transaction();
-        let made = self.add_api_key(&mut transaction, owner, new, Origin::default(), act)?;
-        let item = encode(&Key::default_api_key(owner), &DefaultKey { key_id: made.key.id })?;
-        transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
-        let answer_made = answer(Ok(made));
-        match self.commit_answered(transaction, act, &answer_made).await {
-            Ok(()) => Ok(answer_made),
+        let add = |transaction: &mut Transaction| {
+            let made = self.add_api_key(transaction, owner, new.clone(), Origin::default(), act)?;
+            let item = encode(&Key::default_api_key(owner), &DefaultKey { key_id: made.key.id })?;
+            transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
+            Ok(answer(Ok(made)))
+        };
+        match self.commit_key(owner, act, &add).await {
+            Ok(answer) => Ok(answer),
             // Another request made it at the same time.
             Err(WriteError::Refused(Refusal::Changed)) => {
                 let (_, key) = self.default_api_key(owner, act.at).await?;
@@ -198,7 +280,7 @@ impl Store {
     /// The id of a user's default key, and the key itself where it works.
     async fn default_api_key(&self, owner: Uuid, now: Timestamp) -> Result<(Option<Uuid>, Option<ApiKey>)> {
         let pointer = Key::default_api_key(owner);
-        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.keys_of(owner))?;
+        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.keys_of(owner, now))?;
         let Some(DefaultKey { key_id }) = present else { return Ok((None, None)) };
         let key = match keys.into_iter().find(|key| key.id == key_id) {
             Some(key) => Some(key),
@@ -219,11 +301,11 @@ impl Store {
         key_id: Uuid,
         rotation: &KeyRotation,
         act: &Act,
-        answer: impl Fn(MadeApiKey) -> Response,
+        answer: impl Fn(MadeApiKey) -> Response + Sync,
     ) -> Result<Response> {
         let owner = caller.user.id;
         let pointer = Key::default_api_key(owner);
-        let (old, default) = futures::try_join!(self.api_key(owner, key_id), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
+        let (old, default) = futures::try_join!(self.api_key(owner, key_id, act.at), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
         let conflict = || Error::Conflict("This key is revoked, expired or rotated already: make a new one.".into());
         if !old.key.works(act.at) || old.is_rotated {
             return Err(conflict());
@@ -235,21 +317,23 @@ impl Store {
         if new.scope == OPERATOR_SCOPE && !caller.operates() {
             return Err(Error::Conflict("Only platform operators have keys of the scope `operator`: give another scope.".into()));
         }
-        let mut transaction = self.transaction();
         let origin = Origin { parent: Some(key_id), ..Origin::default() };
-        let made = self.add_api_key(&mut transaction, owner, new, origin, act)?;
         let mut retired = old.clone();
         retired.is_rotated = true;
         retired.key.expires_at = old.key.expires_at.min(act.at.plus_seconds(rotation.overlap_seconds));
-        self.replace_api_key(&mut transaction, owner, &old, &retired)?;
-        // The new key is the default one, if the old was.
-        if default.is_some_and(|default| default.key_id == key_id) {
-            let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
-            transaction.put_if(item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
-        }
-        let answer = answer(made);
-        match self.commit_answered(transaction, act, &answer).await {
-            Ok(()) => Ok(answer),
+        let is_default = default.is_some_and(|default| default.key_id == key_id);
+        let add = |transaction: &mut Transaction| {
+            let made = self.add_api_key(transaction, owner, new.clone(), origin, act)?;
+            self.replace_api_key(transaction, owner, &old, &retired)?;
+            // The new key is the default one, if the old was.
+            if is_default {
+                let item = encode(&pointer, &DefaultKey { key_id: made.key.id })?;
+                transaction.put_if(item, "key_id", Some(key_id.to_string()), Refusal::Changed)?;
+            }
+            Ok(answer(made))
+        };
+        match self.commit_key(owner, act, &add).await {
+            Ok(answer) => Ok(answer),
             Err(WriteError::Refused(Refusal::Changed)) => Err(conflict()),
             Err(error) => Err(error.into()),
         }
@@ -262,7 +346,7 @@ impl Store {
     pub async fn revoke_api_key(&self, caller: &Caller<SignedIn>, key_id: Uuid, act: &Act) -> Result<()> {
         let owner = caller.user.id;
         for _ in 0..super::users::CHANGE_ATTEMPTS {
-            let old = self.api_key(owner, key_id).await?;
+            let old = self.api_key(owner, key_id, act.at).await?;
             if !old.key.is_active {
                 return Ok(());
             }
@@ -297,9 +381,9 @@ impl Store {
         Ok(())
     }
 
-    async fn api_key(&self, owner: Uuid, key_id: Uuid) -> Result<ApiKeyRecord> {
-        let record = self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
-        record.ok_or_else(Error::no_such_key)
+    async fn api_key(&self, owner: Uuid, key_id: Uuid, now: Timestamp) -> Result<ApiKeyRecord> {
+        let record: Option<ApiKeyRecord> = self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
+        record.filter(|record| record.key.is_kept(now)).ok_or_else(Error::no_such_key)
     }
 
     /// Adds to a transaction all that makes a key.
@@ -324,6 +408,8 @@ impl Store {
         let stepped_up = act.limits.is_stepped_up();
         let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false, stepped_up };
         transaction.require_user(owner)?;
+        let (active, ids) = (Key::active_keys(owner), vec![key.id.to_string()]);
+        transaction.add_to_set(&active, KEY_IDS, ids, Some(self.caps.active_keys), Refusal::TooManyKeys)?;
         transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
         transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
         let id = |id: Uuid| serde_json::Value::String(id.to_string());
@@ -335,11 +421,17 @@ impl Store {
         Ok(MadeApiKey { key, text })
     }
 
-    /// Replaces both items of a key, if it is as it was read.
+    /// Replaces both items of a key, if it is as it was read. Those of a revoked one end by themselves.
     fn replace_api_key(&self, transaction: &mut Transaction, owner: Uuid, old: &ApiKeyRecord, new: &ApiKeyRecord) -> Result<()> {
         let key = Key::api_key(owner, old.key.id);
-        transaction.replace(&encode(&key, old)?, encode(&key, new)?, &["is_active", "is_rotated"])?;
-        transaction.put(encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?)
+        let mut items = [encode(&key, new)?, encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?];
+        if let Some(end) = new.key.vanishes_at() {
+            let end = AttributeValue::N(end.as_second().to_string());
+            items.iter_mut().for_each(|item| drop(item.insert(TTL.to_owned(), end.clone())));
+        }
+        let [record, secret] = items;
+        transaction.replace(&encode(&key, old)?, record, &["is_active", "is_rotated"])?;
+        transaction.put(secret)
     }
 
     /// Writes a key with the text of its own: for demo data.
@@ -347,6 +439,10 @@ impl Store {
         let mut transaction = self.transaction();
         transaction.put(encode(&Key::api_key(owner, record.key.id), record)?)?;
         transaction.put(encode(&Key::api_key_secret(&record.sha256), &secret(owner, record))?)?;
+        if record.key.is_active {
+            let ids = vec![record.key.id.to_string()];
+            transaction.add_to_set(&Key::active_keys(owner), KEY_IDS, ids, None, Refusal::Impossible)?;
+        }
         self.commit(transaction).await
     }
 }
@@ -360,9 +456,9 @@ struct Origin {
     minted_by: Option<Uuid>,
 }
 
-impl Sealed<(Vec<ApiKey>, bool)> {
+impl Sealed<(Vec<ApiKey>, Option<Uuid>)> {
     /// Opens a page of the list to the keys' owner.
-    pub fn open(self, _: &Caller<AccountRead>) -> (Vec<ApiKey>, bool) {
+    pub fn open(self, _: &Caller<AccountRead>) -> (Vec<ApiKey>, Option<Uuid>) {
         self.into_inner()
     }
 }

@@ -124,9 +124,12 @@ impl Store {
         before: Option<&User>,
         after: Option<&User>,
     ) -> Result<()> {
-        // The entry of an erasure holds ids alone.
-        let changes = if after.is_some() { changes(before, after)? } else { BTreeMap::new() };
-        self.record_changes(transaction, user, act, changes)
+        if after.is_some() {
+            return self.record_changes(transaction, user, act, changes(before, after)?);
+        }
+        // The entry of an erasure holds ids alone: a reason would tell of who is gone.
+        let act = Act { reason: None, ..act.part(act.action) };
+        self.record_changes(transaction, user, &act, BTreeMap::new())
     }
 
     /// Adds the entry of what was done to something of a user's that one value tells.

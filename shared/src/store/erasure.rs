@@ -304,6 +304,7 @@ impl Store {
 
     async fn clear_page(&self, user: &User, items: Vec<Item>, act: &Act, turn: &Turn) -> Result<Option<Progress>, WriteError> {
         let mut keys: Vec<Key> = Vec::new();
+        let mut shares: Vec<Share> = Vec::new();
         let mut progress = None;
         for item in items {
             let Some(key) = Key::of(&item) else { continue };
@@ -320,12 +321,18 @@ impl Store {
             if key.sk.starts_with(prefix::SANDBOX) && self.release_sandbox(user, &key, &item).await? {
                 continue;
             }
+            if let Some(share) = share_at(&key, &item) {
+                shares.push(share);
+                continue;
+            }
             // The other half goes first: it cannot be found without the one here.
-            if let Some(other) = other_half(user.id, &key, &item) {
+            if let Some(other) = secret_of(&item) {
                 keys.push(other);
             }
             keys.push(key);
         }
+        let releases = shares.iter().map(|share| self.release_share(user.id, share));
+        futures::stream::iter(releases.collect::<Vec<_>>()).buffer_unordered(8).try_collect::<()>().await?;
         let (here, elsewhere): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| key.pk == Key::user(user.id).pk);
         self.write_batch(Vec::new(), elsewhere).await?;
         self.write_batch(Vec::new(), here).await?;
@@ -413,16 +420,13 @@ pub(super) fn marked_due(user: &User, act: &Act) -> User {
     }
 }
 
-/// The item elsewhere that goes with one of this user's partition.
-fn other_half(user: Uuid, key: &Key, item: &Item) -> Option<Key> {
-    let shared: Option<Share> = [prefix::SHARED, prefix::GRANT]
-        .iter()
-        .any(|prefix| key.sk.starts_with(prefix))
-        .then(|| serde_dynamo::from_item(item.clone()).ok())
-        .flatten();
-    match shared {
-        Some(share) if share.grantee_id == user => Some(Key::grant(share.grantor_id, user)),
-        Some(share) => Some(Key::shared(share.grantee_id, user)),
-        None => item.get("sha256").and_then(|hash| hash.as_s().ok()).map(|hash| Key::api_key_secret(hash)),
-    }
+/// The share that an item of a user's partition is, from either side.
+fn share_at(key: &Key, item: &Item) -> Option<Share> {
+    let is_share = [prefix::SHARED, prefix::GRANT].iter().any(|prefix| key.sk.starts_with(prefix));
+    is_share.then(|| serde_dynamo::from_item(item.clone()).ok()).flatten()
+}
+
+/// The item by which authentication finds the API key that an item of a user's partition is.
+fn secret_of(item: &Item) -> Option<Key> {
+    item.get("sha256").and_then(|hash| hash.as_s().ok()).map(|hash| Key::api_key_secret(hash))
 }

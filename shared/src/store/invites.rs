@@ -11,11 +11,18 @@ use crate::auth::{InvitesWrite, MembersRead, TeamAccess};
 use crate::error::{Error, Result};
 use crate::models::{Invite, InviteStatus, Status, User};
 use crate::table::{Key, prefix};
+use crate::time::Timestamp;
+
+/// The most invites that are listed: more than a team has that wait, or were revoked not long ago.
+const MAX_LISTED: usize = 10_000;
 
 impl Store {
-    /// A team's invites, in the order of their making.
-    pub async fn invites(&self, access: &TeamAccess<MembersRead>) -> Result<Vec<Invite>> {
-        self.query(&Key::team(access.team_id()), prefix::INVITE, From::Start, usize::MAX, Freshness::Strong).await
+    /// A team's newest invites, without those that were revoked too long ago.
+    pub async fn invites(&self, access: &TeamAccess<MembersRead>, now: Timestamp) -> Result<Vec<Invite>> {
+        let team = Key::team(access.team_id());
+        let mut invites: Vec<Invite> = self.query(&team, prefix::INVITE, From::End, MAX_LISTED, Freshness::Strong).await?;
+        invites.retain(|invite| invite.vanishes_at().is_none_or(|end| end > now));
+        Ok(invites)
     }
 
     /// Invites someone into a team: makes the invite and the user it stands for, who is a viewer.
@@ -80,7 +87,7 @@ impl Store {
                 // The email is that of the user who goes.
                 let email = ("email", String::new());
                 let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string()), email];
-                transaction.set_if(&key, &texts, ("status", InviteStatus::Pending.as_str()), Refusal::Changed)?;
+                transaction.set_if(&key, &texts, revoked.vanishes_at(), ("status", InviteStatus::Pending.as_str()), Refusal::Changed)?;
                 transaction.add(&Key::invite_count(invite.team_id), &[("pending", -1)])
             };
             let made = |user: &User| user.invite_id == Some(invite.id);

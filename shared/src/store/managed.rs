@@ -1,20 +1,31 @@
 //! Managed users and shares, from the side of who manages or is let in.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use serde_json::Value;
 
-use super::users::Answer;
-use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode, team_tier};
+use super::transaction::back_off;
+use super::users::{Answer, CHANGE_ATTEMPTS};
+use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::Response;
 use crate::auth::{Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken};
 use crate::error::{Error, Result};
 use crate::models::{FieldChange, ManagedUser, Share, Status, Team, User};
 use crate::table::{Key, prefix};
+use crate::time::Timestamp;
 use uuid::Uuid;
 
 /// One page of DynamoDB holds some 5,000 of these; more than that nobody manages by hand.
 const MOST_LISTED: usize = 10_000;
+
+/// The most teams whose tiers a process remembers.
+const MAX_KNOWN_TEAMS: usize = 1000;
+
+/// The attribute of a user that counts whom they let in.
+const SHARES_GIVEN: &str = "shares_given";
+/// The attribute of a user that counts who lets them in.
+const SHARES_RECEIVED: &str = "shares_received";
 
 impl Store {
     /// The users whom the caller manages.
@@ -60,11 +71,7 @@ impl Store {
         answer: Answer<'_>,
     ) -> Result<Response> {
         let manager = &manager.user;
-        let key = Key::team(manager.team_id);
-        let team = self.get::<Team>(&key, Freshness::Eventual);
-        let (number, team, tiers) = futures::try_join!(self.next_number(manager.team_id), team, self.quota_tiers(act.at))?;
-        let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", manager.id)))?;
-        let most = team_tier(&team, &tiers)?.max_managed_users();
+        let (number, mut most) = futures::try_join!(self.next_number(manager.team_id), self.most_managed(manager.team_id, act.at))?;
         let user = User {
             first_name: Some(first_name),
             last_name,
@@ -73,18 +80,50 @@ impl Store {
             quota_tier_id: manager.quota_tier_id.clone(),
             ..User::new(Uuid::now_v7(), number, (manager.team_id, &manager.team_name), act.at)
         };
-        let also = |transaction: &mut Transaction| {
-            transaction.require_user(manager.id)?;
-            let (count, room) = (Key::managed_count(manager.team_id), "attribute_not_exists(managed) OR managed < :most");
-            let most = [(":most", i64::try_from(most).unwrap_or(i64::MAX))];
-            transaction.add_if(&count, &[("managed", 1)], room, &most, Refusal::TooManyManaged)
-        };
-        match self.create_user_with(&user, act, &also, answer).await {
-            Err(WriteError::Refused(Refusal::TooManyManaged)) => {
-                Err(Error::Conflict(format!("Your team has {most} managed users, and its quota tier allows no more. Delete one first.")))
+        loop {
+            let also = |transaction: &mut Transaction| {
+                transaction.require_user(manager.id)?;
+                let (count, room) = (Key::managed_count(manager.team_id), "attribute_not_exists(managed) OR managed < :most");
+                let most = [(":most", i64::try_from(most).unwrap_or(i64::MAX))];
+                transaction.add_if(&count, &[("managed", 1)], room, &most, Refusal::TooManyManaged)
+            };
+            match self.create_user_with(&user, act, &also, answer).await {
+                Err(WriteError::Refused(Refusal::TooManyManaged)) => {
+                    // The team may have got a larger tier since it was read.
+                    self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner).remove(&manager.team_id);
+                    let present = self.most_managed(manager.team_id, act.at).await?;
+                    if present <= most {
+                        let sentence = format!("Your team has {most} managed users, and its quota tier allows no more. Delete one first.");
+                        return Err(Error::Conflict(sentence));
+                    }
+                    most = present;
+                }
+                outcome => return Ok(outcome?),
             }
-            outcome => Ok(outcome?),
         }
+    }
+
+    /// The most managed users that a team may have, by its tier; from memory where that was read
+    /// within the last minute.
+    async fn most_managed(&self, team: Uuid, now: Timestamp) -> Result<u64> {
+        let known = self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner).get(&team).cloned();
+        let tiers = self.quota_tiers(now);
+        let (tier, tiers) = match known.filter(|(read_at, _)| now < read_at.plus_seconds(60)) {
+            Some((_, tier)) => (tier, tiers.await?),
+            None => {
+                let key = Key::team(team);
+                let (read, tiers) = futures::try_join!(self.get::<Team>(&key, Freshness::Eventual), tiers)?;
+                let read = read.ok_or_else(|| Error::internal(format!("team {team} is gone")))?;
+                let mut known = self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner);
+                if known.len() >= MAX_KNOWN_TEAMS {
+                    known.clear();
+                }
+                known.insert(team, (now, read.quota_tier_id.clone()));
+                (read.quota_tier_id, tiers)
+            }
+        };
+        let tier = tiers.iter().find(|known| known.id == tier);
+        Ok(tier.ok_or_else(|| Error::internal(format!("team {team} has no quota tier")))?.max_managed_users())
     }
 
     /// The next shares that the caller gave, in order of the grantees' ids, from behind one on: at
@@ -103,7 +142,8 @@ impl Store {
     /// was granted already, that one.
     ///
     /// # Errors
-    /// Refused as `Gone` where either of the two is deleted or does not exist.
+    /// Refused as `Gone` where either of the two is deleted or does not exist; `Conflict` where
+    /// either has as many as a person may.
     pub async fn share(&self, caller: &Caller<SharingWrite>, grantee: Uuid, scopes: Vec<String>, act: &Act) -> Result<Share, WriteError> {
         let share = Share { grantor_id: caller.user.id, grantee_id: grantee, scopes, created_at: act.at };
         self.load_share(&share, act).await
@@ -111,23 +151,58 @@ impl Store {
 
     /// The same of any two users: for demo data.
     pub async fn load_share(&self, share: &Share, act: &Act) -> Result<Share, WriteError> {
-        let mut transaction = self.transaction();
-        transaction.require_user(share.grantee_id)?;
-        transaction.require_user(share.grantor_id)?;
-        let grant = encode(&Key::grant(share.grantor_id, share.grantee_id), share)?;
-        transaction.put_unless_same(grant, "scopes", Refusal::Unchanged)?;
-        transaction.put(encode(&Key::shared(share.grantee_id, share.grantor_id), share)?)?;
         let id = |id: Uuid| FieldChange { before: Value::Null, after: id.to_string().into() };
         let scopes = FieldChange { before: Value::Null, after: share.scopes.clone().into() };
         let changes = BTreeMap::from([("grantee_id".to_owned(), id(share.grantee_id)), ("scopes".to_owned(), scopes)]);
-        self.record_changes(&mut transaction, share.grantor_id, act, changes)?;
-        match self.commit(transaction).await {
-            Err(WriteError::Refused(Refusal::Unchanged)) => {
-                let present = self.share_of(share.grantor_id, share.grantee_id).await?;
-                Ok(present.unwrap_or_else(|| share.clone()))
+        let grant = encode(&Key::grant(share.grantor_id, share.grantee_id), share)?;
+        let received = encode(&Key::shared(share.grantee_id, share.grantor_id), share)?;
+        for attempt in 0..CHANGE_ATTEMPTS {
+            back_off(attempt).await;
+            let mut transaction = self.transaction();
+            transaction.create(grant.clone(), Refusal::ShareExists)?;
+            transaction.put(received.clone())?;
+            let most = Some(self.caps.share_partners);
+            transaction.count_on_user(share.grantee_id, SHARES_RECEIVED, 1, most, Refusal::NoRoomForShare)?;
+            transaction.count_on_user(share.grantor_id, SHARES_GIVEN, 1, most, Refusal::NoRoomToShare)?;
+            self.record_changes(&mut transaction, share.grantor_id, act, changes.clone())?;
+            match self.commit(transaction).await {
+                Err(WriteError::Refused(Refusal::ShareExists)) => {}
+                Err(WriteError::Refused(refusal)) => return Err(self.no_room(share, refusal).await?),
+                outcome => return outcome.map(|()| share.clone()),
             }
-            outcome => outcome.map(|()| share.clone()),
+            let mut transaction = self.transaction();
+            transaction.put_if_other(grant.clone(), "scopes", Refusal::Unchanged)?;
+            transaction.put(received.clone())?;
+            transaction.require_user(share.grantee_id)?;
+            transaction.require_user(share.grantor_id)?;
+            self.record_changes(&mut transaction, share.grantor_id, act, changes.clone())?;
+            match self.commit(transaction).await {
+                // It is the same, or was taken back meanwhile.
+                Err(WriteError::Refused(Refusal::Unchanged)) => {
+                    if let Some(present) = self.share_of(share.grantor_id, share.grantee_id).await? {
+                        return Ok(present);
+                    }
+                }
+                outcome => return outcome.map(|()| share.clone()),
+            }
         }
+        Err(Error::Unavailable("the share kept changing".into()).into())
+    }
+
+    /// Says why a share was refused: one of the two is gone, or has as many as a person may.
+    async fn no_room(&self, share: &Share, refusal: Refusal) -> Result<WriteError> {
+        let (user, sentence) = match refusal {
+            Refusal::NoRoomToShare => (share.grantor_id, "You let in"),
+            Refusal::NoRoomForShare => (share.grantee_id, "This person is let in by"),
+            refusal => return Ok(WriteError::Refused(refusal)),
+        };
+        let is_there = self.user(user, Freshness::Strong).await?.is_some_and(|user| user.status != Status::Deleted);
+        if !is_there {
+            return Ok(WriteError::Refused(Refusal::Gone));
+        }
+        let most = self.caps.share_partners;
+        let sentence = format!("{sentence} {most} people, and there may be no more. Take a share back first.");
+        Ok(WriteError::Failed(Error::Conflict(sentence)))
     }
 
     /// Takes a share back, at once. Says whether there was one.
@@ -136,13 +211,42 @@ impl Store {
     }
 
     async fn end_share(&self, grantor: Uuid, grantee: Uuid, act: &Act) -> Result<bool> {
+        if grantee == grantor {
+            return Ok(false);
+        }
+        for attempt in 0..CHANGE_ATTEMPTS {
+            back_off(attempt).await;
+            let mut transaction = self.transaction();
+            transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
+            transaction.delete(&Key::shared(grantee, grantor))?;
+            transaction.count_on_user(grantor, SHARES_GIVEN, -1, None, Refusal::Gone)?;
+            transaction.count_on_user(grantee, SHARES_RECEIVED, -1, None, Refusal::Gone)?;
+            self.record_one(&mut transaction, grantor, act, "grantee_id", grantee.to_string())?;
+            match self.commit(transaction).await {
+                Err(WriteError::Refused(Refusal::Changed)) => return Ok(false),
+                // The grantee is being erased, and the share with them.
+                Err(WriteError::Refused(Refusal::Gone)) => {}
+                outcome => return Ok(outcome.map(|()| true)?),
+            }
+        }
+        Err(Error::Unavailable("the other user is being erased".into()))
+    }
+
+    /// Deletes a share of which one side is being erased, and counts it no more for the other.
+    pub(super) async fn release_share(&self, erased: Uuid, share: &Share) -> Result<()> {
+        let (other, attribute) = match share.grantor_id == erased {
+            true => (share.grantee_id, SHARES_RECEIVED),
+            false => (share.grantor_id, SHARES_GIVEN),
+        };
+        let (grant, received) = (Key::grant(share.grantor_id, share.grantee_id), Key::shared(share.grantee_id, share.grantor_id));
         let mut transaction = self.transaction();
-        transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
-        transaction.delete(&Key::shared(grantee, grantor))?;
-        self.record_one(&mut transaction, grantor, act, "grantee_id", grantee.to_string())?;
+        transaction.delete_if(&grant, "grantee_id", &share.grantee_id.to_string())?;
+        transaction.delete(&received)?;
+        transaction.count_on_user(other, attribute, -1, None, Refusal::Gone)?;
         match self.commit(transaction).await {
-            Err(WriteError::Refused(Refusal::Changed)) => Ok(false),
-            outcome => Ok(outcome.map(|()| true)?),
+            // It was taken back meanwhile, or the other is gone: there is nothing to count.
+            Err(WriteError::Refused(Refusal::Changed | Refusal::Gone)) => self.write_batch(Vec::new(), vec![received, grant]).await,
+            outcome => Ok(outcome?),
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Store {
     client: Client,
     table: String,
     tiers: Arc<Mutex<Option<ReadTiers>>>,
+    /// The tiers of teams, by id, and when they were read.
+    team_tiers: Arc<Mutex<std::collections::BTreeMap<Uuid, (Timestamp, String)>>>,
     numbers: Arc<numbers::Leases>,
     /// When this process last noted the use of a delegated token.
     delegations_used: Arc<Mutex<std::collections::BTreeMap<Uuid, Timestamp>>>,
@@ -91,6 +93,7 @@ impl Store {
             client,
             table: table.into(),
             tiers: Arc::default(),
+            team_tiers: Arc::default(),
             numbers: Arc::default(),
             delegations_used: Arc::default(),
             noted_addresses: Arc::default(),

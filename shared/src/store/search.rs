@@ -1,6 +1,8 @@
 //! Finding users by how their email or a name begins, and listing all of them: over all teams for platform operators, in one team for
 //! its members.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
@@ -10,7 +12,7 @@ use super::lists::of_classes;
 use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place, user_of};
 use crate::auth::{Caller, MembersRead, MembersWrite, Operator, TeamAccess};
 use crate::error::Result;
-use crate::models::{ListedUser, NumberedUser, Status, User};
+use crate::models::{AccountType, ListedUser, NumberedUser, Status, User};
 use crate::table::{Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
 use crate::time::Timestamp;
 
@@ -19,6 +21,12 @@ pub type Page<T> = (Vec<T>, Option<String>);
 
 /// The most users that a search in a team finds.
 const MOST_FOUND: usize = 100;
+
+/// How many entries of an index are read at a time for a page of people who were not seen.
+const ENTRIES_AT_A_TIME: i32 = 500;
+
+/// The most entries that are read for such a page.
+const MOST_ENTRIES_OF_A_PAGE: i32 = 5000;
 
 impl Store {
     /// Every user, newest first, from behind `after`.
@@ -90,26 +98,59 @@ impl Store {
         Ok(users)
     }
 
-    /// The users of a team who were last seen before a time, or never; in that order.
-    pub async fn last_seen_before(&self, access: &TeamAccess<MembersRead>, time: Timestamp) -> Result<Vec<User>> {
-        let mut ids = Vec::new();
-        let mut start = None;
+    /// The people of a team who were not seen since a time, by number, from behind `after`: with
+    /// `limit` at most so many, and of a part of the team that is not too large to read; without it all
+    /// of them. Gives the number behind which the rest is, too.
+    ///
+    /// Only those of whom an index does not tell that they are people are read by key: who was never
+    /// seen, and does not wait for their first sign-in, is most often managed by someone.
+    pub async fn people_not_seen_since(
+        &self,
+        access: &TeamAccess<MembersRead>,
+        since: Timestamp,
+        after: Option<u64>,
+        limit: Option<usize>,
+    ) -> Result<Page<NumberedUser>> {
+        let mut found: Vec<NumberedUser> = Vec::new();
+        let mut after = after.unwrap_or(0);
+        let mut looked_at = 0;
         loop {
-            let output = self
-                .in_team(access.team_id(), index::LAST_SEEN, "#sort < :bound", AttributeValue::S(time.to_string()))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed)?;
-            for item in output.items.unwrap_or_default() {
-                ids.push(user_of(&item)?);
+            let behind = AttributeValue::N(after.to_string());
+            let mut query = self.in_team(access.team_id(), index::NUMBER, "#sort > :bound", behind);
+            if limit.is_some() {
+                query = query.limit(ENTRIES_AT_A_TIME);
             }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                break;
+            let output = query.send().await.map_err(failed)?;
+            let last: Option<u64> = output.last_evaluated_key.and_then(|key| key.get(index::NUMBER.sort)?.as_n().ok()?.parse().ok());
+            looked_at += ENTRIES_AT_A_TIME;
+            let mut people = Vec::new();
+            for item in output.items.unwrap_or_default() {
+                let id = user_of(&item)?;
+                let user: NumberedUser = decode(item)?;
+                if user.seen_at.unwrap_or(user.created_at) < since
+                    && user.class.status != Status::Deleted
+                    && user.account_type == AccountType::User
+                {
+                    people.push((id, user));
+                }
+            }
+            let unknown = people.iter().filter(|(_, user)| user.seen_at.is_none() && user.class.status != Status::Invited);
+            let keys: Vec<_> = unknown.map(|(id, _)| Key::user(*id)).collect();
+            let read: Vec<User> = self.get_many(&keys, Freshness::Eventual).await?;
+            let managed: BTreeSet<Uuid> = read.into_iter().filter(|user| user.manager_id.is_some()).map(|user| user.id).collect();
+            for (_, user) in people.into_iter().filter(|(id, _)| !managed.contains(id)) {
+                if limit.is_some_and(|limit| found.len() == limit) {
+                    let next = found.last().map(|user| user.number.to_string());
+                    return Ok((found, next));
+                }
+                found.push(user);
+            }
+            match last {
+                None => return Ok((found, None)),
+                Some(last) if limit.is_some() && looked_at >= MOST_ENTRIES_OF_A_PAGE => return Ok((found, Some(last.to_string()))),
+                Some(last) => after = last,
             }
         }
-        self.users_in_team(access, &ids).await
     }
 
     /// A team's users who are not deleted, by number, from behind `after`.

@@ -13,7 +13,8 @@ use super::{Act, Store, failed};
 use crate::Response;
 use crate::error::Error;
 use crate::models::{SourceAddress, Status, User};
-use crate::table::{Item, Key};
+use crate::table::{Item, Key, TTL};
+use crate::time::Timestamp;
 
 /// What a condition of a write stands for, when it is not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,14 @@ pub enum Refusal {
     TooManyManaged,
     /// The team has as many pending invites as it may have.
     TooManyInvites,
+    /// The person has as many API keys that are not revoked as a person may have.
+    TooManyKeys,
+    /// The share exists.
+    ShareExists,
+    /// The person who shares is deleted, or lets in as many as a person may.
+    NoRoomToShare,
+    /// The person who is let in is deleted, or is let in by as many as a person may be.
+    NoRoomForShare,
     /// An erasure has done what it may do in one turn, and has more to do.
     TurnOver,
     /// A place that nothing may be wrong with.
@@ -186,28 +195,37 @@ impl Transaction {
         self.push_put(put, item, refusal)
     }
 
-    /// Writes an item, unless that attribute has the same value already.
-    pub(crate) fn put_unless_same(&mut self, item: Item, attribute: &str, refusal: Refusal) -> Result<(), Error> {
+    /// Writes an item in place of one of the same key in which that attribute has another value.
+    pub(crate) fn put_if_other(&mut self, item: Item, attribute: &str, refusal: Refusal) -> Result<(), Error> {
         let value = item.get(attribute).cloned().ok_or_else(|| Error::internal(format!("an item without {attribute}")))?;
         let put = Put::builder()
-            .condition_expression("attribute_not_exists(#attribute) OR #attribute <> :value")
+            .condition_expression("attribute_exists(pk) AND #attribute <> :value")
             .expression_attribute_names("#attribute", attribute)
             .expression_attribute_values(":value", value);
         self.push_put(put, item, refusal)
     }
 
-    /// Sets texts of an item, if another attribute has that text.
-    pub(crate) fn set_if(&mut self, key: &Key, texts: &[(&str, String)], expected: (&str, &str), refusal: Refusal) -> Result<(), Error> {
+    /// Sets texts of an item, if another attribute has that text; and when it ends by itself, where
+    /// that is said.
+    pub(crate) fn set_if(
+        &mut self,
+        key: &Key,
+        texts: &[(&str, String)],
+        ends: Option<Timestamp>,
+        expected: (&str, &str),
+        refusal: Refusal,
+    ) -> Result<(), Error> {
         let mut update = Update::builder()
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
             .expression_attribute_values(":expected", AttributeValue::S(expected.1.to_owned()));
+        let texts = texts.iter().map(|(attribute, text)| (*attribute, AttributeValue::S(text.clone())));
+        let end = ends.map(|ends| (TTL, AttributeValue::N(ends.as_second().to_string())));
         let mut set = Vec::new();
-        for (place, (attribute, text)) in texts.iter().enumerate() {
+        for (place, (attribute, value)) in texts.chain(end).enumerate() {
             set.push(format!("#s{place} = :s{place}"));
-            update = update
-                .expression_attribute_names(format!("#s{place}"), *attribute)
-                .expression_attribute_values(format!(":s{place}"), AttributeValue::S(text.clone()));
+            update =
+                update.expression_attribute_names(format!("#s{place}"), attribute).expression_attribute_values(format!(":s{place}"), value);
         }
         self.push_update(update.update_expression(format!("SET {}", set.join(", "))), key, refusal)
     }
@@ -286,6 +304,65 @@ impl Transaction {
             update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
         }
         self.add_to(key, amounts, update, refusal)
+    }
+
+    /// Adds texts to a set of an item, which is made if it does not exist; with `most`, only where
+    /// it has fewer.
+    pub(crate) fn add_to_set(
+        &mut self,
+        key: &Key,
+        attribute: &str,
+        texts: Vec<String>,
+        most: Option<u32>,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let mut update = Update::builder()
+            .update_expression("ADD #set :texts")
+            .expression_attribute_names("#set", attribute)
+            .expression_attribute_values(":texts", AttributeValue::Ss(texts));
+        if let Some(most) = most {
+            update = update
+                .condition_expression("attribute_not_exists(#set) OR size(#set) < :most")
+                .expression_attribute_values(":most", AttributeValue::N(most.to_string()));
+        }
+        self.push_update(update, key, refusal)
+    }
+
+    /// Takes texts out of a set of an item, where they are in it.
+    pub(crate) fn take_from_set(&mut self, key: &Key, attribute: &str, texts: Vec<String>) -> Result<(), Error> {
+        let update = Update::builder()
+            .update_expression("DELETE #set :texts")
+            .expression_attribute_names("#set", attribute)
+            .expression_attribute_values(":texts", AttributeValue::Ss(texts));
+        self.push_update(update, key, Refusal::Impossible)
+    }
+
+    /// Adds to a number of a user, who exists: with `most`, only of one who is not deleted and has
+    /// less. It is no change of theirs.
+    pub(crate) fn count_on_user(
+        &mut self,
+        user: Uuid,
+        attribute: &str,
+        amount: i64,
+        most: Option<u32>,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let mut update = Update::builder()
+            .update_expression("ADD #count :amount")
+            .expression_attribute_names("#count", attribute)
+            .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()));
+        update = match most {
+            None => update.condition_expression("attribute_exists(pk)"),
+            Some(most) => {
+                let room = "(attribute_not_exists(#count) OR #count < :most)";
+                update
+                    .condition_expression(format!("attribute_exists(pk) AND #status <> :deleted AND {room}"))
+                    .expression_attribute_names("#status", "status")
+                    .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+                    .expression_attribute_values(":most", AttributeValue::N(most.to_string()))
+            }
+        };
+        self.push_update(update, &Key::user(user), refusal)
     }
 
     fn add_to(&mut self, key: &Key, amounts: &[(&str, i64)], mut update: UpdateBuilder, refusal: Refusal) -> Result<(), Error> {

@@ -21,7 +21,7 @@ pub const SEEN_EVERY: i64 = 600;
 pub(super) const CHANGE_ATTEMPTS: u32 = 8;
 
 /// The most keys that are revoked together: a transaction takes 100 writes, and a key is two.
-const MOST_KEYS: usize = 40;
+pub(super) const MOST_KEYS: usize = 40;
 
 /// What else is to be written with a change. A reference, and so are the others: a change would otherwise be compiled anew for each caller.
 pub(crate) type Also<'a> = &'a (dyn Fn(&mut Transaction) -> Result<()> + Sync);

@@ -304,7 +304,8 @@ impl View<'_> {
     }
 
     fn keys(&self, owner: Id) -> Value {
-        let mut keys: Vec<Id> = self.model.keys.iter().filter(|(_, key)| key.owner == owner).map(|(id, _)| *id).collect();
+        let mut keys: Vec<Id> =
+            self.model.keys.iter().filter(|(_, key)| key.owner == owner && key.is_kept(self.model.now)).map(|(id, _)| *id).collect();
         keys.sort_by_key(|id| self.ids.keys[id].0);
         keys.into_iter().map(|id| self.key(id)).collect()
     }

@@ -187,6 +187,11 @@ const PERMISSIONS: [&str; 11] = [
 ];
 
 impl ApiKey {
+    /// Returns true unless it was revoked 90 days ago.
+    pub fn is_kept(&self, now: i64) -> bool {
+        self.revoked_at.is_none_or(|at| at + 90 * DAY > now)
+    }
+
     fn works(&self, now: i64) -> bool {
         self.is_active && self.expires_at > now
     }
@@ -803,7 +808,7 @@ impl Model {
     }
 
     fn own_key(&self, caller: Caller, key: Id) -> Result<&ApiKey, Refusal> {
-        self.keys.get(&key).filter(|key| key.owner == caller.id).ok_or(Refusal::NotFound)
+        self.keys.get(&key).filter(|key| key.owner == caller.id && key.is_kept(self.now)).ok_or(Refusal::NotFound)
     }
 
     fn own_sandbox(&self, caller: Caller, sandbox: Id) -> Result<&Sandbox, Refusal> {
