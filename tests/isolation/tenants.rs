@@ -83,6 +83,7 @@ impl Victims {
     }
 
     /// Their items. What is the attacker's own may name them: a manager, say, whose list has a line for the attacker.
+    /// Without the number of shares that they were given, which has a cap and shows to nobody.
     fn items(&self, items: &[Item], attacker: &Attacker) -> Vec<Item> {
         let own_line = format!("MANAGED#{}", attacker.id);
         let id = attacker.id.to_string();
@@ -91,7 +92,12 @@ impl Victims {
             let text = Value::Object((*item).clone()).to_string();
             !own(item) && self.marks.iter().any(|mark| text.contains(mark.as_str()))
         };
-        items.iter().filter(marked).cloned().collect()
+        let uncounted = |item: &Item| {
+            let mut item = item.clone();
+            item.remove("shares_received");
+            item
+        };
+        items.iter().filter(marked).map(uncounted).collect()
     }
 
     /// Panics where an answer tells of them.

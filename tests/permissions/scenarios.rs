@@ -213,6 +213,10 @@ async fn accounts() -> Made {
     for by in [By::User(NEW), By::User(MANAGER), By::Credential(key(ADMIN, 1))] {
         stage.call("GET", "/v1/account/export", by, none.clone(), 200).await;
     }
+    // In pages, with the addresses of their own changes.
+    for by in [By::User(NEW), By::Credential(key(ADMIN, 1))] {
+        stage.call("GET", "/v1/account/export?limit=1000", by, none.clone(), 200).await;
+    }
     stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
     stage.call("DELETE", &format!("/v1/keys/{one}"), NEW, none.clone(), 200).await;
     for user in [NEW, MANAGER, FINN, ADMIN] {
