@@ -130,7 +130,7 @@ impl Stream {
             }
             let count = records.len();
             count_places::run(&self.store, serde_json::from_value(batch(records))?, self.clock.now()).await?;
-            self.changes.with_waiting(|waiting| drop(waiting.drain(..count)));
+            self.changes.with_waiting(|waiting| drop(waiting.drain(..count.min(waiting.len()))));
         }
     }
 }

@@ -106,6 +106,7 @@ async fn rows(template: &str) -> Vec<Measured> {
             play(app, name, tests::events::event(name)).await;
         }
         let event = aimed(app, handler.name).await;
+        tests::events::note_address(app, &event).await;
         counted(&roster, &lines, &mut Measured::default()).await;
         lines.take();
         let (answer, cost) = play(app, handler.name, event).await;

@@ -124,19 +124,6 @@ async fn warm() -> Roster {
     roster
 }
 
-/// Shares the data of whoever sends an event with someone: so the process has noted where they are.
-/// Who has no account, or a deleted one, cannot.
-async fn note_address(roster: &Roster, aimed: &ApiGatewayV2httpRequest) {
-    let Some(credential) = aimed.headers.get("authorization").filter(|_| aimed.request_context.http.method != Method::GET) else { return };
-    let mut share = event("managed_users.share");
-    let grantee = demo::OTHER_ADMIN.to_string();
-    share.raw_path = Some(format!("/api/v1/users/shares/{grantee}"));
-    share.path_parameters.insert("user_id".to_owned(), grantee);
-    share.request_context.http.source_ip.clone_from(&aimed.request_context.http.source_ip);
-    share.headers.insert("authorization", credential.clone());
-    events::play(&roster.server.app, "managed_users.share", share).await;
-}
-
 /// A process of its own on a server's table.
 async fn beside(roster: &Roster) -> Arc<App> {
     let mut config = local::config().expect("the defaults make a configuration");
@@ -151,7 +138,7 @@ async fn costs() -> BTreeMap<String, Cost> {
     for handler in HANDLERS {
         let roster = warm().await;
         let event = events::aimed(&roster.server.app, handler.name).await;
-        note_address(&roster, &event).await;
+        events::note_address(&roster.server.app, &event).await;
         costs.insert(handler.name.to_owned(), play(&roster, handler.name, event).await.1);
     }
     let mut note = |request: &str, cost: Cost| costs.insert(request.to_owned(), cost);

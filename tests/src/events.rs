@@ -6,6 +6,8 @@ use std::sync::Arc;
 use functions::{App, gateway, handler};
 use lambda_http::Body;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::http::Method;
+use local::demo;
 use shared::dynamodb::Cost;
 
 use crate::Answer;
@@ -41,4 +43,18 @@ pub async fn play(app: &Arc<App>, name: &str, event: ApiGatewayV2httpRequest) ->
         _ => String::new(),
     };
     (Answer { status: parts.status.as_u16(), headers: headers.collect(), text }, cost)
+}
+
+/// Shares the data of whoever sends an event with someone: so the process has noted where they are.
+/// Who has no account, or a deleted one, cannot.
+pub async fn note_address(app: &Arc<App>, aimed: &ApiGatewayV2httpRequest) {
+    let is_change = aimed.request_context.http.method != Method::GET;
+    let Some(credential) = aimed.headers.get("authorization").filter(|_| is_change) else { return };
+    let mut share = event("managed_users.share");
+    let grantee = demo::OTHER_ADMIN.to_string();
+    share.raw_path = Some(format!("/api/v1/users/shares/{grantee}"));
+    share.path_parameters.insert("user_id".to_owned(), grantee);
+    share.request_context.http.source_ip.clone_from(&aimed.request_context.http.source_ip);
+    share.headers.insert("authorization", credential.clone());
+    play(app, "managed_users.share", share).await;
 }
