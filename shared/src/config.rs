@@ -233,7 +233,7 @@ impl Config {
                 .filter(|days| (1..=3650).contains(days))
                 .ok_or_else(|| ConfigError { variable: "KEY_MAX_DAYS", problem: "must be a whole number of days from 1 to 3650".into() })?,
         };
-        let caps = Caps::read(&optional)?;
+        let caps = Caps::read(optional)?;
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });

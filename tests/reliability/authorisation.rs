@@ -668,6 +668,35 @@ async fn every_endpoint_answers_a_key_as_its_permission_says() {
     println!("authorisation of keys: {cells} cells, {changes} of them changes");
 }
 
+/// A token that is no person's sign-in here is answered as one of an anonymous sign-in is.
+#[tokio::test]
+async fn every_endpoint_refuses_tokens_of_another_context() {
+    let rows = Row::all();
+    let shared = Stage::set(true).await;
+    let contexts = [
+        ("is_anonymous", json!("true")),
+        ("role", json!("anon")),
+        ("role", json!("service_role")),
+        ("client_id", json!("a-third-party-app")),
+        ("aud", json!("another-service")),
+        ("aud", json!(null)),
+        ("iss", json!("https://another.example/auth/v1")),
+    ];
+    let (mut wrong, mut cells) = (Vec::new(), 0);
+    for (name, value) in contexts {
+        let mut claims = shared.roster.claims(demo::ADMIN);
+        claims[name] = value.clone();
+        let caller = (demo::ADMIN, Some(sign(&claims)));
+        for row in &rows {
+            cells += 1;
+            let outcome = shared.try_cell(row, "ano", row.cell("ano"), &caller).await;
+            wrong.extend(outcome.map(|wrong| format!("with {name} {value}: {wrong}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    println!("authorisation of other contexts: {cells} cells");
+}
+
 /// Without a second factor, what takes one is refused, and nothing else; with one, all is as before.
 #[tokio::test]
 async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
