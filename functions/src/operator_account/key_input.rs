@@ -64,7 +64,8 @@ pub fn permissions(fields: &Map<String, Value>, owner: &User, is_minted: bool) -
     for word in words {
         let permission = word.as_str().and_then(Permission::from_word);
         let permission = permission.ok_or_else(|| issue(Fault::NotOneOf(Permission::WORDS)))?;
-        if !permission.is_allowed_to(owner) && !(is_minted && permission == Permission::MeteringWrite) {
+        let is_metering = is_minted && permission == Permission::MeteringWrite;
+        if !is_metering && !permission.is_allowed_to(owner) {
             return Err(issue(Fault::BeyondRole(permission)));
         }
         asked.push(permission);
