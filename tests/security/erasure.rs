@@ -92,7 +92,7 @@ async fn nothing_is_left_of_who_was_invited_and_is_not_any_more() {
 
 /// A member whose name and email begin like those of many others.
 fn member(n: u32, now: Timestamp) -> User {
-    let leaves = n % 3 != 0;
+    let leaves = !n.is_multiple_of(3);
     // Every other letter is the number's, so that cells begin far into the name.
     let spread = u64::from(n) * 7919 % 100_003;
     let name = if leaves { format!("mozephyrq{spread:06}") } else { format!("mo{spread:06}") };
