@@ -49,7 +49,8 @@ pub struct App {
 /// The most callers that are remembered as having sent too much in a minute: of more, some cost a read again.
 const MOST_REFUSED: usize = 10_000;
 
-/// Who has sent too many requests in a minute, as far as this process has seen it: by id, and by the SHA-256 of API keys.
+/// The callers that this process refused in a minute for too many requests: by id, and by the SHA-256
+/// of API keys.
 #[derive(Default)]
 struct Refused {
     minute: i64,

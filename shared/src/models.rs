@@ -173,7 +173,7 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub profile_completed_at: Option<Timestamp>,
-    /// When the user last signed out everywhere: tokens that were issued before are refused.
+    /// The time of the last sign-out everywhere: tokens that were issued before are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub tokens_valid_after: Option<Timestamp>,
@@ -240,7 +240,7 @@ impl User {
         }
     }
 
-    /// Whether a token that was issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
+    /// Returns true if a token issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
     /// tell whole seconds: one of the same second as the sign-out may have come after it, and is good.
     /// One that does not tell when it was issued has ended.
     pub fn has_signed_out(&self, issued_at: Option<f64>) -> bool {
@@ -789,7 +789,7 @@ pub struct ApiKeyRecord {
     /// Whether another key has taken its place, and it works on only for the overlap.
     #[serde(default)]
     pub is_rotated: bool,
-    /// Whether a credential with a second factor made it, where the installation asked for one.
+    /// True where a credential with a second factor made it, and the installation asked for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stepped_up: bool,
 }
@@ -798,7 +798,7 @@ impl ApiKey {
     /// Days for which a key is kept after it was revoked.
     pub const KEPT_DAYS: i64 = 90;
 
-    /// When a revoked key vanishes.
+    /// The time at which a revoked key vanishes.
     pub fn vanishes_at(&self) -> Option<Timestamp> {
         self.revoked_at.map(|at| at.plus_seconds(86_400 * Self::KEPT_DAYS))
     }
@@ -841,7 +841,7 @@ pub struct ApiKeySecret {
     /// The platform operator who made it for its owner, where the owner did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minted_by: Option<Uuid>,
-    /// Whether a credential with a second factor made it, where the installation asked for one.
+    /// True where a credential with a second factor made it, and the installation asked for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stepped_up: bool,
 }
@@ -1005,7 +1005,7 @@ pub struct Invite {
     /// The team. By another name than users have it: the index of users by id is to hold no invites.
     #[serde(rename = "team")]
     pub team_id: Uuid,
-    /// Who is invited; empty once it is revoked.
+    /// The email of the invited person; empty once it is revoked.
     pub email: String,
     /// What became of it.
     pub status: InviteStatus,
@@ -1023,7 +1023,7 @@ impl Invite {
     /// Days for which an invite is kept after it was revoked.
     pub const KEPT_DAYS: i64 = 90;
 
-    /// When a revoked invite vanishes.
+    /// The time at which a revoked invite vanishes.
     pub fn vanishes_at(&self) -> Option<Timestamp> {
         (self.status == InviteStatus::Revoked).then(|| self.updated_at.plus_seconds(86_400 * Self::KEPT_DAYS))
     }
@@ -1058,7 +1058,7 @@ pub struct AuditEntry {
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
-    /// Who made the change; null where it was no person that Roster knows, but a local command, an
+    /// The person who made the change; null where it was no person that Roster knows, but a local command, an
     /// import or the schedule.
     #[schema(required)]
     pub actor_id: Option<Uuid>,
@@ -1072,7 +1072,7 @@ pub struct AuditEntry {
     #[serde(default)]
     #[schema(required)]
     pub changes: BTreeMap<String, FieldChange>,
-    /// What the change was made with. Entries of earlier versions have none.
+    /// The credential of the change. Entries of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub credential: Option<AuditCredential>,
@@ -1153,7 +1153,7 @@ pub struct SourceAddress {
     /// The address.
     #[schema(value_type = String)]
     pub address: IpAddr,
-    /// When the first of the changes was made.
+    /// The time of the first of the changes.
     pub at: Timestamp,
     /// The time at which it is deleted, in Unix seconds.
     pub expires: i64,

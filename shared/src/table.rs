@@ -199,12 +199,12 @@ impl Key {
         Self::new(format!("TEAM#{team}"), "COUNT#SANDBOXES")
     }
 
-    /// How many managed users a team has.
+    /// The number of a team's managed users.
     pub fn managed_count(team: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), "COUNT#MANAGED")
     }
 
-    /// How many invites of a team wait to be used.
+    /// The number of a team's invites that wait to be used.
     pub fn invite_count(team: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), "COUNT#INVITES")
     }

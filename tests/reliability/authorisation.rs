@@ -370,7 +370,7 @@ impl Row {
         self.cells[CALLERS.iter().position(|(known, _)| *known == head).expect("a column")]
     }
 
-    /// What a caller is answered without a second factor, where the installation asks for one.
+    /// The answer to a caller without a second factor, where the installation asks for one.
     fn cell_without_factor(&self, head: &str) -> &'static str {
         let cell = self.cell(head);
         let path = self.probe.template();

@@ -144,7 +144,8 @@ async fn who_is_refused_costs_nothing_any_more() {
     by(roster.token(demo::VIEWER)).await.expect(200);
 }
 
-/// Who acts for another by a delegated token spends what they may send themselves, and nothing of the other's.
+/// An actor by a delegated token spends the requests that they may send themselves, and none of the
+/// other's.
 #[tokio::test]
 async fn a_delegate_does_not_use_up_what_the_other_may_send() {
     let roster = Roster::start_with(|options| options.config.requests_per_minute = NonZeroU32::new(3)).await;

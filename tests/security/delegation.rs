@@ -29,7 +29,7 @@ fn token_in(answer: &Answer) -> String {
     answer.clone().expect(200).json()["access_token"].as_str().expect("a token").to_owned()
 }
 
-/// What an attacker has: a delegated token with these scopes, and the principal token that it gives.
+/// An attacker's tokens: a delegated token with these scopes, and the principal token that it gives.
 async fn stolen(roster: &Roster, sign_in: &str, sub: Uuid, scopes: &[&str]) -> (String, String) {
     let delegated = token_in(&by(roster, Method::POST, DELEGATED, sign_in, &json!({"sub": sub, "scopes": scopes})).await);
     let principal = token_in(&get(roster, PRINCIPAL, &delegated).await);

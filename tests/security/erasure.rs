@@ -1,4 +1,4 @@
-//! What is left of a person after the purge: nothing, in any item of the table.
+//! The purge leaves nothing of a person, in any item of the table.
 
 use local::demo;
 use reqwest::Method;

@@ -46,7 +46,7 @@ pub async fn play(app: &Arc<App>, name: &str, event: ApiGatewayV2httpRequest) ->
 }
 
 /// Shares the data of whoever sends an event with someone: so the process has noted where they are.
-/// Who has no account, or a deleted one, cannot.
+/// A person without an account, or with a deleted one, cannot.
 pub async fn note_address(app: &Arc<App>, aimed: &ApiGatewayV2httpRequest) {
     let is_change = aimed.request_context.http.method != Method::GET;
     let Some(credential) = aimed.headers.get("authorization").filter(|_| is_change) else { return };

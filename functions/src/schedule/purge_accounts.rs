@@ -25,7 +25,7 @@ pub async fn run(app: &App, time_left: Duration) -> Result<Report> {
 /// The same, as entries of history name it: by a local command.
 ///
 /// # Errors
-/// Where the due accounts cannot be listed.
+/// As the listing of due accounts.
 pub async fn run_by(app: &App, by: &AuditCredential, time_left: Duration) -> Result<Report> {
     let now = app.clock.now();
     let (report, cost) = Meter::measure(app.store.purge(by, now, Instant::now() + time_left)).await;

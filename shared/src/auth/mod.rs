@@ -143,20 +143,20 @@ pub struct Delegation {
     pub token_id: Uuid,
     /// The user who delegated: who is acted for.
     pub delegator: Uuid,
-    /// Who acts.
+    /// The actor.
     pub actor: Uuid,
     /// What for.
     pub scopes: Vec<String>,
-    /// When the token was issued, in Unix seconds.
+    /// The time at which the token was issued, in Unix seconds.
     pub issued_at: i64,
-    /// When it ends, in Unix seconds: never after the sign-in of who acts.
+    /// The token's end, in Unix seconds: never after the sign-in of who acts.
     pub expires: i64,
-    /// When the token was issued by which who acts signed in, where that told so.
+    /// The time at which the actor's own token was issued, where it told so.
     pub signed_in_at: Option<f64>,
 }
 
 impl Delegation {
-    /// Whether it was given for that scope.
+    /// Returns true if it was given for that scope.
     pub fn has(&self, scope: &str) -> bool {
         self.scopes.iter().any(|granted| granted == scope)
     }
@@ -203,7 +203,7 @@ impl VerifiedToken {
         }
     }
 
-    /// Whether it was a token for the one who acts by a delegated one.
+    /// Returns true if it was a token for the one who acts by a delegated one.
     pub fn is_principal(&self) -> bool {
         matches!(self.kind, Credential::Principal(_))
     }
@@ -400,7 +400,7 @@ pub struct Caller<R> {
 }
 
 impl KnownCaller {
-    /// Who acts, by the principal token that names them and whose delegation was found to hold.
+    /// The actor, by the principal token that names them and whose delegation was found to hold.
     ///
     /// # Errors
     /// `Delegated` for any other credential, and for another user.

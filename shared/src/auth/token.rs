@@ -31,7 +31,7 @@ pub struct Claims {
     pub sub: Uuid,
     /// When it ends, in Unix seconds.
     pub exp: f64,
-    /// When it was issued, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     #[serde(default)]
     pub iat: Option<f64>,
     #[serde(default)]
@@ -131,13 +131,13 @@ struct OwnClaims {
     exp: i64,
     scope: String,
     jti: Uuid,
-    /// Who acts.
+    /// The actor.
     act: Actor,
     /// The user whose delegation the token comes from, where that is not the subject: in a principal
     /// token, whose subject is who acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delegator: Option<Uuid>,
-    /// When the token was issued by which who acts signed in, where that told so.
+    /// The time at which the actor's own token was issued, where it told so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signed_in_at: Option<f64>,
 }

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// that.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// Who makes it; none where it is no person that Roster knows.
+    /// The person who makes it; none where it is no person that Roster knows.
     pub actor_id: Option<Uuid>,
     /// When: every write of the change bears this time.
     pub at: Timestamp,
@@ -34,11 +34,11 @@ pub struct Act {
     pub receipt: Option<Receipt>,
     /// What the credential may not change.
     pub limits: Limits,
-    /// What it is made with.
+    /// The credential and request that it is made with.
     pub attribution: Attribution,
 }
 
-/// What a change is made with: the credential, and the request.
+/// The means of a change: the credential, and the request.
 #[derive(Debug, Clone, Default)]
 pub struct Attribution {
     /// The credential.
@@ -61,7 +61,7 @@ impl<R: Writes> Author for Caller<R> {
     }
 }
 
-/// Who acts by a delegated token.
+/// The actor of a delegated token.
 impl Author for Delegation {
     fn act(&self, action: &'static str, at: Timestamp) -> Act {
         Act::new(self.actor, action, at)
@@ -111,7 +111,8 @@ impl Act {
     }
 }
 
-/// What tells nothing of a change: every change has it; and the team's name, a copy that may be a person's name.
+/// The fields that tell nothing of a change: every change has them; and the team's name, a copy that
+/// may be a person's name.
 const UNTOLD: [&str; 3] = ["version", "updated_at", "team_name"];
 
 impl Store {

@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 /// In a team of more users than this, no erasure can be that of the last one: so many do not run at one time.
 const SMALL_TEAM: u64 = 64;
 
-/// How many items are held at one time, where a query's limit of 1 MB does not make them fewer.
+/// The number of items held at one time, where a query's limit of 1 MB does not make them fewer.
 pub(super) const PAGE: usize = 250;
 
 /// The most pages of an erasure that a request waits for: the purge does the rest.
@@ -31,7 +31,7 @@ const PAGES_OF_A_REQUEST: u32 = 20;
 /// The part of an erasure that comes after those of the histories.
 const TEAM_PART: usize = 2;
 
-/// What became of an erasure.
+/// The outcome of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
     /// The user is erased.
@@ -42,11 +42,11 @@ pub enum Erasure {
     Unfinished,
 }
 
-/// How much of an erasure may be done before others have their turn: so many pages of items.
+/// The part of an erasure that may be done before others have their turn: so many pages of items.
 #[derive(Debug)]
 pub(super) struct Turn {
     pages: AtomicU32,
-    /// Whether it is the purge's, which may come back to the user: a request does not wait until all users of a team have its new name.
+    /// True for the purge's, which may come back to the user: a request does not wait until all users of a team have its new name.
     is_purge: bool,
 }
 
@@ -76,7 +76,7 @@ impl Turn {
     }
 }
 
-/// How far an erasure has got, where there is much to do.
+/// The progress of an erasure that has much to do.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Progress {
     /// The user's version by then: one that was written since is looked at anew.

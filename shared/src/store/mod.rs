@@ -58,7 +58,7 @@ pub struct Store {
     /// The tiers of teams, by id, and when they were read.
     team_tiers: Arc<Mutex<std::collections::BTreeMap<Uuid, (Timestamp, String)>>>,
     numbers: Arc<numbers::Leases>,
-    /// When this process last noted the use of a delegated token.
+    /// The time at which this process last noted the use of a delegated token.
     delegations_used: Arc<Mutex<std::collections::BTreeMap<Uuid, Timestamp>>>,
     caps: Caps,
     /// The source addresses that this process noted.

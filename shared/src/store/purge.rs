@@ -54,7 +54,7 @@ impl Store {
     /// is taken up by the next. What is held in memory does not grow with what is erased.
     ///
     /// # Errors
-    /// Where the due accounts cannot be listed.
+    /// As the listing of due accounts.
     pub async fn purge(&self, by: &AuditCredential, now: Timestamp, deadline: Instant) -> Result<Report> {
         let tally = Tally::default();
         let mut oldest: Option<Timestamp> = None;

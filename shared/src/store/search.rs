@@ -22,7 +22,7 @@ pub type Page<T> = (Vec<T>, Option<String>);
 /// The most users that a search in a team finds.
 const MOST_FOUND: usize = 100;
 
-/// How many entries of an index are read at a time for a page of people who were not seen.
+/// The number of entries of an index that are read at a time for a page of people who were not seen.
 const ENTRIES_AT_A_TIME: i32 = 500;
 
 /// The most entries that are read for such a page.

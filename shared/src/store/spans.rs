@@ -205,7 +205,7 @@ struct Move<'a> {
     class: Class,
     amount: i32,
     sequence_number: &'a str,
-    /// Whether somebody stands there no more.
+    /// True where somebody stands there no more.
     leaves: bool,
 }
 
@@ -326,7 +326,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Whether the beginning of a cell tells who has left a place.
+    /// True where the beginning of a cell tells who has left a place.
     fn is_told(&self, begins: &str, m: &Move<'_>) -> bool {
         m.leaves && matches!(self.sequence, Sequence::Title | Sequence::Name) && tells(begins, m.place)
     }
@@ -517,7 +517,7 @@ fn join(cells: &mut Vec<Cell>, most: usize) {
     *cells = joined;
 }
 
-/// Whether the beginning of a cell is that of a place, and long enough to tell whose place it is.
+/// Returns true if the beginning of a cell is that of a place, and long enough to tell whose it is.
 fn tells(begins: &str, place: &str) -> bool {
     place.starts_with(begins) && begins.chars().count() >= TELLING
 }
