@@ -73,6 +73,24 @@ pub struct Holdings {
     pub source_addresses: Vec<SourceAddress>,
 }
 
+/// The parts of what is held about a user, in the order of [`Holdings::take`].
+fn holdings_of(user: &User) -> Vec<(Key, &'static str, From)> {
+    let own = || Key::user(user.id);
+    let history = |id| (Key::audit(id, Uuid::nil()), "", From::End);
+    let mut parts = vec![
+        (own(), prefix::KEY, From::Start),
+        (own(), prefix::SANDBOX, From::End),
+        (own(), prefix::MANAGED, From::Start),
+        (own(), prefix::GRANT, From::Start),
+        (own(), prefix::SHARED, From::Start),
+        (Key::address(user.id, Uuid::nil()), "", From::Start),
+        history(user.id),
+    ];
+    // Before the user signed up, under an id of ours.
+    parts.extend(user.invited_as.map(history));
+    parts
+}
+
 impl Holdings {
     /// Takes in a record of that part of the whole. Returns its size as text.
     fn take(&mut self, part: usize, item: Item, now: Timestamp) -> Result<usize> {
@@ -219,48 +237,29 @@ impl Store {
     /// Everything that is held about the caller, beside the account: for the caller alone. None where
     /// it is more than a response holds.
     pub async fn holdings(&self, caller: &Caller<AccountRead>, now: Timestamp) -> Result<Option<Holdings>> {
-        let caller = &caller.user;
-        let (partition, history) = (Key::user(caller.id), Key::audit(caller.id, Uuid::nil()));
-        let addresses = Key::address(caller.id, Uuid::nil());
-        // Before the user signed up, under an id of ours.
-        let earlier = async {
-            let Some(id) = caller.invited_as else { return Ok(Some(Vec::new())) };
-            self.query_some::<AuditEntry>(&Key::audit(id, Uuid::nil()), "", From::End).await
-        };
-        let (api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, earlier, source_addresses) = futures::try_join!(
-            self.query_some::<ApiKey>(&partition, prefix::KEY, From::Start),
-            self.query_some(&partition, prefix::SANDBOX, From::End),
-            self.query_some(&partition, prefix::MANAGED, From::Start),
-            self.query_some(&partition, prefix::GRANT, From::Start),
-            self.query_some(&partition, prefix::SHARED, From::Start),
-            self.query_some::<AuditEntry>(&history, "", From::End),
-            earlier,
-            self.query_some(&addresses, "", From::Start),
-        )?;
-        let together = move || {
-            let mut audit_log = audit_log?;
-            audit_log.extend(earlier?);
-            let mut source_addresses: Vec<SourceAddress> = source_addresses?;
-            source_addresses.retain(|address| now.as_second() < address.expires);
-            source_addresses.sort_by_key(|one| (one.at, one.id));
-            // The addresses of others are theirs.
-            fill(&mut audit_log, &source_addresses, now);
-            let mut api_keys = api_keys?;
-            api_keys.retain(|key| key.is_kept(now));
-            let (sandboxes, managed_users) = (sandboxes?, managed_users?);
-            let (shares_given, shares_received) = (shares_given?, shares_received?);
-            Some(Holdings { api_keys, sandboxes, managed_users, shares_given, shares_received, audit_log, source_addresses })
-        };
-        Ok(together())
+        let parts = holdings_of(&caller.user);
+        let found = parts.iter().map(|(partition, prefix, from)| self.query_some(partition, prefix, *from));
+        let found: Option<Vec<_>> = futures::future::try_join_all(found).await?.into_iter().collect();
+        let Some(found) = found else { return Ok(None) };
+        let mut whole = Holdings::default();
+        for (part, items) in found.into_iter().enumerate() {
+            for item in items {
+                whole.take(part, item, now)?;
+            }
+        }
+        whole.source_addresses.sort_by_key(|one| (one.at, one.id));
+        // The addresses of others are theirs.
+        fill(&mut whole.audit_log, &whole.source_addresses, now);
+        Ok(Some(whole))
     }
 
-    /// All records of one kind; none where they take more calls than what a response holds.
-    async fn query_some<T: DeserializeOwned>(&self, partition: &Key, prefix: &str, from: From) -> Result<Option<Vec<T>>> {
+    /// All items of one kind; none where they take more calls than what a response holds.
+    async fn query_some(&self, partition: &Key, prefix: &str, from: From) -> Result<Option<Vec<Item>>> {
         let mut found = Vec::new();
         let mut start = None;
         for _ in 0..CALLS_OF_A_RESPONSE {
             let (items, next) = self.query_call(partition, prefix, from, usize::MAX, Freshness::Strong, start).await?;
-            found.extend(items.into_iter().map(decode).collect::<Result<Vec<_>>>()?);
+            found.extend(items);
             start = next;
             if start.is_none() {
                 return Ok(Some(found));
@@ -282,18 +281,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<(Holdings, Option<String>)>> {
         let caller = &caller.user;
-        let own = || Key::user(caller.id);
-        let history = |id| Key::audit(id, Uuid::nil());
-        let mut parts = vec![
-            (own(), prefix::KEY, From::Start),
-            (own(), prefix::SANDBOX, From::End),
-            (own(), prefix::MANAGED, From::Start),
-            (own(), prefix::GRANT, From::Start),
-            (own(), prefix::SHARED, From::Start),
-            (Key::address(caller.id, Uuid::nil()), "", From::Start),
-            (history(caller.id), "", From::End),
-        ];
-        parts.extend(caller.invited_as.map(|id| (history(id), "", From::End)));
+        let parts = holdings_of(caller);
         let place = match after {
             None => Some((0, None)),
             Some(after) => after.split_once(':').and_then(|(part, sk)| Some((part.parse().ok()?, Some(sk.to_owned())))),

@@ -50,12 +50,14 @@ struct Record {
     /// In base64.
     answer: String,
     /// The rights of the caller then; absent for one who was not looked up.
-    #[serde(flatten)]
-    rights: Option<Rights>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operates: Option<bool>,
 }
 
 /// The rights of a caller: who has fewer by now is not given an earlier answer again.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Rights {
     /// The role in the team.
     pub role: Role,
@@ -84,7 +86,8 @@ impl KeptAnswer {
     /// # Errors
     /// `Forbidden` where the caller had more rights then; `Conflict` where it cannot be given again.
     pub fn open(&self, receipt: &Receipt) -> Result<Response> {
-        match (receipt.rights, self.0.rights) {
+        let then = self.0.role.zip(self.0.operates).map(|(role, operates)| Rights { role, operates });
+        match (receipt.rights, then) {
             (Some(now), Some(then)) if !now.cover(then) => Err(Error::Forbidden(FEWER_RIGHTS)),
             _ => receipt.open(&self.0),
         }
@@ -128,7 +131,8 @@ impl Receipt {
             fingerprint: self.fingerprint.clone(),
             expires: self.now.as_second() + KEPT,
             answer: self.seal(answer)?,
-            rights: self.rights,
+            role: self.rights.map(|rights| rights.role),
+            operates: self.rights.map(|rights| rights.operates),
         };
         let mut item: Item = serde_dynamo::to_item(&record).map_err(Error::internal)?;
         item.extend(self.key.item());
