@@ -370,7 +370,7 @@ async fn a_cell_is_not_cut_by_an_index_that_shows_others_in_it() {
     let leaver = roster.user(neighbour(second + 3, roster.now()).id).await.expect("a user");
     let act = Act::new(ADMIN, "user.updated", roster.now());
     let change = |user: &User| Ok(User { name: Some("\u{1d6ba}9999".into()), ..user.clone() });
-    data.store.change_user(leaver, change, &act, &|_| Default::default()).await.expect("a change");
+    data.store.change_user(leaver, &change, &act, &|_| Default::default()).await.expect("a change");
     let batch = stream.take().expect("changes");
     let records = batch["Records"].as_array().expect("records");
     assert_eq!(records.len(), 2);

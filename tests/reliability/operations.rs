@@ -292,7 +292,7 @@ async fn set_role(roster: &Roster, user: Uuid, role: Role) {
     let before = roster.user(user).await.expect("the user");
     let change = |user: &User| Ok(User { role, ..user.clone() });
     let act = Act::new(ADMIN, "user.updated", roster.now());
-    roster.server.data.store.change_user(before, change, &act, &|_| Default::default()).await.expect("changed");
+    roster.server.data.store.change_user(before, &change, &act, &|_| Default::default()).await.expect("changed");
 }
 
 fn text(body: &Value, name: &str) -> String {

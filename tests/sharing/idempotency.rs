@@ -196,7 +196,7 @@ async fn set_status(roster: &Roster, user: Uuid, status: Status) {
     let before = roster.user(user).await.expect("the user");
     let change = |user: &User| Ok(User { status, ..user.clone() });
     let act = Act::new(user, "user.updated", roster.now());
-    roster.server.data.store.change_user(before, change, &act, &|_| Default::default()).await.expect("changed");
+    roster.server.data.store.change_user(before, &change, &act, &|_| Default::default()).await.expect("changed");
 }
 
 #[test]

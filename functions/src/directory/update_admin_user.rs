@@ -71,7 +71,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, change, &context.act(&caller, "user.updated"), &user_answer).await
+    context.store().change_user(user, &change, &context.act(&caller, "user.updated"), &user_answer).await
 }
 
 /// A time in Unix seconds that may be absent or null.

@@ -63,5 +63,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, rename, &context.act(&caller, "user.updated"), &user_answer).await
+    context.store().change_user(user, &rename, &context.act(&caller, "user.updated"), &user_answer).await
 }

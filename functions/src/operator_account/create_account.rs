@@ -126,7 +126,7 @@ async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Resp
     }
     // Whoever was invited and signs up takes the account into use.
     let act = context.act(claims, "user.signed_up");
-    context.store().change_user(user, |user| Ok(signed_up(user, claims, context.now)), &act, &answer).await
+    context.store().change_user(user, &|user| Ok(signed_up(user, claims, context.now)), &act, &answer).await
 }
 
 /// The user that a token tells of. Only its email is vouched for; name and picture are the user's own word, and left out where

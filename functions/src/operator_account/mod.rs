@@ -270,7 +270,7 @@ async fn change_status(
     let act = Act { reason: reason(request)?, ..context.act(&caller, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    context.store().change_user(records.user.clone(), |user| change(&caller, user), &act, &answer).await
+    context.store().change_user(records.user.clone(), &|user| change(&caller, user), &act, &answer).await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.

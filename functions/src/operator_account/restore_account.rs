@@ -50,7 +50,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let account = context.store().account(user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(claims, "user.restored");
-    context.store().change_user(user, change, &act, &answer).await
+    context.store().change_user(user, &change, &act, &answer).await
 }
 
 /// Refuses who does not let themselves in again.

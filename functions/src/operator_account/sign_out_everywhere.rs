@@ -37,5 +37,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let account = context.store().account(caller.user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(&caller, "user.signed_out_everywhere");
-    context.store().change_user(caller.user, |user| Ok(signed_out(user, context.now)), &act, &answer).await
+    context.store().change_user(caller.user, &|user| Ok(signed_out(user, context.now)), &act, &answer).await
 }

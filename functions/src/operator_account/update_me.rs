@@ -51,7 +51,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let account = context.store().account(caller.user.clone(), context.now).await?;
     let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
     let act = context.act(&caller, "user.updated");
-    context.store().change_user(caller.user, change, &act, &answer).await
+    context.store().change_user(caller.user, &change, &act, &answer).await
 }
 
 /// A change of what a user shows.

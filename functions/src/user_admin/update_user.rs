@@ -70,5 +70,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     };
     let answer = |user: &User| tagged(json(StatusCode::OK, &UserBody::from(user.clone())), user);
     let act = Act { keeps_admin: true, ..context.act(&caller, "user.updated") };
-    context.store().change_user(user, change, &act, &answer).await
+    context.store().change_user(user, &change, &act, &answer).await
 }

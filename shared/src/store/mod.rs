@@ -109,16 +109,14 @@ impl Store {
 
     /// Reads one item.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &Key, freshness: Freshness) -> Result<Option<T>> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.item()))
-            .consistent_read(freshness == Freshness::Strong)
-            .send()
-            .await
-            .map_err(failed)?;
-        output.item.map(decode).transpose()
+        self.get_item(key, freshness).await?.map(decode).transpose()
+    }
+
+    // Apart, so that it is compiled once and not for each type.
+    async fn get_item(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key.item()));
+        let output = request.consistent_read(freshness == Freshness::Strong).send().await.map_err(failed)?;
+        Ok(output.item)
     }
 
     /// Reads up to `limit` records of one partition whose sort keys start with `prefix`; "" for all.
@@ -218,10 +216,10 @@ impl Store {
     pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<T>> {
         // DynamoDB takes 100 keys a call.
         let calls = keys.chunks(100).map(|keys| self.get_hundred(keys, freshness));
-        Ok(futures::future::try_join_all(calls).await?.into_iter().flatten().collect())
+        futures::future::try_join_all(calls).await?.into_iter().flatten().map(decode).collect()
     }
 
-    async fn get_hundred<T: DeserializeOwned>(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<T>> {
+    async fn get_hundred(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<Item>> {
         let mut found = Vec::with_capacity(keys.len());
         let mut open: Vec<Item> = keys.iter().map(Key::item).collect();
         for attempt in 0..8 {
@@ -235,9 +233,7 @@ impl Store {
                 .build()
                 .map_err(Error::internal)?;
             let mut output = self.client.batch_get_item().request_items(&self.table, request).send().await.map_err(failed)?;
-            for item in output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default() {
-                found.push(decode(item)?);
-            }
+            found.extend(output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
             open =
                 output.unprocessed_keys.take().and_then(|mut tables| tables.remove(&self.table)).map(|left| left.keys).unwrap_or_default();
         }

@@ -143,7 +143,7 @@ impl Store {
     pub async fn change_user(
         &self,
         user: User,
-        change: impl Fn(&User) -> Result<User> + Sync,
+        change: &(dyn Fn(&User) -> Result<User> + Sync),
         act: &Act,
         answer: Answer<'_>,
     ) -> Result<Response> {
@@ -198,7 +198,7 @@ impl Store {
             Status::Invited if is_operator => Err(Error::Conflict("This user has not signed up yet. Wait until they have.".into())),
             _ => Ok(User { is_operator, ..user.clone() }),
         };
-        self.change_user(user, change, act, &|_| Response::default()).await.map(|_| ())
+        self.change_user(user, &change, act, &|_| Response::default()).await.map(|_| ())
     }
 
     /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says whether the user as they are by then
