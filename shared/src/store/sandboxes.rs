@@ -277,7 +277,7 @@ impl Store {
             if i64::try_from(report.ran_ms).map_or(true, |ran| ran > age) {
                 return Err(Error::invalid(Issue::new(Place::Body, "ran_ms", Fault::NotAnInteger { min: 0, max: age })));
             }
-            let mut sandbox = Sandbox { updated_at: act.at, ..old.sandbox.clone() };
+            let mut sandbox = old.sandbox.clone();
             if report.running {
                 sandbox.status = SandboxStatus::Running;
                 sandbox.started_at.get_or_insert(act.at);
@@ -285,7 +285,12 @@ impl Store {
                 sandbox.status = SandboxStatus::Paused;
             }
             let running_since = report.running.then_some(act.at);
-            let new = SandboxRecord { sandbox, ran_ms: report.ran_ms, running_since, version: old.version + 1, ..old.clone() };
+            let new = SandboxRecord { sandbox, ran_ms: report.ran_ms, running_since, ..old.clone() };
+            // The same report again.
+            if new == old {
+                return Ok(old);
+            }
+            let new = SandboxRecord { sandbox: Sandbox { updated_at: act.at, ..new.sandbox }, version: old.version + 1, ..new };
             let mut transaction = self.transaction();
             self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
             match self.commit(transaction).await {
