@@ -289,17 +289,27 @@ impl Store {
     /// The same within a turn, a page at a time. Gives how far an erasure of the user has got.
     async fn clear_partition_in(&self, user: &User, act: &Act, turn: &Turn) -> Result<Option<Progress>, WriteError> {
         let partition = Key::user(user.id);
+        let count = Key::own_sandbox_count(user.id);
+        let mut is_counted = false;
         let mut progress = None;
         let mut start = None;
         loop {
             turn.take(start.is_some())?;
-            let (items, next) = self.page_of(&partition, "", PAGE, start).await?;
+            let (mut items, next) = self.page_of(&partition, "", PAGE, start).await?;
+            // The count goes last: what is not done yet is counted still.
+            let before = items.len();
+            items.retain(|item| Key::of(item).is_none_or(|key| key != count));
+            is_counted |= items.len() < before;
             progress = self.clear_page(user, items, act, turn).await?.or(progress);
             start = next;
             if start.is_none() {
-                return Ok(progress);
+                break;
             }
         }
+        if is_counted {
+            self.write_batch(Vec::new(), vec![count]).await?;
+        }
+        Ok(progress)
     }
 
     async fn clear_page(&self, user: &User, items: Vec<Item>, act: &Act, turn: &Turn) -> Result<Option<Progress>, WriteError> {
@@ -348,6 +358,8 @@ impl Store {
         let mut transaction = self.transaction();
         transaction.delete_if(key, "status", record.sandbox.status.as_str())?;
         transaction.add(&Key::sandbox_count(user.team_id), &[("sandboxes", -1)])?;
+        let reserved = i64::try_from(record.reserved_mb_ms).unwrap_or(i64::MAX);
+        transaction.add(&Key::own_sandbox_count(user.id), &[("sandboxes", -1), ("reserved_mb_ms", -reserved)])?;
         match self.commit(transaction).await {
             // It was deleted or destroyed meanwhile.
             Err(WriteError::Refused(Refusal::Changed)) => Ok(false),
