@@ -194,7 +194,8 @@ impl World {
     /// An answer without what differs each time.
     pub fn told(&self, answer: &Answer) -> Value {
         let body = serde_json::from_str(&answer.text).unwrap_or_else(|_| json!(answer.text));
-        let etag = answer.headers.get("etag");
+        // The version alone: the rest of a tag tells when someone was last seen.
+        let etag = answer.headers.get("etag").map(|etag| etag.split('-').next().unwrap_or_default().to_owned());
         json!({"status": answer.status, "etag": etag, "body": self.hidden("", &body)})
     }
 
