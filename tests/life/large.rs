@@ -6,14 +6,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
-use shared::models::{AuditCredential, AuditEntry, FieldChange, Invite, InviteStatus, Role, Status, Team, User};
-use shared::store::Report;
+use shared::models::{AuditEntry, FieldChange, Invite, InviteStatus, Role, Status, Team, User};
 use shared::table::{ERASURE, Key};
 use tests::{Roster, rounds};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::purge::{item, write};
+use super::purge::{item, purge, write};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -87,16 +86,6 @@ async fn invites_and_receipts(roster: &Roster, user: Uuid, team_id: Uuid, count:
         };
         write(roster, (first..count.min(first + 1000)).flat_map(items).collect()).await;
     }
-}
-
-async fn purge(roster: &Roster) -> Report {
-    roster
-        .server
-        .data
-        .store
-        .purge(&AuditCredential::schedule(), roster.now(), Instant::now() + Duration::from_secs(3600))
-        .await
-        .expect("a purge")
 }
 
 async fn exists(roster: &Roster, key: &Key) -> bool {

@@ -185,7 +185,7 @@ pub async fn write(roster: &Roster, items: Vec<Item>) {
     }
 }
 
-async fn purge(roster: &Roster) -> Report {
+pub async fn purge(roster: &Roster) -> Report {
     roster
         .server
         .data
