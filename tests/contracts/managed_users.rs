@@ -557,6 +557,8 @@ async fn a_deleted_user_leaves_nothing_behind() {
     }
     // They count, beside the eight of the demo data.
     store.put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 8 + 120})).await.expect("a count");
+    let own_count = json!({"sandboxes": 120, "reserved_mb_ms": 0});
+    store.put(&Key::own_sandbox_count(GITA), &own_count).await.expect("a count");
     assert!(items_naming(&roster, GITA).await.len() > 125);
     let by_key = |path| send(roster.request(Method::GET, path).bearer_auth(text.reveal()));
     by_key("/users/me").await.expect(200);
