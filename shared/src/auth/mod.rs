@@ -8,6 +8,7 @@
 
 pub mod api_key;
 pub mod jwks;
+mod jws;
 mod published_key;
 mod requirement;
 mod signing_key;
