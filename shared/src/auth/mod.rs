@@ -7,6 +7,7 @@
 //! reads beside the caller's record, to save a wait, comes [`Sealed`].
 
 pub mod api_key;
+mod jwk;
 pub mod jwks;
 mod jws;
 mod published_key;
