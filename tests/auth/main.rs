@@ -7,8 +7,10 @@ mod forge;
 mod give_key;
 mod jwks;
 mod keys;
+mod providers;
 mod secrets;
 mod signing;
+mod subjects;
 mod tokens;
 
 use errors::Contract;

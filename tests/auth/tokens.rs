@@ -150,7 +150,6 @@ async fn claims_decide() {
         ("start to come, as a text", json!({"nbf": (now + 31).to_string()}), Outcome::Refused),
         ("no subject", json!({"sub": null}), Outcome::Refused),
         ("empty subject", json!({"sub": ""}), Outcome::Refused),
-        ("subject that is no UUID", json!({"sub": "olga"}), Outcome::Refused),
         ("subject that is a number", json!({"sub": 1}), Outcome::Refused),
         ("subject that is a list", json!({"sub": [CALLER]}), Outcome::Refused),
     ];

@@ -36,7 +36,7 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let token = context.verify(&request).await?;
+    let token = context.verify_newcomer(&request).await?;
     let claims = token.claims()?;
     let (user, quota_tiers, admitted) =
         futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.admit(&token));

@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use super::jwks::Jwks;
 use super::jws::Jws;
+use super::person_id::PersonIds;
 use super::published_key::PublishedKeys;
 use super::signing_key::is_own_kid;
 use super::step_up::{StepUp, has_factor};
 use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
-use crate::models::parse_id;
 use crate::secrets::{Keyring, Keys};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
@@ -58,6 +58,8 @@ struct SentClaims {
     client_id: Option<Value>,
     role: Option<Value>,
     is_anonymous: Option<Value>,
+    /// Firebase's own claims: how the person signed in is among them.
+    firebase: Option<Value>,
     /// The level of the sign-in (`aal1`, `aal2`), and its methods (RFC 8176).
     aal: Option<Value>,
     amr: Option<Value>,
@@ -167,10 +169,20 @@ impl Claims {
 /// How far the provider's clock may be off, in seconds.
 const LEEWAY: f64 = 30.0;
 
+/// The people without an account, to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomers {
+    /// They may sign up.
+    Welcome,
+    /// They are nobody.
+    Unknown,
+}
+
 /// Verifies tokens against the configured keys, issuer and audience.
 pub struct TokenVerifier {
     keyring: Arc<Keyring>,
     published: Arc<PublishedKeys>,
+    people: PersonIds,
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
@@ -318,10 +330,11 @@ impl TokenSigner {
 
 impl TokenVerifier {
     /// A verifier by the settings.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, clock: Clock) -> Self {
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, people: PersonIds, clock: Clock) -> Self {
         Self {
             keyring,
             published,
+            people,
             jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
@@ -335,7 +348,7 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// `BadCredential`, `TokenRefused` for one of a context that is not let in, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
+    pub async fn verify(&self, token: &str, newcomers: Newcomers, now: Timestamp) -> Result<VerifiedToken> {
         let token = Jws::read(token)?;
         if token.kid.as_deref().is_some_and(is_own_kid) {
             return self.verify_own(&token, now).await;
@@ -358,8 +371,16 @@ impl TokenVerifier {
         let claims: SentClaims = token.claims()?;
         require_text(claims.iss.as_ref(), &self.issuer, "wrong issuer")?;
         let exp = claims.valid_until(now.as_millisecond() as f64 / 1000.0)?;
-        let user_id = parse_id(claims.subject()?).ok_or(Error::BadCredential("malformed"))?;
+        let sub = claims.subject()?;
         self.check_context(&claims)?;
+        // Only a token that is good in all else costs a read.
+        let user_id = match newcomers {
+            Newcomers::Welcome => self.people.find_or_make(sub).await?,
+            Newcomers::Unknown => {
+                let id = self.people.find(sub).await?;
+                id.ok_or(Error::BadCredential("no such user"))?
+            }
+        };
         let has_factor = has_factor(claims.aal.as_ref(), claims.amr.as_ref(), &self.factors);
         let kind = Credential::Token(Box::new(claims.verified(user_id, exp)));
         Ok(VerifiedToken { user_id, kind, step_up: self.step_up(has_factor) })
@@ -393,7 +414,9 @@ impl TokenVerifier {
                 }
             }
         }
-        if claims.is_anonymous.as_ref().is_some_and(|value| *value != false) {
+        let firebase = claims.firebase.as_ref();
+        let by_firebase = firebase.is_some_and(|claims| claims["sign_in_provider"] == "anonymous");
+        if by_firebase || claims.is_anonymous.as_ref().is_some_and(|value| *value != false) {
             return Err(Error::TokenRefused("This token is of an anonymous sign-in. Sign in with an account."));
         }
         if claims.role.as_ref().is_some_and(|role| !is_one_of(role, &self.roles)) {
