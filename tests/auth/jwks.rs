@@ -33,6 +33,7 @@ pub struct Provider {
     pub address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     fetches: Arc<AtomicUsize>,
+    paths: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -42,13 +43,14 @@ impl Provider {
         let address = listener.local_addr().expect("an address");
         let manner = Arc::new(Mutex::new(Manner::HangsUp));
         let fetches = Arc::new(AtomicUsize::new(0));
-        let (told, counted) = (manner.clone(), fetches.clone());
+        let paths = Arc::new(Mutex::new(Vec::new()));
+        let (told, counted, noted) = (manner.clone(), fetches.clone(), paths.clone());
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, told.clone(), counted.clone()));
+                tokio::spawn(answer(stream, told.clone(), counted.clone(), noted.clone()));
             }
         });
-        let provider = Self { address, manner, fetches, serving };
+        let provider = Self { address, manner, fetches, paths, serving };
         provider.publish(keys);
         provider
     }
@@ -57,7 +59,7 @@ impl Provider {
         *self.manner.lock().expect("no one panicked") = manner;
     }
 
-    fn publish(&self, keys: &[Value]) {
+    pub fn publish(&self, keys: &[Value]) {
         self.says("200 OK", "", &json!({"keys": keys}).to_string());
     }
 
@@ -71,6 +73,15 @@ impl Provider {
 
     pub fn fails(&self) {
         self.says("500 Internal Server Error", "", "{}");
+    }
+
+    pub fn hangs_up(&self) {
+        self.set(Manner::HangsUp);
+    }
+
+    /// The paths that were asked for since the last look.
+    pub fn paths(&self) -> Vec<String> {
+        std::mem::take(&mut self.paths.lock().expect("no one panicked"))
     }
 
     pub fn fetches(&self) -> usize {
@@ -98,7 +109,7 @@ impl Drop for Provider {
     }
 }
 
-async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>) {
+async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>, paths: Arc<Mutex<Vec<String>>>) {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
@@ -106,6 +117,9 @@ async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<
         }
     }
     fetches.fetch_add(1, Ordering::SeqCst);
+    let request = String::from_utf8_lossy(&request);
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    paths.lock().expect("no one panicked").push(path);
     let manner = manner.lock().expect("no one panicked").clone();
     match manner {
         Manner::Says(bytes) => {

@@ -1,5 +1,6 @@
 //! Who gets in: every kind of credential at every contract, and the identity provider's public keys.
 
+mod discovery;
 #[path = "../errors.rs"]
 mod errors;
 mod forge;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::jwk::PublicKey;
 use super::jws::Jws;
+use crate::address::is_safe;
 use crate::error::{Cause, Error, Result};
 use crate::http;
 use crate::time::{Clock, Timestamp};
@@ -19,6 +20,8 @@ use crate::time::{Clock, Timestamp};
 const FRESH: i64 = 600;
 /// Seconds for which they are used where no newer ones can be fetched.
 const STALE: i64 = 3600;
+/// Seconds for which the address of a key set that was discovered is used.
+const DISCOVERED: i64 = 86_400;
 /// Seconds between fetches that an unknown `kid` or a failure causes.
 const PAUSE: i64 = 30;
 /// The largest key set that is read, in bytes.
@@ -27,9 +30,17 @@ const MOST_BYTES: usize = 256 * 1024;
 const MAX_SHOWN_KID: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The keys behind one URL.
+/// The place where the keys are.
+pub enum KeySource {
+    /// The address of the key set.
+    Url(String),
+    /// The issuer, whose configuration (OpenID Connect Discovery 1.0) names that address.
+    Issuer(String),
+}
+
+/// The keys of one provider.
 pub struct Jwks {
-    url: String,
+    source: KeySource,
     clock: Clock,
     state: Mutex<State>,
     /// Held while fetching, so that there is one fetch at a time.
@@ -40,6 +51,8 @@ pub struct Jwks {
 struct State {
     keys: Option<(Timestamp, Arc<Vec<PublicKey>>)>,
     tried_at: Option<Timestamp>,
+    /// The address of the key set, as the issuer's configuration had it.
+    discovered: Option<(Timestamp, String)>,
     /// The keys that the last set had and that are of no use, with the reasons.
     dropped: BTreeSet<String>,
 }
@@ -83,9 +96,9 @@ impl Outcome {
 }
 
 impl Jwks {
-    /// The keys behind that URL; nothing is fetched yet.
-    pub fn new(url: String, clock: Clock) -> Self {
-        Self { url, clock, state: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
+    /// The keys from there; nothing is fetched yet.
+    pub fn new(source: KeySource, clock: Clock) -> Self {
+        Self { source, clock, state: Mutex::default(), fetching: tokio::sync::Mutex::new(()) }
     }
 
     /// Verifies a token's signature: each key that is of the token's algorithm and, where the token
@@ -103,20 +116,24 @@ impl Jwks {
         if let Some(outcome) = self.known(token)? {
             return outcome.into_result();
         }
-        let fetched = fetch(&self.url).await;
+        let fetched = self.fetch().await;
         let now = self.clock.now();
         let keys = {
             let mut state = self.state();
             state.tried_at = Some(now);
             match fetched {
                 Ok(set) => state.take(set, now),
-                Err(error) => tracing::warn!(error, "the identity provider's keys cannot be fetched"),
+                Err(error) => {
+                    tracing::warn!(error, "the identity provider's keys cannot be fetched");
+                    // The address may have changed.
+                    state.discovered = None;
+                }
             }
             state.keys.clone()
         };
         match keys.filter(|(at, _)| now <= at.plus_seconds(STALE)) {
             Some((_, keys)) => Outcome::of(token, &keys).into_result(),
-            None => Err(Error::Unavailable("the identity provider's keys cannot be had".into())),
+            None => Err(self.unavailable("cannot be had")),
         }
     }
 
@@ -137,12 +154,45 @@ impl Jwks {
                 let outcome = Outcome::of(token, &keys);
                 Ok(Some(outcome).filter(|outcome| is_paused || !outcome.may_change(token)))
             }
-            None if is_paused => {
-                let cause = "the identity provider's keys could not be fetched a moment ago";
-                Err(Error::Unavailable(cause.into()))
-            }
+            None if is_paused => Err(self.unavailable("could not be fetched a moment ago")),
             None => Ok(None),
         }
+    }
+
+    /// The failure, which names for the log where the keys should be.
+    fn unavailable(&self, problem: &str) -> Error {
+        let (KeySource::Url(place) | KeySource::Issuer(place)) = &self.source;
+        Error::Unavailable(format!("the identity provider's keys {problem}: {place}").into())
+    }
+
+    /// Fetches the key set.
+    async fn fetch(&self) -> Result<KeySet, Cause> {
+        let url = match &self.source {
+            KeySource::Url(url) => url.clone(),
+            KeySource::Issuer(issuer) => self.discover(issuer).await?,
+        };
+        let document = fetch_json(&url).await?;
+        let keys = document.get("keys").and_then(Value::as_array);
+        Ok(KeySet::read(keys.ok_or_else(|| format!("{url} has no `keys`"))?))
+    }
+
+    /// The address of an issuer's key set, looked up at most once a day while the keys can be fetched.
+    async fn discover(&self, issuer: &str) -> Result<String, Cause> {
+        let now = self.clock.now();
+        let known = self.state().discovered.clone();
+        if let Some((_, url)) = known.filter(|(at, _)| now < at.plus_seconds(DISCOVERED)) {
+            return Ok(url);
+        }
+        let place = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let document = fetch_json(&place).await?;
+        // OpenID Connect Discovery 1.0, section 4.3: or one issuer could speak for another.
+        if document["issuer"] != issuer {
+            return Err(format!("{place} is of another issuer than {issuer}").into());
+        }
+        let url = document["jwks_uri"].as_str().filter(|url| is_safe(url));
+        let url = url.ok_or_else(|| format!("{place} has no `jwks_uri` by https"))?.to_owned();
+        self.state().discovered = Some((now, url.clone()));
+        Ok(url)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -184,13 +234,6 @@ impl KeySet {
         }
         set
     }
-}
-
-/// Fetches the key set.
-async fn fetch(url: &str) -> Result<KeySet, Cause> {
-    let document = fetch_json(url).await?;
-    let keys = document.get("keys").and_then(Value::as_array);
-    Ok(KeySet::read(keys.ok_or_else(|| format!("{url} has no `keys`"))?))
 }
 
 /// Fetches a JSON document. The error names the address.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::jwks::Jwks;
+use super::jwks::{Jwks, KeySource};
 use super::jws::Jws;
 use super::person_id::PersonIds;
 use super::published_key::PublishedKeys;
@@ -335,7 +335,7 @@ impl TokenVerifier {
             keyring,
             published,
             people,
-            jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
+            jwks: key_source(config).map(|source| Jwks::new(source, clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             roles: config.roles.clone(),
@@ -463,6 +463,15 @@ impl TokenVerifier {
             None => Credential::Delegated(delegation),
         };
         Ok(VerifiedToken { user_id: claims.sub, kind, step_up: self.step_up(false) })
+    }
+}
+
+/// The place where the provider's public keys are, unless it signs by a secret alone.
+fn key_source(config: &TokenConfig) -> Option<KeySource> {
+    match (&config.jwks_url, &config.secrets.provider) {
+        (Some(url), _) => Some(KeySource::Url(url.clone())),
+        (None, None) => Some(KeySource::Issuer(config.issuer.clone())),
+        (None, Some(_)) => None,
     }
 }
 
