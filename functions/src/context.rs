@@ -184,9 +184,9 @@ impl Context {
         self.app.issuer.as_ref().ok_or_else(|| Error::internal("this function holds no signing key"))
     }
 
-    /// Verifies the request's credential. For a token of the identity provider that takes no read, but
-    /// once in a process for those whose `sub` is no UUID; nor for an API key of a caller who was
-    /// refused in this minute.
+    /// Verifies the request's credential. A token of the identity provider takes no read, but once in
+    /// a process where its `sub` is no UUID. Nor does an API key of a caller who was refused in this
+    /// minute.
     ///
     /// # Errors
     /// As [`auth::verify`]; `TooManyRequests` where this process has refused the caller so in this

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use lambda_http::http::Uri;
 
-/// Returns true if an address is on this machine: `localhost`, or of the loopback interface. A tunnel
-/// counts too, and an emulator in another container does not.
+/// Returns true if an address is on this machine: `localhost`, or of the loopback interface. A
+/// tunnel counts too, and an emulator in another container does not.
 pub fn is_loopback(address: &str) -> bool {
     let Some(uri) = url(address) else { return false };
     let host = uri.host().unwrap_or_default();
@@ -13,8 +13,8 @@ pub fn is_loopback(address: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Returns true if nobody between here and there can change what an address answers: it is by https,
-/// or on this machine.
+/// Returns true if nobody between here and there can change what an address answers: it is by
+/// https, or on this machine.
 pub fn is_safe(address: &str) -> bool {
     let is_https = url(address).is_some_and(|uri| uri.scheme_str() == Some("https"));
     is_https || is_loopback(address)

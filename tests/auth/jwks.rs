@@ -283,7 +283,7 @@ async fn ed25519_is_eddsa() {
 
 #[tokio::test]
 async fn zeros_before_a_number_may_be_missing_or_extra() {
-    // A key whose coordinates both begin with a zero byte comes once in 65,536: one of the two does.
+    // A key of which both coordinates begin with a zero byte would take 65,536 attempts.
     let (key, x, y) = loop {
         let key = Private::p256();
         let jwk = key.jwk("k");

@@ -18,7 +18,7 @@ struct Shape {
     kid: &'static str,
     /// The members of its published keys beside those of the key itself.
     published: Value,
-    /// Who signs up.
+    /// The claims of someone who signs up.
     claims: Value,
     /// True where the token says that the email is proven.
     is_proven: bool,

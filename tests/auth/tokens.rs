@@ -198,8 +198,7 @@ async fn claims_that_authentication_does_not_need_never_decide_it() {
     }
 }
 
-/// Who signed out everywhere is let in by tokens alone that say when they were issued, and say so
-/// readably.
+/// A sign-out everywhere ends the tokens that do not say readably when they were issued.
 #[tokio::test]
 async fn an_unreadable_time_of_issue_is_none_after_a_sign_out_everywhere() {
     let roster = Roster::start().await;
@@ -214,7 +213,7 @@ async fn an_unreadable_time_of_issue_is_none_after_a_sign_out_everywhere() {
     }
 }
 
-/// An email is taken from a token alone that has it as a text, and is proven by `true` and `"true"`.
+/// An email is taken only from a token that has it as a text. `true` and `"true"` prove it.
 #[tokio::test]
 async fn the_email_of_a_sign_up_is_as_proven_as_the_claim_says() {
     let roster = Roster::start().await;

@@ -83,7 +83,7 @@ impl PublicKey {
         Ok(Self { kid, algorithm: own, decoding })
     }
 
-    /// Returns true if a token may be this key's: by its algorithm and, where it names a key, by that.
+    /// Returns true if a token may be this key's, by its algorithm and the key that it names.
     pub(super) fn may_have_signed(&self, token: &Jws<'_>) -> bool {
         let is_named = token.kid.is_none() || token.kid == self.kid;
         is_named && token.algorithm == Some(self.algorithm)

@@ -176,7 +176,7 @@ impl Jwks {
         Ok(KeySet::read(keys.ok_or_else(|| format!("{url} has no `keys`"))?))
     }
 
-    /// The address of an issuer's key set, looked up at most once a day while the keys can be fetched.
+    /// The address of an issuer's key set, looked up once a day while the keys can be fetched.
     async fn discover(&self, issuer: &str) -> Result<String, Cause> {
         let now = self.clock.now();
         let known = self.state().discovered.clone();

@@ -68,7 +68,7 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// The algorithm of a name. `Ed25519` is the fully specified name of EdDSA by that curve (RFC 9864).
+/// The algorithm of a name. `Ed25519` is EdDSA by that curve (RFC 9864).
 pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
     match name {
         "HS256" => Some(Algorithm::HS256),

@@ -263,8 +263,8 @@ impl VerifiedToken {
 }
 
 /// Verifies a credential: a token by its signature and claims, an API key by one strong read.
-/// `source` is where the request comes from. A token whose `sub` is no UUID costs one more read in the
-/// life of a process, once it is verified.
+/// `source` is where the request comes from. A token whose `sub` is no UUID costs one more read in
+/// the life of a process, once it is verified.
 ///
 /// # Errors
 /// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.

@@ -32,8 +32,8 @@ impl PersonIds {
     }
 
     /// Returns the id of the person whom a `sub` names, or none where nobody can have one: the
-    /// installation has no namespace yet. It takes one read in the life of a process, and none for a
-    /// UUID.
+    /// installation has no namespace yet. It takes one read in the life of a process, and none for
+    /// a UUID.
     ///
     /// # Errors
     /// `Unavailable` where the table cannot be read.
@@ -45,8 +45,8 @@ impl PersonIds {
         Ok(namespace.map(|namespace| self.id_in(namespace, sub)))
     }
 
-    /// Returns the id of the person whom a `sub` names, for who signs up or is imported. It makes the
-    /// namespace where there is none.
+    /// Returns the id of the person whom a `sub` names, for who signs up or is imported. It makes
+    /// the namespace where there is none.
     ///
     /// # Errors
     /// `Unavailable` where the table cannot be read or written.

@@ -23,10 +23,10 @@ use crate::secrets::{Keyring, Keys};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
 
-/// What Roster reads of a token of the provider's, once it is verified.
+/// The claims of a verified token of the provider's.
 ///
-/// A claim that authentication does not need never decides it: of a type that it should not have, it
-/// counts as absent.
+/// A claim that authentication does not need never decides it: of a type that it should not have,
+/// it counts as absent.
 #[derive(Clone)]
 pub struct Claims {
     /// The user's id.
@@ -37,9 +37,9 @@ pub struct Claims {
     pub iat: Option<f64>,
     /// The email that the provider vouches for; some send "" for none.
     pub email: Option<String>,
-    /// Whether the provider says that the email is proven.
+    /// True or false where the provider says so of the email: that it is proven.
     pub email_verified: Option<bool>,
-    /// What the user says of themselves: name, picture.
+    /// The user's own word of themselves: name, picture.
     pub user_metadata: Value,
     jti: Option<Value>,
     session_id: Option<Value>,
