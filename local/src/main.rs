@@ -88,6 +88,10 @@ struct ImportArguments {
 }
 
 impl ImportArguments {
+    fn are_given(&self) -> bool {
+        self.dry_run || self.import_admin.is_some() || !self.map.is_empty() || self.deleted != Deleted::default()
+    }
+
     fn options(self, team_id: Uuid, sign_up_url: &str) -> import::Options {
         import::Options {
             team_id,
@@ -181,6 +185,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = options(&arguments)?;
+    // A dry run of something else would be none.
+    if arguments.data.how.are_given() && (arguments.command.is_some() || arguments.data.import.is_none()) {
+        let message =
+            "--import-admin, --map, --deleted and --dry-run belong to an import: write them behind `import FILE`, or beside --import FILE";
+        return Err(message.into());
+    }
     match arguments.command {
         Some(Command::Token { user_id, ttl, email }) => {
             refuse_public_secrets(&options)?;

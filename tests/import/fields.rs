@@ -48,7 +48,7 @@ async fn a_field_that_cannot_be_used_is_left_out_and_its_user_stays() {
         ("raw_user_meta_data", json!(null), ""),
         ("raw_user_meta_data", json!("null"), ""),
         ("raw_user_meta_data", json!([]), ""),
-        ("raw_user_meta_data", json!("[]"), "is not an object"),
+        ("raw_user_meta_data", json!("[]"), ""),
         ("raw_user_meta_data", json!([1]), "is not an object"),
         ("raw_user_meta_data", json!("{"), "is not an object"),
         ("raw_user_meta_data", json!({"name": 7}), "is not a name or a picture's address"),
@@ -118,7 +118,7 @@ async fn all_columns_of_a_csv_are_read_and_unknown_ones_named_once() {
     let (_, ada) = user_with(&roster, "email", "ada@example.com").await;
     let expected = json!({
         "name": "Ada King", "role": "admin", "username": "ada", "status": "suspended", "created_at": "2026-01-02T00:00:00.000Z",
-        "last_seen": {"at": 1_772_600_767, "remote_ip": null, "user_agent": ""}, "first_name": "Ada", "last_name": "King", "job_title": "Engineer",
+        "last_seen": {"at": 1_772_600_767, "user_agent": ""}, "first_name": "Ada", "last_name": "King", "job_title": "Engineer",
     });
     for (field, value) in expected.as_object().expect("fields") {
         assert_eq!(ada.get(field), Some(value), "{field}");

@@ -4,7 +4,6 @@ mod fields;
 mod formats;
 mod loading;
 mod members;
-mod memory;
 mod sources;
 
 use std::io::Write;

@@ -188,11 +188,11 @@ impl Line {
     }
 }
 
-/// Returns true if a value tells nothing: a CSV writes nothing, or `null`, where there is none.
+/// Returns true if a value tells nothing. A CSV writes nothing, or `null`, where there is none.
 pub fn is_none(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => matches!(text.trim(), "" | "null" | "NULL"),
+        Value::String(text) => matches!(text.trim(), "" | "null" | "NULL" | "[]" | "{}"),
         Value::Array(values) => values.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         _ => false,

@@ -190,9 +190,14 @@ impl<'a> Import<'a> {
         let usernames: Vec<_> = users().filter_map(|user| Some((user.team_id, user.username.clone()?))).collect();
         let existing = self.store.existing(&ids, &emails, &usernames).await?;
         let mut absent = Vec::new();
-        for candidate in candidates {
+        for mut candidate in candidates {
             match self.standing(&candidate, &existing) {
-                Standing::New => {
+                Standing::New { has_username } => {
+                    if let Some(username) = candidate.user.username.take_if(|_| !has_username) {
+                        let problem = "another user of the team holds";
+                        let message = format!("left out `username`, which {problem}: {}", shown(&username));
+                        self.warn(candidate.line, &message, format!("`username` is left out, which {problem}"));
+                    }
                     self.planned.extend(self.values(&candidate.user));
                     absent.push(candidate);
                 }
@@ -225,8 +230,7 @@ impl<'a> Import<'a> {
         match tells_of {
             (true, holder) if !candidate.is_known => Standing::Present(holder.and_then(|holder| existing.teams.get(holder)).copied()),
             _ if is_email_held => Standing::Refused(Refusal::EmailTaken),
-            _ if is_username_held => Standing::Refused(Refusal::UsernameTaken),
-            _ => Standing::New,
+            _ => Standing::New { has_username: !is_username_held },
         }
     }
 
@@ -369,8 +373,8 @@ impl<'a> Import<'a> {
 
 /// What is known of a candidate.
 enum Standing {
-    /// They are not there.
-    New,
+    /// They are not there; without the username where another user holds it.
+    New { has_username: bool },
     /// They are there, in a team if it is known.
     Present(Option<Uuid>),
     /// Another user has what is theirs.

@@ -77,16 +77,19 @@ pub fn read(path: &Path, mapped: &[String], bar: &ProgressBar, sink: &Sink) -> R
     }
     let mut file = BufReader::new(Cursor::new(head).chain(file));
     let (begin, first) = beginning(&mut file).map_err(cannot)?;
-    if begin[first..].trim_ascii().is_empty() {
+    let line = begin[first..].trim_ascii();
+    if line.is_empty() {
         return Err(format!("{name} is empty.").into());
     }
-    let first = begin[first..].trim_ascii().to_vec();
     let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let is_lines = ending == "jsonl" || ending == "ndjson";
+    let is_document = line.starts_with(b"[") || (!is_lines && json_document::begins(line));
+    let separator = csv_rows::separator(line);
     let whole = Cursor::new(begin).chain(file);
-    let outcome = if first.starts_with(b"[") || (ending != "jsonl" && ending != "ndjson" && json_document::begins(&first)) {
+    let outcome = if is_document {
         json_document::read(whole, sink)
     } else if ending == "csv" {
-        csv_rows::read(whole, &first, mapped, sink)
+        csv_rows::read(whole, separator, mapped, sink)
     } else {
         json_lines::read(whole, sink)
     };

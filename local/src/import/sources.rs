@@ -86,17 +86,17 @@ fn not_imported(fields: &Map<String, Value>, paths: &[(&str, &Field)]) -> Vec<St
     let mut names = Vec::new();
     for (name, value) in fields {
         let taken = paths.iter().find(|(path, _)| path == name).map(|(_, field)| *field);
-        let inside = object(value);
-        match (taken, inside) {
+        let is_read_inside = || paths.iter().any(|(path, _)| path.split_once('.').is_some_and(|(outer, _)| outer == name));
+        match (taken, object(value)) {
             (Some(Field::Profile), Some(inside)) => {
                 let is_read = |inner: &str| Profile::fields().any(|field| field == inner);
                 names.extend(inside.keys().filter(|inner| !is_read(inner)).map(|inner| format!("{name}.{inner}")));
             }
             (Some(_), _) => {}
             (None, Some(inside)) if !inside.is_empty() => {
-                let inner = inside.keys().map(|inner| format!("{name}.{inner}"));
-                names.extend(inner.filter(|path| !paths.iter().any(|(known, _)| known == path)));
+                names.extend(inside.keys().map(|inner| format!("{name}.{inner}")));
             }
+            (None, _) if is_none(value) && is_read_inside() => {}
             (None, _) => names.push(name.clone()),
         }
     }
@@ -105,3 +105,38 @@ fn not_imported(fields: &Map<String, Value>, paths: &[(&str, &Field)]) -> Vec<St
 }
 
 fn as_it_is(_: &mut Map<String, Value>) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the guide: a row for each field that several programs have, with its names there.
+    fn table() -> String {
+        let mut fields: Vec<&Field> = Vec::new();
+        for (_, field) in OWN.fields.iter().chain(keycloak::SOURCE.fields) {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        let has = |source: &Source, field: &Field| source.fields.iter().any(|(_, known)| known == field);
+        fields.retain(|field| SOURCES.iter().any(|source| source.name != OWN.name && has(source, field)));
+        let mut sources: Vec<&Source> = SOURCES.iter().collect();
+        sources.rotate_right(1);
+        let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
+        let mut table = format!("| {} |\n|{}\n", names.join(" | "), "---|".repeat(names.len()));
+        for field in fields {
+            let cell = |source: &&Source| {
+                let paths = source.fields.iter().filter(|(_, known)| known == field);
+                paths.map(|(path, _)| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+            };
+            table += &format!("| {} |\n", sources.iter().map(cell).collect::<Vec<_>>().join(" | "));
+        }
+        table
+    }
+
+    #[test]
+    fn the_guide_has_every_field_of_every_program() {
+        let guide = include_str!("../../../docs/import.md");
+        assert!(guide.contains(&table()), "docs/import.md should have this table:\n{}", table());
+    }
+}

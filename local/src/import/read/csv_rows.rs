@@ -11,12 +11,12 @@ use super::{MAX_RECORD, Sink};
 use crate::Failure;
 use crate::import::sources::names_identity;
 
-/// Reads all rows. `first` is the first line, by which the separator is found.
-pub fn read(reader: impl BufRead, first: &[u8], mapped: &[String], sink: &Sink) -> Result<(), Failure> {
+/// Reads all rows.
+pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink) -> Result<(), Failure> {
     let budget = Budget::new();
     // A last line break that is always there makes the count of lines the same at the end as before.
     let reader = Bounded { reader: Newlines { reader, is_after_return: false }.chain(&b"\n"[..]), budget: budget.clone() };
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator(first)).from_reader(reader);
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(reader);
     let mut row = ByteRecord::new();
     let mut columns: Option<Vec<String>> = None;
     loop {
@@ -72,8 +72,9 @@ fn columns(row: &ByteRecord, mapped: &[String]) -> Result<Vec<String>, Failure> 
         .into())
 }
 
-/// The character between the fields of a line: the commonest of the three that programs write.
-fn separator(line: &[u8]) -> u8 {
+/// Returns the character between the fields of a first line: the commonest of the three that programs
+/// write.
+pub fn separator(line: &[u8]) -> u8 {
     let count = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
     // The last of equals, which is the comma.
     *b"\t;,".iter().max_by_key(|separator| count(separator)).unwrap_or(&b',')
