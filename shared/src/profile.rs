@@ -1,5 +1,5 @@
-//! What people say of themselves: the metadata that a provider keeps for a user, as a token carries it
-//! and as an export has it. Users write it, so that it proves nothing.
+//! What people say of themselves: the metadata that a provider keeps for a user, as a token carries
+//! it and as an export has it. Users write it, so that it proves nothing.
 
 use std::borrow::Cow;
 
@@ -55,8 +55,8 @@ impl Profile {
 /// The most often that an object is written as a text inside a text.
 const MAX_ENCODINGS: usize = 3;
 
-/// Returns the object that a value is, also where it is the text of one, as a CSV has it and as some
-/// programs write it twice.
+/// Returns the object that a value is, also where it is the text of one, as a CSV has it and as
+/// some programs write it twice.
 pub fn object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
     let mut value = Cow::Borrowed(value);
     for _ in 0..MAX_ENCODINGS {

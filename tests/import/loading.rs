@@ -33,7 +33,8 @@ async fn good_lines_are_kept_and_bad_ones_counted() {
         json!({"username": "bot-7", "account_type": "service", "status": "suspended"}).to_string(),
     ];
     let path = write(&folder, "users.jsonl", lines.join("\n"));
-    // The line before those of the machine and of the one far away tells of Ada again: she is there already.
+    // The line before those of the machine and of the one far away tells of Ada again: she is there
+    // already.
     assert_eq!(counts(import(&roster, &path).await.report()), (3, 1, 8));
     roster.check_table().await;
     let user = roster.user(ada).await.expect("Ada");

@@ -14,8 +14,8 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("import/fixtures").join(name)
 }
 
-/// A user as a fixture should make them: whom a field tells, the `sub` of their tokens, and fields of
-/// the record.
+/// A user as a fixture should make them: whom a field tells, the `sub` of their tokens, and fields
+/// of the record.
 type Expected = ((&'static str, &'static str), &'static str, Value);
 
 /// Imports a fixture into the demo team and looks at each user, who can sign in by the token of the

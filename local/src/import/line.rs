@@ -4,17 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use shared::Timestamp;
-use shared::models::{AccountType, DeviceType, Role, Status};
+use shared::models::{AccountType, DeviceType, Role, Status, parse_id};
 use shared::profile::{Profile, object};
-use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL, is_email, is_identifier, is_name, is_picture, is_readable};
+use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL};
+use shared::text::{is_email, is_identifier, is_name, is_picture, is_readable};
 use uuid::Uuid;
 
 use super::field::Field;
 use super::shown;
 
-/// The most that a user's claims may hold, in bytes: DynamoDB takes items of 400 KB, and lists show a
-/// hundred users.
+/// The most that a user's claims may hold, in bytes: DynamoDB takes items of 400 KB, and lists show
+/// a hundred users.
 const MAX_CLAIMS: usize = 16 * 1024;
+
+const TOO_LONG: &str = "is too long, or holds control or invisible characters";
+const NO_USERNAME: &str = "is not a username: it is too long, not in Unicode's form NFKC, or holds \
+                           invisible characters";
+const NO_ADDRESS: &str = "is not an address that starts with https:// or http://";
+const NO_TRUTH: &str = "is not true or false";
+const NO_TIME: &str = "is not a time";
+
+/// Nothing, or the problem with a field: the rest of the sentence that begins with it.
+type Outcome = Result<(), &'static str>;
 
 /// A user as a record tells of them.
 #[derive(Debug, Default)]
@@ -87,7 +98,8 @@ impl Line {
         self.deleted.is_some() || self.status == Some(Status::Deleted)
     }
 
-    /// Takes a field, unless an earlier one told the same. What cannot be used is added to `troubles`.
+    /// Takes a field, unless an earlier one told the same. What cannot be used is added to
+    /// `troubles`.
     pub fn set(&mut self, path: &str, field: &Field, value: &Value, troubles: &mut Vec<Trouble>) {
         let Err(problem) = self.take(path, field, value, troubles) else { return };
         let effect = match field {
@@ -102,21 +114,20 @@ impl Line {
         troubles.push(Trouble { path: path.to_owned(), problem, value: shown(&value), effect });
     }
 
-    fn take(&mut self, path: &str, field: &Field, value: &Value, troubles: &mut Vec<Trouble>) -> Result<(), &'static str> {
+    fn take(&mut self, path: &str, field: &Field, value: &Value, troubles: &mut Vec<Trouble>) -> Outcome {
         let text = || text(value).ok_or("is not a text");
+        let trimmed = || text().map(|text| text.trim().to_owned());
         let short = |most| move |text: &String| fits(text, most);
-        const TOO_LONG: &str = "is too long, or holds control or invisible characters";
         match field {
-            Field::Id => put(&mut self.id, Some(text()?.trim().to_owned()).filter(short(MOST_NAME)), TOO_LONG),
-            Field::TeamId => put(&mut self.team_id, shared::models::parse_id(text()?.trim()), "is not a UUID"),
+            Field::Id => put(&mut self.id, Some(trimmed()?).filter(short(MOST_NAME)), TOO_LONG),
+            Field::TeamId => put(&mut self.team_id, parse_id(&trimmed()?), "is not a UUID"),
             Field::Email => {
                 let is_email = |email: &String| fits(email, MOST_EMAIL) && is_email(email);
-                put(&mut self.email, Some(text()?.trim().to_owned()).filter(is_email), "is not an email address")
+                put(&mut self.email, Some(trimmed()?).filter(is_email), "is not an email address")
             }
             Field::Username => {
-                let is_username = |username: &String| fits(username, MOST_NAME) && is_identifier(username);
-                let problem = "is not a username: it is too long, not in Unicode's form NFKC, or holds invisible characters";
-                put(&mut self.username, Some(text()?.trim().to_owned()).filter(is_username), problem)
+                let is_username = |name: &String| fits(name, MOST_NAME) && is_identifier(name);
+                put(&mut self.username, Some(trimmed()?).filter(is_username), NO_USERNAME)
             }
             Field::Name => put_name(&mut self.name, text()?),
             Field::FirstName => put_name(&mut self.first_name, text()?),
@@ -125,21 +136,42 @@ impl Line {
             Field::JobTitle => put_name(&mut self.job_title, text()?),
             Field::AvatarUrl => {
                 let picture = Some(text()?).filter(|address| is_picture(address));
-                put(&mut self.avatar_url, picture, "is not an address that starts with https:// or http://")
+                put(&mut self.avatar_url, picture, NO_ADDRESS)
             }
             // Supabase's own roles say nothing of what a user may do here.
             Field::Role if matches!(value.as_str(), Some("authenticated" | "anon")) => Ok(()),
-            Field::Role => put(&mut self.role, Role::from_word(&word(&text()?)), "is not admin, operator or viewer"),
+            Field::Role => {
+                let role = Role::from_word(&word(&text()?));
+                put(&mut self.role, role, "is not admin, operator or viewer")
+            }
             Field::Status => put(&mut self.status, status(&word(&text()?)), "is not known"),
-            Field::AccountType => put(&mut self.account_type, AccountType::from_word(&word(&text()?)), "is not user or service"),
-            Field::DeviceType => put(&mut self.device_type, DeviceType::from_word(&word(&text()?)), "is not psd, soft_psd or api"),
-            Field::DeviceUserId => put(&mut self.device_user_id, Some(text()?).filter(short(MOST_NAME)), TOO_LONG),
-            Field::PubKey => put(&mut self.pub_key, Some(text()?).filter(short(MOST_URL)), TOO_LONG),
-            Field::ScimId => put(&mut self.scim_id, Some(text()?).filter(short(MOST_NAME)), TOO_LONG),
+            Field::AccountType => {
+                let account_type = AccountType::from_word(&word(&text()?));
+                put(&mut self.account_type, account_type, "is not user or service")
+            }
+            Field::DeviceType => {
+                let device_type = DeviceType::from_word(&word(&text()?));
+                put(&mut self.device_type, device_type, "is not psd, soft_psd or api")
+            }
+            Field::DeviceUserId => {
+                let id = Some(text()?).filter(short(MOST_NAME));
+                put(&mut self.device_user_id, id, TOO_LONG)
+            }
+            Field::PubKey => {
+                let key = Some(text()?).filter(short(MOST_URL));
+                put(&mut self.pub_key, key, TOO_LONG)
+            }
+            Field::ScimId => {
+                let id = Some(text()?).filter(short(MOST_NAME));
+                put(&mut self.scim_id, id, TOO_LONG)
+            }
             // One command gives these rights, to one person at a time.
             Field::IsOperator if truth(value) == Some(false) => Ok(()),
             Field::IsOperator => Err("is for `local -- operator` to give"),
-            Field::ViewAll => truth(value).map(|truth| self.view_all |= truth).ok_or("is not true or false"),
+            Field::ViewAll => {
+                self.view_all |= truth(value).ok_or(NO_TRUTH)?;
+                Ok(())
+            }
             Field::Claims => {
                 let claims = object(value).ok_or("is not an object")?;
                 for (name, value) in claims.iter().filter(|(_, value)| !is_none(value)) {
@@ -151,19 +183,19 @@ impl Line {
             Field::Profile => self.profile(path, value, troubles),
             Field::EmailVerified => put_mark(&mut self.email_verified, value),
             Field::Banned => put_mark(&mut self.banned, value),
-            Field::Enabled => match truth(value).ok_or("is not true or false")? {
+            Field::Enabled => match truth(value).ok_or(NO_TRUTH)? {
                 true => Ok(()),
                 false => put(&mut self.banned, Some(Mark::Set), ""),
             },
             Field::Deleted => put_mark(&mut self.deleted, value),
-            Field::InvitedAt => put(&mut self.invited_at, time(value), "is not a time"),
-            Field::LastSignInAt => put(&mut self.last_sign_in_at, time(value), "is not a time"),
-            Field::CreatedAt => put(&mut self.created_at, time(value), "is not a time"),
-            Field::UpdatedAt => put(&mut self.updated_at, time(value), "is not a time"),
+            Field::InvitedAt => put(&mut self.invited_at, time(value), NO_TIME),
+            Field::LastSignInAt => put(&mut self.last_sign_in_at, time(value), NO_TIME),
+            Field::CreatedAt => put(&mut self.created_at, time(value), NO_TIME),
+            Field::UpdatedAt => put(&mut self.updated_at, time(value), NO_TIME),
         }
     }
 
-    fn claim(&mut self, name: &str, value: String) -> Result<(), &'static str> {
+    fn claim(&mut self, name: &str, value: String) -> Outcome {
         let held: usize = self.claims.iter().map(|(name, value)| name.len() + value.len()).sum();
         if name.is_empty() {
             return Err("has a claim without a name");
@@ -175,14 +207,15 @@ impl Line {
         Ok(())
     }
 
-    fn profile(&mut self, path: &str, value: &Value, troubles: &mut Vec<Trouble>) -> Result<(), &'static str> {
+    fn profile(&mut self, path: &str, value: &Value, troubles: &mut Vec<Trouble>) -> Outcome {
         let fields = object(value).ok_or("is not an object")?;
         let profile = Profile::read(value);
         self.name = self.name.take().or(profile.name);
         self.avatar_url = self.avatar_url.take().or(profile.avatar_url);
         for name in profile.unusable {
             let (path, value) = (format!("{path}.{name}"), shown(&fields[name].to_string()));
-            troubles.push(Trouble { path, problem: "is not a name or a picture's address", value, effect: Effect::LeftOut });
+            let problem = "is not a name or a picture's address";
+            troubles.push(Trouble { path, problem, value, effect: Effect::LeftOut });
         }
         Ok(())
     }
@@ -200,17 +233,17 @@ pub fn is_none(value: &Value) -> bool {
 }
 
 /// Sets what is not set yet.
-fn put<T>(slot: &mut Option<T>, value: Option<T>, problem: &'static str) -> Result<(), &'static str> {
+fn put<T>(slot: &mut Option<T>, value: Option<T>, problem: &'static str) -> Outcome {
     let value = value.ok_or(problem)?;
     slot.get_or_insert(value);
     Ok(())
 }
 
-fn put_name(slot: &mut Option<String>, name: String) -> Result<(), &'static str> {
-    put(slot, Some(name).filter(|name| is_name(name)), "is too long, or holds control or invisible characters")
+fn put_name(slot: &mut Option<String>, name: String) -> Outcome {
+    put(slot, Some(name).filter(|name| is_name(name)), TOO_LONG)
 }
 
-fn put_mark(slot: &mut Option<Mark>, value: &Value) -> Result<(), &'static str> {
+fn put_mark(slot: &mut Option<Mark>, value: &Value) -> Outcome {
     match truth(value) {
         Some(false) => Ok(()),
         Some(true) => put(slot, Some(Mark::Set), ""),
@@ -240,9 +273,11 @@ fn word(text: &str) -> String {
 /// The status that a word stands for, here or in a program that exports users.
 fn status(word: &str) -> Option<Status> {
     match word {
-        "active" | "enabled" | "confirmed" | "external_provider" | "reset_required" => Some(Status::Active),
+        "active" | "enabled" | "confirmed" => Some(Status::Active),
+        "external_provider" | "reset_required" => Some(Status::Active),
         "invited" | "pending" | "unconfirmed" | "force_change_password" => Some(Status::Invited),
-        "suspended" | "banned" | "blocked" | "disabled" | "locked" | "archived" | "compromised" => Some(Status::Suspended),
+        "suspended" | "banned" | "blocked" | "disabled" | "locked" => Some(Status::Suspended),
+        "archived" | "compromised" => Some(Status::Suspended),
         "deleted" => Some(Status::Deleted),
         _ => None,
     }
@@ -265,8 +300,8 @@ fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// The first number that is milliseconds since 1970 and no seconds: as seconds it is the year 5138, as
-/// milliseconds 1973.
+/// The first number that is milliseconds since 1970 and no seconds: as seconds it is the year 5138,
+/// as milliseconds 1973.
 const FIRST_MILLISECONDS: f64 = 1e11;
 
 /// A time: RFC 3339, PostgreSQL's form, either without an offset for UTC, or a number of seconds or
@@ -298,6 +333,7 @@ mod tests {
 
     #[test]
     fn times_are_read_in_the_forms_that_programs_write() {
+        let shown = |value: &Value| time(value).map(|time| time.to_string());
         for value in [
             json!("2026-01-02T03:04:05.678Z"),
             json!("2026-01-02 03:04:05.678901+00"),
@@ -307,10 +343,14 @@ mod tests {
             json!(1_767_323_045_678_i64),
             json!("1767323045678"),
         ] {
-            assert_eq!(time(&value).map(|time| time.to_string()).as_deref(), Some("2026-01-02T03:04:05.678Z"), "{value}");
+            assert_eq!(shown(&value).as_deref(), Some("2026-01-02T03:04:05.678Z"), "{value}");
         }
-        assert_eq!(time(&json!("2026-01-02")).map(|time| time.to_string()).as_deref(), Some("2026-01-02T00:00:00.000Z"));
-        for value in [json!("soon"), json!("infinity"), json!("NaN"), json!(true), json!([]), json!({})] {
+        let day = json!("2026-01-02");
+        assert_eq!(shown(&day).as_deref(), Some("2026-01-02T00:00:00.000Z"));
+        for text in ["soon", "infinity", "NaN", "31.12.2026"] {
+            assert_eq!(time(&json!(text)), None, "{text}");
+        }
+        for value in [json!(true), json!([]), json!({})] {
             assert_eq!(time(&value), None, "{value}");
         }
     }

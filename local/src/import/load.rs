@@ -13,7 +13,7 @@ use shared::store::{Existing, Refusal, Store, WriteError};
 use shared::table::fold;
 use uuid::Uuid;
 
-use super::line::{Effect, Line};
+use super::line::{Effect, Line, Trouble};
 use super::read::Record;
 use super::report::Report;
 use super::{Deleted, Options, report, shown, sources};
@@ -33,8 +33,8 @@ pub struct Import<'a> {
     people: People,
     /// The teams met so far; `None` where there is none of that id.
     teams: HashMap<Uuid, Option<MetTeam>>,
-    /// The ids, emails and usernames of users that are to be written, as hashes: those of a batch, or of
-    /// all batches of a dry run.
+    /// The ids, emails and usernames of users that are to be written, as hashes: those of a batch,
+    /// or of all batches of a dry run.
     planned: HashSet<u64>,
     hasher: RandomState,
     /// What was done so far.
@@ -42,7 +42,7 @@ pub struct Import<'a> {
 }
 
 /// A team that users join.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 struct MetTeam {
     name: String,
     exists: bool,
@@ -103,7 +103,8 @@ impl<'a> Import<'a> {
         if let Some(email) = &self.options.admin {
             self.administrator(email).await?;
         }
-        let mut teams: Vec<_> = self.teams.iter().filter_map(|(id, team)| Some((*id, team.clone()?))).collect();
+        let teams = std::mem::take(&mut self.teams).into_iter();
+        let mut teams: Vec<_> = teams.filter_map(|(id, team)| Some((id, team?))).collect();
         teams.retain(|(_, team)| team.imported > 0);
         teams.sort_by_key(|(id, _)| *id);
         for (id, team) in teams {
@@ -136,12 +137,13 @@ impl<'a> Import<'a> {
             self.report.skipped += 1;
             return Ok(None);
         }
-        let (refused, warned): (Vec<_>, Vec<_>) = reading.troubles.into_iter().partition(|trouble| trouble.effect == Effect::Refused);
-        if let Some(trouble) = refused.first() {
-            self.refuse(number, "has an id or a team that cannot be used", &format!("`{}` {}", trouble.path, trouble.problem));
+        let refuses = |trouble: &&Trouble| trouble.effect == Effect::Refused;
+        if let Some(trouble) = reading.troubles.iter().find(refuses) {
+            let detail = format!("`{}` {}", trouble.path, trouble.problem);
+            self.refuse(number, "has an id or a team that cannot be used", &detail);
             return Ok(None);
         }
-        for trouble in warned {
+        for trouble in reading.troubles {
             let (path, problem, value) = (shown(&trouble.path), trouble.problem, trouble.value);
             let reason = format!("`{path}` {problem}");
             let message = match trouble.effect {
@@ -151,7 +153,8 @@ impl<'a> Import<'a> {
             self.warn(number, &message, reason);
         }
         if line.id.is_none() && line.email.is_none() && line.username.is_none() {
-            self.refuse(number, "has no identity", "it has no id, email or username that can be used");
+            let detail = "it has no id, email or username that can be used";
+            self.refuse(number, "has no identity", detail);
             return Ok(None);
         }
         self.member(number, line).await
@@ -169,14 +172,16 @@ impl<'a> Import<'a> {
         };
         if id.is_none() && line.is_deleted() {
             self.report.skipped += 1;
-            self.warn(number, "left out: a deleted user without an id is nobody", "a deleted user without an id is left out".into());
+            let problem = "a deleted user without an id is nobody";
+            self.warn(number, &format!("left out: {problem}"), problem.into());
             return Ok(None);
         }
         if self.is_admin(line.email.as_deref()) {
             line.role = Some(Role::Admin);
         }
         for (path, why) in user::unproven(&mut line) {
-            self.warn(number, &format!("left out `{path}`, {why}"), format!("`{path}` is left out, {why}"));
+            let reason = format!("`{path}` is left out, {why}");
+            self.warn(number, &format!("left out `{path}`, {why}"), reason);
         }
         let user = user::of(line, id, (team_id, &team), &self.options.sign_up_url, self.now);
         Ok(Some(Candidate { line: number, user, is_known: id.is_some() }))
@@ -185,18 +190,20 @@ impl<'a> Import<'a> {
     /// The candidates who are not there, neither in the table nor among those planned.
     async fn absent(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Failure> {
         let users = || candidates.iter().map(|candidate| &candidate.user);
-        let ids: Vec<Uuid> = candidates.iter().filter(|candidate| candidate.is_known).map(|candidate| candidate.user.id).collect();
+        let known = candidates.iter().filter(|candidate| candidate.is_known);
+        let ids: Vec<Uuid> = known.map(|candidate| candidate.user.id).collect();
         let emails: Vec<String> = users().filter_map(|user| user.email.clone()).collect();
-        let usernames: Vec<_> = users().filter_map(|user| Some((user.team_id, user.username.clone()?))).collect();
+        let username = |user: &User| Some((user.team_id, user.username.clone()?));
+        let usernames: Vec<(Uuid, String)> = users().filter_map(username).collect();
         let existing = self.store.existing(&ids, &emails, &usernames).await?;
         let mut absent = Vec::new();
         for mut candidate in candidates {
             match self.standing(&candidate, &existing) {
                 Standing::New { has_username } => {
                     if let Some(username) = candidate.user.username.take_if(|_| !has_username) {
-                        let problem = "another user of the team holds";
-                        let message = format!("left out `username`, which {problem}: {}", shown(&username));
-                        self.warn(candidate.line, &message, format!("`username` is left out, which {problem}"));
+                        let held = "which another user of the team holds";
+                        let message = format!("left out `username`, {held}: {}", shown(&username));
+                        self.warn(candidate.line, &message, format!("`username` is left out, {held}"));
                     }
                     self.planned.extend(self.values(&candidate.user));
                     absent.push(candidate);
@@ -221,16 +228,22 @@ impl<'a> Import<'a> {
         if candidate.is_known && (existing.teams.contains_key(&user.id) || is_planned(id)) {
             return Standing::Present(existing.teams.get(&user.id).copied());
         }
-        let email_holder = user.email.as_deref().and_then(|email| existing.emails.get(&fold(email)));
-        let is_email_held = user.email.is_some() && (email_holder.is_some() || is_planned(email));
-        let username_holder = user.username.as_deref().and_then(|username| existing.usernames.get(&(user.team_id, fold(username))));
-        let is_username_held = user.username.is_some() && (username_holder.is_some() || is_planned(username));
+        // Held by someone, in a team if it is known.
+        let held = |value: Option<&String>, holder: Option<&Uuid>, hash: u64| {
+            let is_held = value.is_some() && (holder.is_some() || is_planned(hash));
+            is_held.then(|| holder.and_then(|holder| existing.teams.get(holder)).copied())
+        };
+        let holder = user.email.as_deref().and_then(|email| existing.emails.get(&fold(email)));
+        let email = held(user.email.as_ref(), holder, email);
+        let key = user.username.as_deref().map(|username| (user.team_id, fold(username)));
+        let holder = key.and_then(|key| existing.usernames.get(&key));
+        let username = held(user.username.as_ref(), holder, username);
         // A record without an id tells of the user of its email, or else of its username.
-        let tells_of = if user.email.is_some() { (is_email_held, email_holder) } else { (is_username_held, username_holder) };
-        match tells_of {
-            (true, holder) if !candidate.is_known => Standing::Present(holder.and_then(|holder| existing.teams.get(holder)).copied()),
-            _ if is_email_held => Standing::Refused(Refusal::EmailTaken),
-            _ => Standing::New { has_username: !is_username_held },
+        let told_of = if user.email.is_some() { email } else { username };
+        match told_of {
+            Some(team) if !candidate.is_known => Standing::Present(team),
+            _ if email.is_some() => Standing::Refused(Refusal::EmailTaken),
+            _ => Standing::New { has_username: username.is_none() },
         }
     }
 
@@ -250,17 +263,18 @@ impl<'a> Import<'a> {
             *by_team.entry(candidate.user.team_id).or_default() += 1;
         }
         for (team, count) in by_team {
-            let mut members = new.iter_mut().filter(|candidate| candidate.user.team_id == team).map(|candidate| &mut candidate.user);
+            let users = new.iter_mut().map(|candidate| &mut candidate.user);
             let mut numbers = self.store.take_numbers(team, count).await?;
             let mut owner = None;
-            for user in &mut members {
+            for user in users.filter(|user| user.team_id == team) {
                 user.number = numbers.next().ok_or("too few numbers")?;
                 owner = owner.or(Some(user.id));
             }
             if let (Some(Some(met)), Some(owner)) = (self.teams.get_mut(&team), owner)
                 && !met.exists
             {
-                self.store.make_team(&imported_team(team, met.name.clone(), owner, self.now)).await?;
+                let team = imported_team(team, met.name.clone(), owner, self.now);
+                self.store.make_team(&team).await?;
                 met.exists = true;
             }
         }
@@ -294,12 +308,13 @@ impl<'a> Import<'a> {
         if let Some(Some(team)) = self.teams.get_mut(&user.team_id) {
             team.imported += 1;
             team.administrators += u64::from(user.governs());
-            team.has_pending_administrator |= user.role == Role::Admin && user.status == Status::Invited;
+            let is_pending = user.status == Status::Invited;
+            team.has_pending_administrator |= user.role == Role::Admin && is_pending;
         }
     }
 
-    /// Sees to it that the user of an email administers their team, who becomes a pending member where
-    /// there is none.
+    /// Sees to it that the user of an email administers their team, who becomes a pending member
+    /// where there is none.
     async fn administrator(&mut self, email: &str) -> Result<(), Failure> {
         let hash = self.hasher.hash_one(("email", Some(fold(email))));
         if self.planned.contains(&hash) {
@@ -317,7 +332,7 @@ impl<'a> Import<'a> {
             self.place(&mut new).await?;
             return self.write(new).await;
         };
-        let is_met = self.teams.get(&user.team_id).is_some_and(Option::is_some) || user.team_id == self.options.team_id;
+        let is_met = matches!(self.teams.get(&user.team_id), Some(Some(_))) || user.team_id == self.options.team_id;
         let problem = match user.status {
             _ if !is_met => "is in another team",
             Status::Suspended => "is suspended",
@@ -331,8 +346,9 @@ impl<'a> Import<'a> {
                 return Ok(());
             }
         };
+        let reason = format!("the user of --import-admin {problem}, and is made no administrator");
         self.report.warned += 1;
-        *self.report.warnings.entry(format!("the user of --import-admin {problem}, and is made no administrator")).or_default() += 1;
+        *self.report.warnings.entry(reason).or_default() += 1;
         Ok(())
     }
 
@@ -346,9 +362,9 @@ impl<'a> Import<'a> {
         if !self.teams.contains_key(&id) {
             let found = self.store.team_name(id).await?;
             let exists = found.is_some();
-            let name = found.or_else(|| (id == self.options.team_id).then(|| "Imported users".to_owned()));
-            let team = name.map(|name| MetTeam { name, exists, imported: 0, administrators: 0, has_pending_administrator: false });
-            self.teams.insert(id, team);
+            let is_own = id == self.options.team_id;
+            let name = found.or_else(|| is_own.then(|| "Imported users".to_owned()));
+            self.teams.insert(id, name.map(|name| MetTeam { name, exists, ..MetTeam::default() }));
         }
         Ok(self.teams[&id].as_ref().map(|team| team.name.clone()))
     }

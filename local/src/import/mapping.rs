@@ -14,7 +14,8 @@ fn named(name: &str) -> Option<Field> {
     if let Some(claim) = name.strip_prefix("claims.").filter(|claim| !claim.is_empty()) {
         return Some(Field::Claim(claim.to_owned()));
     }
-    OWN.fields.iter().find(|(known, field)| *known == name && *field != Field::IsOperator).map(|(_, field)| field.clone())
+    let is_meant = |(known, field): &&(&str, Field)| *known == name && *field != Field::IsOperator;
+    OWN.fields.iter().find(is_meant).map(|(_, field)| field.clone())
 }
 
 impl FromStr for Mapping {

@@ -1,9 +1,10 @@
 //! Imports users from a file of any size, in memory that does not grow with it.
 //!
 //! [`read`] turns a file into records, one a user: JSON Lines, a JSON document or CSV. [`sources`]
-//! knows by which names each program that exports users has its fields, and makes a [`line::Line`] of a
-//! record. [`load`] writes them. A field that cannot be used is left out with a warning, and a user is
-//! refused who has no identity. It can be run again: whoever is there already is left as they are.
+//! knows by which names each program that exports users has its fields, and makes a [`line::Line`]
+//! of a record. [`load`] writes them. A field that cannot be used is left out with a warning, and a
+//! user is refused who has no identity. It can be run again: whoever is there already is left as
+//! they are.
 
 mod field;
 mod line;
@@ -87,7 +88,8 @@ impl Options {
 /// imported.
 pub async fn file(data: &Data, path: &Path, options: &Options, now: Timestamp) -> Result<Report, Failure> {
     if let Some(admin) = options.admin.as_deref().filter(|admin| !is_email(admin)) {
-        return Err(format!("`{}` is not an email address. --import-admin takes that of a user.", shown(admin)).into());
+        let message = "is not an email address. --import-admin takes that of a user.";
+        return Err(format!("`{}` {message}", shown(admin)).into());
     }
     let bar = if options.progress { progress_bar(path)? } else { ProgressBar::hidden() };
     let (sender, mut records) = mpsc::channel(MAX_READ_AHEAD);
@@ -120,7 +122,8 @@ pub async fn file(data: &Data, path: &Path, options: &Options, now: Timestamp) -
     let read = reading.await?;
     if let Err(failure) = read {
         data.settle().await?;
-        return Err(if count == 0 { failure } else { format!("{failure}\nuntil there: {}", import.report.counts()).into() });
+        let counts = import.report.counts();
+        return Err(if count == 0 { failure } else { format!("{failure}\nuntil there: {counts}").into() });
     }
     let report = import.finish().await?;
     data.settle().await?;
@@ -133,7 +136,8 @@ const MAX_SHOWN: usize = 80;
 /// Returns a text of the file as it is printed: no line of its own, and no command to a terminal.
 fn shown(text: &str) -> String {
     let is_seen = |c: char| !c.is_control() && is_readable(c.encode_utf8(&mut [0; 4]));
-    let mut shown: String = text.chars().take(MAX_SHOWN).map(|c| if is_seen(c) { c } else { '\u{fffd}' }).collect();
+    let shown = text.chars().map(|c| if is_seen(c) { c } else { '\u{fffd}' });
+    let mut shown: String = shown.take(MAX_SHOWN).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }

@@ -66,8 +66,14 @@ pub fn read(path: &Path, mapped: &[String], bar: &ProgressBar, sink: &Sink) -> R
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head).map_err(cannot)?;
     match &head[..] {
-        [0x1f, 0x8b, ..] => return Err(format!("{name} is compressed by gzip. Decompress it first: gunzip {name}").into()),
-        [b'P', b'K', 3, 4] => return Err(format!("{name} is a zip archive or a workbook. Unpack it, or save it as CSV.").into()),
+        [0x1f, 0x8b, ..] => {
+            let message = "is compressed by gzip. Decompress it first: gunzip";
+            return Err(format!("{name} {message} {name}").into());
+        }
+        [b'P', b'K', 3, 4] => {
+            let message = "is a zip archive or a workbook. Unpack it, or save it as CSV.";
+            return Err(format!("{name} {message}").into());
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
             return Err(format!("{name} is in UTF-16. Save it in UTF-8.").into());
         }

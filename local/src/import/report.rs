@@ -55,12 +55,16 @@ pub struct Team {
 impl Report {
     /// The counts, in one line.
     pub fn counts(&self) -> String {
-        let kinds = [(self.administrators, "administrator", "administrators"), (self.pending, "pending", "pending")];
-        let kinds = kinds.iter().filter(|kind| kind.0 > 0);
-        let kinds: Vec<_> = kinds.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many })).collect();
+        let Self { imported, present, skipped, refused, warned, administrators, pending, .. } = self;
+        let mut kinds = Vec::new();
+        if *administrators > 0 {
+            kinds.push(format!("{administrators} administrator{}", if *administrators == 1 { "" } else { "s" }));
+        }
+        if *pending > 0 {
+            kinds.push(format!("{pending} pending"));
+        }
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-        let skipped = if self.skipped == 0 { String::new() } else { format!(", skipped {}", self.skipped) };
-        let Self { imported, present, refused, warned, .. } = self;
+        let skipped = if *skipped == 0 { String::new() } else { format!(", skipped {skipped}") };
         format!("imported {imported}{kinds}, already there {present}{skipped}, refused {refused}, warned {warned}")
     }
 

@@ -23,8 +23,8 @@ pub struct Source {
     pub(super) is: fn(&Map<String, Value>) -> bool,
     /// Brings a record into a form with a field for each thing.
     pub(super) prepare: fn(&mut Map<String, Value>),
-    /// The fields by their names; `a.b` is the field `b` of the object `a`. Of two that tell the same, the
-    /// first counts that a record has.
+    /// The fields by their names; `a.b` is the field `b` of the object `a`. Of two that tell the
+    /// same, the first counts that a record has.
     pub(super) fields: &'static [(&'static str, Field)],
 }
 
@@ -32,7 +32,15 @@ pub struct Source {
 pub const OWN: &Source = &own::SOURCE;
 
 /// All of them. The last one knows every record.
-pub const SOURCES: &[Source] = &[cognito::SOURCE, firebase::SOURCE, auth0::SOURCE, clerk::SOURCE, keycloak::SOURCE, own::SOURCE];
+pub const SOURCES: &[Source] = &[
+    cognito::SOURCE,
+    firebase::SOURCE,
+    auth0::SOURCE,
+    clerk::SOURCE,
+    keycloak::SOURCE,
+    // The last one.
+    own::SOURCE,
+];
 
 /// Returns true if a column tells who a user is, in whichever program.
 pub fn names_identity(column: &str) -> bool {
@@ -86,7 +94,8 @@ fn not_imported(fields: &Map<String, Value>, paths: &[(&str, &Field)]) -> Vec<St
     let mut names = Vec::new();
     for (name, value) in fields {
         let taken = paths.iter().find(|(path, _)| path == name).map(|(_, field)| *field);
-        let is_read_inside = || paths.iter().any(|(path, _)| path.split_once('.').is_some_and(|(outer, _)| outer == name));
+        let is_outer = |path: &str| path.split_once('.').is_some_and(|(outer, _)| outer == name);
+        let is_read_inside = || paths.iter().any(|(path, _)| is_outer(path));
         match (taken, object(value)) {
             (Some(Field::Profile), Some(inside)) => {
                 let is_read = |inner: &str| Profile::fields().any(|field| field == inner);
@@ -110,7 +119,8 @@ fn as_it_is(_: &mut Map<String, Value>) {}
 mod tests {
     use super::*;
 
-    /// The table of the guide: a row for each field that several programs have, with its names there.
+    /// The table of the guide: a row for each field that several programs have, with its names
+    /// there.
     fn table() -> String {
         let mut fields: Vec<&Field> = Vec::new();
         for (_, field) in OWN.fields.iter().chain(keycloak::SOURCE.fields) {

@@ -16,8 +16,9 @@ pub fn unproven(line: &mut Line) -> Vec<(&'static str, &'static str)> {
         return Vec::new();
     }
     let why = "as a user without an id has yet to sign up";
-    let taken = [(line.email_verified.take().is_some(), "email_verified_at"), (line.last_sign_in_at.take().is_some(), "last_sign_in_at")];
-    taken.into_iter().filter(|(is_taken, _)| *is_taken).map(|(_, field)| (field, why)).collect()
+    let verified = line.email_verified.take().map(|_| "email_verified_at");
+    let seen = line.last_sign_in_at.take().map(|_| "last_sign_in_at");
+    verified.into_iter().chain(seen).map(|field| (field, why)).collect()
 }
 
 /// Makes the user. Without an id it is a pending member, or a machine, to which nobody signs in.
@@ -28,7 +29,8 @@ pub fn of(line: Line, id: Option<Uuid>, team: (Uuid, &str), sign_up_url: &str, n
     } else {
         User::new(id.unwrap_or_else(Uuid::new_v4), 0, team, created_at)
     };
-    let seen = line.last_sign_in_at.map(|at| Seen { at: at.whole_second(), remote_ip: None, user_agent: String::new() });
+    let seen = |at: Timestamp| Seen { at: at.whole_second(), remote_ip: None, user_agent: String::new() };
+    let seen = line.last_sign_in_at.map(seen);
     let status = status(&line, now);
     let at = |mark: Mark| match mark {
         Mark::Set => now,
@@ -74,7 +76,8 @@ fn status(line: &Line, now: Timestamp) -> Status {
         Mark::Set => true,
         Mark::At(until) => until > now,
     });
-    let is_invited = line.invited_at.is_some() && line.last_sign_in_at.is_none() && line.email_verified.is_none();
+    let has_come = line.last_sign_in_at.is_some() || line.email_verified.is_some();
+    let is_invited = line.invited_at.is_some() && !has_come;
     match line.status {
         _ if line.is_deleted() => Status::Deleted,
         Some(Status::Suspended) => Status::Suspended,

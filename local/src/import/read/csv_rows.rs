@@ -14,7 +14,8 @@ use crate::import::sources::names_identity;
 /// Reads all rows.
 pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink) -> Result<(), Failure> {
     let budget = Budget::new();
-    // A last line break that is always there makes the count of lines the same at the end as before.
+    // A last line break that is always there makes the count of lines the same at the end as
+    // before.
     let reader = Bounded { reader: Newlines { reader, is_after_return: false }.chain(&b"\n"[..]), budget: budget.clone() };
     let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(reader);
     let mut row = ByteRecord::new();
@@ -32,7 +33,8 @@ pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink)
             }
             Err(error) => return Err(error.into()),
         }
-        // The row's last line, without the breaks inside of it: blank lines before it are not the row's.
+        // The row's last line, without the breaks inside of it: blank lines before it are not the
+        // row's.
         let breaks = row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let line = rows.position().line() - 1 - breaks;
         let Some(columns) = &columns else {
@@ -72,8 +74,8 @@ fn columns(row: &ByteRecord, mapped: &[String]) -> Result<Vec<String>, Failure> 
         .into())
 }
 
-/// Returns the character between the fields of a first line: the commonest of the three that programs
-/// write.
+/// Returns the character between the fields of a first line: the commonest of the three that
+/// programs write.
 pub fn separator(line: &[u8]) -> u8 {
     let count = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
     // The last of equals, which is the comma.

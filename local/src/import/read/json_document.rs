@@ -1,5 +1,5 @@
-//! Reads a JSON document of any size: an array of users, or an object that has one. Only one user at a
-//! time is kept.
+//! Reads a JSON document of any size: an array of users, or an object that has one. Only one user
+//! at a time is kept.
 
 use std::io::Read;
 
@@ -11,12 +11,12 @@ use super::bounded::{Bounded, Budget};
 use super::{MAX_RECORD, Sink};
 use crate::Failure;
 
-/// The names under which objects have their users: `users` in Firebase, Keycloak, Supabase and Auth0,
-/// `Users` in Cognito, `data` in Clerk.
+/// The names under which objects have their users: `users` in Firebase, Keycloak, Supabase and
+/// Auth0, `Users` in Cognito, `data` in Clerk.
 const LISTS: [&str; 3] = ["users", "Users", "data"];
 
-/// Returns true if a file that begins with that line is a document, and no JSON Lines: the line is no
-/// whole object, or has a list of users.
+/// Returns true if a file that begins with that line is a document, and no JSON Lines: the line is
+/// no whole object, or has a list of users.
 pub fn begins(line: &[u8]) -> bool {
     match serde_json::from_slice(line) {
         Ok(Value::Object(fields)) => LISTS.iter().any(|name| fields.get(*name).is_some_and(Value::is_array)),
@@ -109,7 +109,8 @@ impl<R: Read> Document<'_, R> {
             return Ok(());
         }
         let names = LISTS.join("`, `");
-        Err(format!("is an object without a list of users: it has no array named `{names}`. Write an array, or an object a line.").into())
+        let message = "is an object without a list of users: it has no array named";
+        Err(format!("{message} `{names}`. Write an array, or an object a line.").into())
     }
 
     /// Reads a user; or, where Keycloak exports all realms, a realm's users.

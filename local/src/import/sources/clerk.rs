@@ -7,7 +7,7 @@ use crate::import::field::Field;
 
 pub const SOURCE: Source = Source {
     name: "Clerk",
-    is: |fields| ["email_addresses", "primary_email_address", "primary_email_address_id"].iter().any(|name| fields.contains_key(*name)),
+    is: |fields| MARKS.iter().any(|name| fields.contains_key(*name)),
     prepare,
     fields: &[
         ("id", Field::Id),
@@ -27,6 +27,8 @@ pub const SOURCE: Source = Source {
     ],
 };
 
+/// The fields that no other program has.
+const MARKS: [&str; 3] = ["email_addresses", "primary_email_address", "primary_email_address_id"];
 /// The field for the proof of the primary email, which Clerk tells in other fields.
 const VERIFIED: &str = "primary_email_address_verified";
 
@@ -34,9 +36,10 @@ const VERIFIED: &str = "primary_email_address_verified";
 fn prepare(fields: &mut Map<String, Value>) {
     if let Some(Value::Array(emails)) = fields.get("email_addresses") {
         let primary = fields.get("primary_email_address_id").and_then(Value::as_str);
-        let primary = emails.iter().find(|email| primary.is_some() && email["id"].as_str() == primary).or(emails.first());
-        let address = primary.map_or(Value::Null, |primary| primary["email_address"].clone());
-        let is_verified = primary.is_some_and(|primary| primary["verification"]["status"] == "verified");
+        let is_primary = |email: &&Value| primary.is_some() && email["id"].as_str() == primary;
+        let email = emails.iter().find(is_primary).or(emails.first());
+        let address = email.map_or(Value::Null, |email| email["email_address"].clone());
+        let is_verified = email.is_some_and(|email| email["verification"]["status"] == "verified");
         if emails.len() < 2 {
             fields.remove("email_addresses");
         }
@@ -45,10 +48,13 @@ fn prepare(fields: &mut Map<String, Value>) {
         fields.insert(VERIFIED.into(), is_verified.into());
         return;
     }
-    let primary = fields.get("primary_email_address").and_then(Value::as_str).unwrap_or_default().to_owned();
-    for (list, is_verified) in [("verified_email_addresses", true), ("unverified_email_addresses", false)] {
+    let primary = fields.get("primary_email_address").and_then(Value::as_str);
+    let primary = primary.unwrap_or_default().to_owned();
+    let lists = [("verified_email_addresses", true), ("unverified_email_addresses", false)];
+    for (list, is_verified) in lists {
         let Some(emails) = fields.get(list).and_then(Value::as_str) else { continue };
-        let mut emails: Vec<&str> = emails.split([',', ';', '|', ' ', '\n']).filter(|email| !email.is_empty()).collect();
+        let emails = emails.split([',', ';', '|', ' ', '\n']);
+        let mut emails: Vec<&str> = emails.filter(|email| !email.is_empty()).collect();
         let count = emails.len();
         emails.retain(|email| !email.eq_ignore_ascii_case(&primary));
         let has_primary = emails.len() < count;

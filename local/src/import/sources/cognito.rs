@@ -32,7 +32,8 @@ fn prepare(fields: &mut Map<String, Value>) {
     let Some(Value::Array(list)) = fields.get_mut("Attributes").map(Value::take) else { return };
     let pair = |attribute: Value| Some((attribute["Name"].as_str()?.to_owned(), attribute["Value"].clone()));
     let attributes: Map<String, Value> = list.into_iter().filter_map(pair).collect();
-    if ["sub", "email"].iter().any(|name| attributes.get(*name).is_some_and(|value| *value == fields["Username"])) {
+    let username = fields.get("Username");
+    if ["sub", "email"].iter().any(|name| attributes.get(*name) == username) {
         fields.remove("Username");
     }
     fields.insert("Attributes".into(), attributes.into());

@@ -7,7 +7,10 @@ use crate::import::field::Field;
 
 pub const SOURCE: Source = Source {
     name: "Keycloak",
-    is: |fields| fields.contains_key("createdTimestamp") || (fields.contains_key("emailVerified") && fields.contains_key("enabled")),
+    is: |fields| {
+        let has = |name| fields.contains_key(name);
+        has("createdTimestamp") || (has("emailVerified") && has("enabled"))
+    },
     prepare,
     fields: &[
         ("id", Field::Id),

@@ -1,4 +1,5 @@
-//! Records with Roster's own names, and Supabase's: the CSV of `auth.users`, and the Admin API's JSON.
+//! Records with Roster's own names, and Supabase's: the CSV of `auth.users`, and the Admin API's
+//! JSON.
 
 use super::{Source, as_it_is};
 use crate::import::field::Field;
