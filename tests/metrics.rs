@@ -10,8 +10,10 @@ use functions::log::CloudLog;
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use local::demo;
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::Clock;
+use tests::direct::Call;
 use tests::faults::{Fault, Faults, Strike};
 use tests::{Roster, send, sign};
 use uuid::Uuid;
@@ -116,6 +118,19 @@ async fn everything_written() -> Written {
     let batch = json!({"Records": [], "shardId": "local", "state": {}});
     let batch = serde_json::from_value(batch).expect("a batch");
     count_places::run_logged(&app, batch).await.expect("a batch is counted");
+
+    // A batch is discarded: the next list has the team's index rebuilt.
+    let stream = roster.server.data.stream.as_ref().expect("the database is embedded");
+    stream.settle().await.expect("counted");
+    let call = Call::new(Method::POST, "/api/admin/user-admin").credential(&by(demo::ADMIN));
+    let body = json!({"email": "lost@example.com", "rootRole": 2});
+    roster.direct(&call.json(&body)).await.expect(201);
+    stream.take().expect("changes");
+    roster.advance(61);
+    let list = Call::new(Method::GET, "/users?page=2").credential(&by(demo::ADMIN));
+    roster.direct(&list).await.expect(200);
+    let batch = serde_json::from_value(stream.take().expect("a request")).expect("a batch");
+    count_places::run_logged(&roster.server.app, batch).await.expect("the index is rebuilt");
     drop(roster);
     Written(std::mem::take(&mut lines.lock().expect("the lines")))
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shared::Timestamp;
 use shared::dynamodb::Cost;
+use shared::store::Rebuild;
 use uuid::Uuid;
 
 /// What is logged of a request.
@@ -76,6 +77,19 @@ pub struct BatchLine {
     pub write_units: f64,
 }
 
+/// A rebuild of a team's rank index, as it is logged.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RebuildLine {
+    /// The time of the batch that asked for it.
+    pub at: Timestamp,
+    /// The handler's name.
+    pub handler: &'static str,
+    /// The team.
+    pub team_id: Uuid,
+    /// Its outcome.
+    pub outcome: Rebuild,
+}
+
 /// Where lines go: to the log in the cloud, to whoever listens elsewhere.
 pub trait Log: Send + Sync {
     /// Takes the line of a request.
@@ -84,6 +98,8 @@ pub trait Log: Send + Sync {
     fn purge(&self, line: &PurgeLine);
     /// Takes the line of a batch of the stream.
     fn batch(&self, line: &BatchLine);
+    /// Takes the line of a rebuild.
+    fn rebuild(&self, line: &RebuildLine);
 }
 
 /// Takes lines and drops them.
@@ -93,6 +109,7 @@ impl Log for NoLog {
     fn request(&self, _: &RequestLine) {}
     fn purge(&self, _: &PurgeLine) {}
     fn batch(&self, _: &BatchLine) {}
+    fn rebuild(&self, _: &RebuildLine) {}
 }
 
 /// Writes lines in CloudWatch's embedded metric format.
@@ -176,6 +193,15 @@ impl Log for CloudLog {
         let mut metrics = vec![("ReadUnits", "Count", line.read_units), ("WriteUnits", "Count", line.write_units)];
         metrics.extend(throttles(line.dynamodb_throttles));
         self.write(line, line.at, &metrics);
+    }
+
+    fn rebuild(&self, line: &RebuildLine) {
+        let metric = match line.outcome {
+            Rebuild::NotNeeded => None,
+            Rebuild::Done => Some(("IndexRebuilds", "Count", 1.0)),
+            Rebuild::GivenUp => Some(("IndexRebuildsGivenUp", "Count", 1.0)),
+        };
+        self.write(line, line.at, metric.as_slice());
     }
 }
 

@@ -71,17 +71,17 @@ pub async fn open(location: &Location) -> Result<Opened, Failure> {
     match location {
         Location::Endpoint(endpoint) => Ok(elsewhere(cloud::at(endpoint).await?)),
         Location::Cloud => Ok(elsewhere(cloud::in_region().await?)),
-        Location::Memory => embed(Database::memory()?).await,
+        Location::Memory => embed(Database::memory()?, false).await,
         Location::CopyOf(path) => {
             let database = Database::memory()?;
             database.restore_from(text(path)?)?;
-            embed(database).await
+            embed(database, false).await
         }
         Location::File(path) => {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            embed(Database::new(text(path)?)?).await
+            embed(Database::new(text(path)?)?, true).await
         }
     }
 }
@@ -151,8 +151,8 @@ impl Drop for Guard {
     }
 }
 
-async fn embed(database: Database) -> Result<Opened, Failure> {
-    let changes = Some(Arc::new(Changes::of(database.clone())));
+async fn embed(database: Database, is_kept: bool) -> Result<Opened, Failure> {
+    let changes = Some(Arc::new(Changes::of(database.clone(), is_kept)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     let served = database.clone();

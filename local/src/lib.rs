@@ -156,6 +156,9 @@ impl Data {
             }
             None => None,
         };
+        if let Some(stream) = &stream {
+            stream.repair(table_name).await?;
+        }
         let data = Self { client, store, database, stream };
         if new && options.demo {
             demo::load(&data.store, options.clock.now()).await?;

@@ -351,6 +351,20 @@ async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure
     writeln!(out, "\nlistening on {}", server.url())?;
     out.flush()?;
     drop(out);
-    tokio::signal::ctrl_c().await?;
+    stopped().await?;
     server.data.settle().await
+}
+
+/// Waits until the server is told to stop: by Ctrl-C, or as a service manager does.
+async fn stopped() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

@@ -25,6 +25,8 @@
 //! | [`Invite`](crate::models::Invite) | `TEAM#id` | `INVITE#id` | the team |
 //! | user counts | `TEAM#id` | `COUNT#USERS#shard` | the team: one attribute per [`Class`](crate::models::Class), over 16 shards |
 //! | [`Span`](crate::store::ranks::Span) | `SPANS#team#sequence` | `FROM#place` | lists, to find the entry at an offset |
+//! | a request to rebuild the rank index, in force for an hour | `REBUILD#team` | `REBUILD` | whoever sees that it is wrong; the stream brings it to who counts |
+//! | a team with users that are not counted yet, in a local database | `UNCOUNTED` | the team's id | the next start, after a hard kill |
 //! | last number given | `TEAM#id` | `NUMBERS` | whoever makes a user |
 //! | [`AuditEntry`](crate::models::AuditEntry) | `AUDIT#user` | the entry's id, which sorts by time | a user's history; outlives the user |
 //! | [`SourceAddress`](crate::models::SourceAddress) | `ADDRESS#actor` | its id | the history and the actor's export; ends after 90 days |
@@ -34,7 +36,8 @@
 //! | the namespace of people's ids | `PERSON_NAMESPACE` | `PERSON_NAMESPACE` | whoever gets a token whose `sub` is no UUID, kept in memory |
 //! | receipt: the answer to a request with an `Idempotency-Key` | `USER#caller` | `RECEIPT#sha256` | the same request, sent again within a day |
 //!
-//! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
+//! Values that must be unique ignore case: they are folded to lower case in the key. Names that are
+//! looked for are folded as [`case_fold`] does.
 //!
 //! Users stand in one sparse index per [`Sequence`], with `team_id` as the partition key: the sort key is the sorted value and then the id,
 //! so that equal values come in the order of their ids. By id they stand in three: by stage, by role and by status, and then by id. Four more
@@ -47,6 +50,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use crate::models::{Class, DeviceType, Role, Status, User};
+use crate::text::{case_fold, normalize};
 use crate::time::Timestamp;
 
 /// The partition key's attribute.
@@ -65,6 +69,11 @@ pub const TEAM_CLASS: &str = "team_class";
 pub const CLASS: &str = "class";
 /// What the workspace's lists show of a user beside id, class and the team's name, as one attribute: DynamoDB projects 100 attributes at most into all indexes.
 pub const ROW: &str = "row";
+
+/// The sort key of an item that asks for a rebuild, by which the stream lets it through.
+pub const REBUILD: &str = "REBUILD";
+/// The partition of the teams with users that are not counted yet.
+pub const UNCOUNTED: &str = "UNCOUNTED";
 
 /// An item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -177,6 +186,21 @@ impl Key {
     /// The span of a sequence that begins at a place; "" for the first one.
     pub fn span(team: Uuid, sequence: Sequence, from: &str) -> Self {
         Self::new(format!("SPANS#{team}#{}", sequence.attribute()), format!("{}{from}", prefix::FROM))
+    }
+
+    /// The item that asks for a rebuild of a team's rank index.
+    pub fn rebuild(team: Uuid) -> Self {
+        Self::new(format!("REBUILD#{team}"), REBUILD)
+    }
+
+    /// The team that an item asks to rebuild the rank index of, by its key.
+    pub fn team_to_rebuild(&self) -> Option<Uuid> {
+        self.pk.strip_prefix("REBUILD#")?.parse().ok()
+    }
+
+    /// A team of which users were written that are not counted yet: in a local database alone.
+    pub fn uncounted(team: &str) -> Self {
+        Self::new(UNCOUNTED.to_owned(), team)
     }
 
     /// A team's usage of one day.
@@ -298,15 +322,22 @@ pub mod prefix {
     pub const COUNT: &str = "COUNT#USERS#";
 }
 
-/// Text as it is compared and sorted: without regard to case.
+/// An identifier, an email or a username, as it is compared: without regard to case. Names are
+/// compared by [`case_fold`].
 pub fn fold(text: &str) -> String {
     // One capital sigma has two small letters.
     text.to_lowercase().replace('ς', "σ")
 }
 
-/// Text as it is looked for: folded, without white space around it, and cut to what a sort key holds beside an id.
+/// Text as names are looked for by it: folded, without white space around it, and cut to what a sort
+/// key holds beside an id.
 pub fn searchable(text: &str) -> String {
-    sortable(text.trim())
+    cut(case_fold(text).trim().to_owned())
+}
+
+/// Text as identifiers are looked for by it. They are stored normalized.
+pub fn searchable_identifier(text: &str) -> String {
+    cut(fold(normalize(text).trim()))
 }
 
 /// What the partition of a text is named after: its first character.
@@ -518,7 +549,10 @@ pub fn compare(order: Order, one: &User, other: &User) -> std::cmp::Ordering {
 const SORTABLE_BYTES: usize = 900;
 
 fn sortable(text: &str) -> String {
-    let mut folded = fold(text);
+    cut(case_fold(text))
+}
+
+fn cut(mut folded: String) -> String {
     folded.truncate(folded.floor_char_boundary(SORTABLE_BYTES));
     folded
 }
@@ -566,6 +600,9 @@ pub fn team_class(team: Uuid, class: Class) -> String {
 }
 
 impl Class {
+    /// The number of classes.
+    pub const COUNT: usize = Role::ALL.len() * Status::ALL.len() * DeviceType::ALL.len();
+
     /// The class in three letters, the initials of role, status and device type: `aap`. Counters have it as an attribute.
     pub fn code(self) -> String {
         [self.role.as_str(), self.status.as_str(), self.device_type.as_str()].into_iter().map(initial).collect()

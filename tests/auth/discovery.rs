@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RebuildLine, RequestLine};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Roster, send};
@@ -24,6 +24,8 @@ impl Log for Causes {
     fn purge(&self, _: &PurgeLine) {}
 
     fn batch(&self, _: &BatchLine) {}
+
+    fn rebuild(&self, _: &RebuildLine) {}
 }
 
 /// An issuer, the keys that it names, and a server that knows the issuer alone.

@@ -3,6 +3,7 @@
 mod description;
 mod directory;
 mod keys;
+mod letters;
 mod managed_users;
 mod operator_account;
 mod operators;

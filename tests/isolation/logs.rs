@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use functions::HANDLERS;
-use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RebuildLine, RequestLine};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::{Location, database, demo};
 use reqwest::{Method, RequestBuilder};
@@ -44,6 +44,10 @@ impl Log for Lines {
 
     fn batch(&self, _: &BatchLine) {
         panic!("no request counts a batch");
+    }
+
+    fn rebuild(&self, _: &RebuildLine) {
+        panic!("no request rebuilds an index");
     }
 }
 

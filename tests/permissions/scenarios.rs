@@ -529,6 +529,14 @@ async fn listed() -> Made {
             stage.call("GET", &format!("/users?sortBy={sort}{filter}"), ADMIN, Value::Null, 200).await;
         }
     }
+    // Each list asks for a rebuild where changes were never counted.
+    let directory = format!("/api/v1/admin_user?account_id={TEAM}");
+    for (n, list) in ["/users?page=4", &directory].into_iter().enumerate() {
+        load(&stage, 3000 + n as u64, |user| user).await;
+        stage.roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("something was written");
+        stage.call("GET", list, ADMIN, Value::Null, 200).await;
+        stage.count_places().await;
+    }
     stage.end().await
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_types::base64;
-use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RebuildLine, RequestLine};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::{demo, import};
 use reqwest::Method;
@@ -397,6 +397,8 @@ impl Log for Written {
 
     fn purge(&self, _: &PurgeLine) {}
     fn batch(&self, _: &BatchLine) {}
+
+    fn rebuild(&self, _: &RebuildLine) {}
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use functions::log::{BatchLine, Log, PurgeLine, RequestLine};
+use functions::log::{BatchLine, Log, PurgeLine, RebuildLine, RequestLine};
 use local::demo;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -336,6 +336,8 @@ impl Log for Causes {
     }
     fn purge(&self, _: &PurgeLine) {}
     fn batch(&self, _: &BatchLine) {}
+
+    fn rebuild(&self, _: &RebuildLine) {}
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ async fn what_a_token_does_not_tell_passes() {
         json!({"role": null}),
         json!({"is_anonymous": false}),
         json!({"is_anonymous": null}),
+        json!({"is_anonymous": "false"}),
         json!({"client_id": null}),
         json!({"aal": "aal1", "amr": [{"method": "password", "timestamp": 1}]}),
     ] {

@@ -86,7 +86,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if total == 0 {
         return Err(Error::not_this_account());
     }
-    let rows = context.store().summaries::<Row>(&access, &page, &standing).await?;
+    let rows = context.store().summaries::<Row>(&access, &page, &standing, context.now).await?;
     let answer = Answer {
         status: "success",
         pagination: Pagination::of(&parameters, total, rows.len()),

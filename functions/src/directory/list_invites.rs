@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::MembersRead;
 use shared::models::Invite;
-use shared::table::fold;
+use shared::text::case_fold;
 use shared::{Error, Result};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -75,7 +75,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 fn sort_key(invite: &Invite, field: &str) -> (String, Uuid) {
     let value = match field {
         "status" => invite.status.as_str().to_owned(),
-        "title" => fold(&invite.email),
+        "title" => case_fold(&invite.email),
         _ => String::new(),
     };
     (value, invite.id)

@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::ManagedUsersRead;
 use shared::models::{ManagedUser, User};
-use shared::table::fold;
+use shared::text::case_fold;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -67,7 +67,7 @@ fn default_scopes() -> Vec<String> {
     params(
         ("include_managed" = inline(Option<FlagWord>), Query, description = "In any case of letters; true where it is left out"),
         ("include_shared" = inline(Option<FlagWord>), Query, description = "In any case of letters; true where it is left out"),
-        ("name" = Option<String>, Query, description = "Only users whose display name has this in it, in any case of letters"),
+        ("name" = Option<String>, Query, description = "Only users whose display name has this in it, however its letters are written"),
     ),
     responses(
         (status = 200, description = "The caller first, then managed users, then those who share", body = Vec<UserSummary>, example = json!([{
@@ -114,13 +114,13 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         .map(|(user, share)| UserSummary::of_user(user, share.scopes))
         .collect();
     for group in [&mut managed, &mut shared] {
-        group.sort_by_cached_key(|user| (fold(&user.display_name), user.id));
+        group.sort_by_cached_key(|user| (case_fold(&user.display_name), user.id));
     }
     let mut users = vec![UserSummary::of_user(caller.user, default_scopes())];
     users.append(&mut managed);
     users.append(&mut shared);
     if let Some(part) = wanted.name {
-        users.retain(|user| fold(&user.display_name).contains(&part));
+        users.retain(|user| case_fold(&user.display_name).contains(&part));
     }
     Ok(json(StatusCode::OK, &users))
 }
@@ -143,7 +143,7 @@ impl Wanted {
                 "include_managed" => &mut wanted.managed,
                 "include_shared" => &mut wanted.shared,
                 "name" => {
-                    wanted.name = Some(fold(&value));
+                    wanted.name = Some(case_fold(&value));
                     continue;
                 }
                 _ => continue,

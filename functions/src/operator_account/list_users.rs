@@ -5,7 +5,7 @@ use aws_smithy_types::base64;
 use lambda_http::http::StatusCode;
 use shared::auth::Operating;
 use shared::models::parse_id;
-use shared::table::searchable;
+use shared::table::{searchable, searchable_identifier};
 use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 
@@ -47,7 +47,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let is_of_this = |place: &String| match id {
         Some(_) => false,
         None if sought.is_empty() => is_time_and_id(place),
-        None => place.starts_with(&searchable(&sought)),
+        None => [searchable(&sought), searchable_identifier(&sought)].iter().any(|text| place.starts_with(text)),
     };
     let after = cursor.map(|cursor| place(&cursor).filter(is_of_this).ok_or_else(wrong_cursor)).transpose()?;
     let (users, next) = match id {

@@ -1,16 +1,20 @@
 //! From the table's stream: keeps count of where users stand in their team's lists, so that any page is found at once.
+//! A list that finds the counts wrong asks by the stream to have them made anew.
 
+use std::collections::BTreeSet;
 use std::sync::Once;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::dynamodb::Meter;
-use shared::store::Store;
 use shared::store::spans::{Change, Placed};
+use shared::store::{Rebuild, Store};
+use shared::table::{Key, PK, REBUILD, SK};
 use shared::{Error, Result, Timestamp};
+use uuid::Uuid;
 
 use crate::App;
-use crate::log::BatchLine;
+use crate::log::{BatchLine, RebuildLine};
 
 /// The name by which template.yaml's `Handler:` calls it.
 pub const NAME: &str = "stream.count_places";
@@ -37,6 +41,7 @@ struct Record {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Images {
+    approximate_creation_date_time: Option<f64>,
     sequence_number: String,
     old_image: Option<serde_dynamo::Item>,
     new_image: Option<serde_dynamo::Item>,
@@ -46,6 +51,9 @@ struct Images {
 #[derive(Debug, Default, Serialize)]
 pub struct Done {
     state: Map<String, Value>,
+    /// The teams of which a rebuild was asked for, with its outcome.
+    #[serde(skip)]
+    pub rebuilds: Vec<(Uuid, Rebuild)>,
 }
 
 /// Counts what a batch changed, and logs what that took.
@@ -63,6 +71,9 @@ pub async fn run_logged(app: &App, batch: Batch) -> Result<Done> {
         read_units: cost.read_units,
         write_units: cost.write_units,
     });
+    for (team_id, outcome) in done.iter().flat_map(|done| &done.rebuilds) {
+        app.log.rebuild(&RebuildLine { at, handler: NAME, team_id: *team_id, outcome: *outcome });
+    }
     done
 }
 
@@ -85,16 +96,46 @@ pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
         return Err(Error::internal("the event has no shardId"));
     };
     let caught_up = batch.records.len() < BATCH;
-    let changes = batch.records.into_iter().map(|record| {
+    let (requests, changes): (Vec<_>, Vec<_>) = batch.records.into_iter().partition(Record::asks_for_rebuild);
+    let changes = changes.into_iter().map(|Record { dynamodb }| {
         let placed = |image: Option<serde_dynamo::Item>| image.map(serde_dynamo::from_item::<_, Placed>).transpose();
         Ok(Change {
-            before: placed(record.dynamodb.old_image)?,
-            after: placed(record.dynamodb.new_image)?,
-            sequence_number: record.dynamodb.sequence_number,
+            before: placed(dynamodb.old_image)?,
+            after: placed(dynamodb.new_image)?,
+            sequence_number: dynamodb.sequence_number,
+            changed_at: dynamodb.approximate_creation_date_time.map(|at| at as i64),
         })
     });
     // Its own message would hold what the image holds.
     let changes: Vec<_> = changes.collect::<serde_dynamo::Result<_>>().map_err(|_| Error::internal("a record of the stream is no user"))?;
     store.count_places(&changes, &shard_id, caught_up, now).await?;
-    Ok(Done::default())
+    let mut done = Done::default();
+    let teams: BTreeSet<Uuid> = requests.iter().filter_map(Record::team_to_rebuild).collect();
+    for team in teams {
+        let outcome = store.rebuild(team, now).await?;
+        tracing::warn!(%team, ?outcome, "the rank index of a team differed from its counters");
+        done.rebuilds.push((team, outcome));
+    }
+    Ok(done)
+}
+
+impl Record {
+    /// An attribute of the item's key.
+    fn key(&self, name: &str) -> Option<&str> {
+        let image = self.dynamodb.new_image.as_ref().or(self.dynamodb.old_image.as_ref())?;
+        match image.get(name)? {
+            serde_dynamo::AttributeValue::S(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn asks_for_rebuild(&self) -> bool {
+        self.key(SK) == Some(REBUILD)
+    }
+
+    /// The team, unless the request ended: that is a record too.
+    fn team_to_rebuild(&self) -> Option<Uuid> {
+        self.dynamodb.new_image.as_ref()?;
+        Key { pk: self.key(PK)?.to_owned(), sk: REBUILD.to_owned() }.team_to_rebuild()
+    }
 }

@@ -87,7 +87,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 /// A page of the whole team.
 async fn whole_team(context: &Context, access: &TeamAccess<MembersRead>, page: &ListQuery) -> Result<(Vec<Entry<Row>>, u64)> {
-    let (rows, counts) = context.store().rows(access, page).await?;
+    let (rows, counts) = context.store().rows(access, page, context.now).await?;
     Ok((rows, counts.total(&page.filter)))
 }
 

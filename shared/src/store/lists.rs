@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::rebuild::differs;
 use super::spans::Cell;
 use super::{Freshness, From, Holder, Store, failed, sort_by_place, user_of};
 use crate::auth::{Caller, MembersRead, MembersWrite, Sealed, SteppedUp, TeamAccess, VerifiedToken};
@@ -15,6 +16,7 @@ use crate::table::{
     CLASS, Classes, Index, Item, Key, Order, ROW, STAGES, Sequence, class_of, index, prefix, role_prefix, stage_prefix, status_prefix,
     team_class,
 };
+use crate::time::Timestamp;
 
 /// Which users of a team to list. What is `None` does not matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,6 +86,15 @@ impl Counts {
     /// How many users the filter admits.
     pub fn total(&self, filter: &Filter) -> u64 {
         self.of(filter.classes())
+    }
+
+    /// How many there are of each class, by its number.
+    pub(super) fn by_class(&self) -> [u64; Class::COUNT] {
+        let mut sums = [0; Class::COUNT];
+        for (class, count) in &self.classes {
+            sums[usize::from(class.number())] += count;
+        }
+        sums
     }
 
     fn of(&self, classes: Classes) -> u64 {
@@ -327,7 +338,7 @@ impl Store {
         Ok(((all(None) - all(Some(Status::Deleted))).saturating_sub(machines), machines))
     }
 
-    async fn read_counts(&self, team_id: Uuid, freshness: Freshness) -> Result<Counts> {
+    pub(super) async fn read_counts(&self, team_id: Uuid, freshness: Freshness) -> Result<Counts> {
         let shards: Vec<serde_json::Map<String, serde_json::Value>> =
             self.query(&Key::team(team_id), prefix::COUNT, From::Start, 64, freshness).await?;
         let attributes = shards.iter().flatten();
@@ -353,7 +364,12 @@ impl Store {
 
     /// A page of a team's users as [`Shows::Row`] has them, and how many the team has of each class. The first page of a whole list is read
     /// beside the counts.
-    pub async fn rows<T: DeserializeOwned>(&self, access: &TeamAccess<MembersRead>, page: &ListQuery) -> Result<(Vec<Entry<T>>, Counts)> {
+    pub async fn rows<T: DeserializeOwned>(
+        &self,
+        access: &TeamAccess<MembersRead>,
+        page: &ListQuery,
+        now: Timestamp,
+    ) -> Result<(Vec<Entry<T>>, Counts)> {
         let index = match page.order {
             Order::Role => Some(index::ROLE),
             Order::Status => Some(index::STATUS),
@@ -362,7 +378,7 @@ impl Store {
         };
         let Some(index) = index.filter(|_| page.is_start()) else {
             let standing = self.read_standing(access.team_id(), page).await?;
-            let items = self.items(access, page, &standing).await?;
+            let items = self.items(access, page, &standing, now).await?;
             return Ok((read(items, page.shows)?, standing.counts));
         };
         let source = Source { index, partition: access.team_id().to_string(), prefix: String::new(), classes: Classes::ALL };
@@ -377,11 +393,12 @@ impl Store {
         access: &TeamAccess<MembersRead>,
         page: &ListQuery,
         standing: &Standing,
+        now: Timestamp,
     ) -> Result<Vec<Entry<T>>> {
-        read(self.items(access, page, standing).await?, page.shows)
+        read(self.items(access, page, standing, now).await?, page.shows)
     }
 
-    async fn items(&self, access: &TeamAccess<MembersRead>, page: &ListQuery, standing: &Standing) -> Result<Vec<Item>> {
+    async fn items(&self, access: &TeamAccess<MembersRead>, page: &ListQuery, standing: &Standing, now: Timestamp) -> Result<Vec<Item>> {
         let mut groups = page.order.groups();
         if page.descending {
             groups.reverse();
@@ -401,7 +418,19 @@ impl Store {
                 parts.push(self.part(access.team_id(), page, cells, part));
             }
         }
-        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+        let (parts, ()) = futures::join!(try_join_all(parts), self.notice(access.team_id(), standing, now));
+        Ok(parts?.into_iter().flatten().collect())
+    }
+
+    /// Has the counts of a team rebuilt where they differ from its counters for longer than the stream
+    /// lags. No list fails for it. Without any counts, lists are right.
+    async fn notice(&self, team: Uuid, standing: &Standing, now: Timestamp) {
+        if standing.cells.is_empty() || !differs(&standing.cells, &standing.counts) {
+            return;
+        }
+        if let Err(error) = self.ask_for_rebuild(team, now).await {
+            tracing::warn!(?error, "a rebuild of a team's rank index cannot be asked for");
+        }
     }
 
     /// The part of a page that is in one group.

@@ -13,7 +13,9 @@ use super::{Freshness, From, Holder, Store, decode, failed, sort_by_place, user_
 use crate::auth::{Caller, MembersRead, MembersWrite, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{AccountType, ListedUser, NumberedUser, Status, User};
-use crate::table::{Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, fold, index, initial, searchable};
+use crate::table::{
+    Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, index, initial, searchable, searchable_identifier,
+};
 use crate::time::Timestamp;
 
 /// A page of users, and where the next one starts, if there is more.
@@ -40,12 +42,12 @@ impl Store {
 
     /// The users whose email, name or shown name begins with a text, in the order of what was found, from behind `after`.
     pub async fn search(&self, _: &Operator, text: &str, after: Option<&str>, limit: usize) -> Result<Page<ListedUser>> {
-        let text = searchable(text);
+        let (name, email) = (searchable(text), searchable_identifier(text));
         let mut found: Vec<(String, Item)> = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
-            let partitions = [format!("EMAIL#{}", initial(&text)), format!("NAME#{}", initial(&text))];
-            let reads = partitions.iter().map(|partition| self.beginning_with(partition, &text, after.as_deref(), limit + 1));
+            let partitions = [(format!("EMAIL#{}", initial(&email)), &email), (format!("NAME#{}", initial(&name)), &name)];
+            let reads = partitions.iter().map(|(partition, text)| self.beginning_with(partition, text, after.as_deref(), limit + 1));
             let read = try_join_all(reads).await?;
             // Beyond the last entry of a partition that has more, others may come in between.
             let full = read.iter().filter(|entries| entries.len() > limit);
@@ -56,7 +58,7 @@ impl Store {
             for (place, item) in entries {
                 // Who is found by several is listed by the first.
                 let user: ListedUser = decode(item.clone())?;
-                if first_place(&user, &text).is_none_or(|first| first == place) {
+                if first_place(&user, &name, &email).is_none_or(|first| first == place) {
                     found.push((place, item));
                 }
             }
@@ -75,9 +77,9 @@ impl Store {
     /// A team's users who are not deleted and whose name, username or email begins with a text: the first hundred, by number. For any
     /// of its members.
     pub async fn search_team(&self, caller: &Caller<MembersRead>, text: &str) -> Result<Vec<User>> {
-        let (team, text) = (caller.user.team_id, searchable(text));
+        let (team, username, text) = (caller.user.team_id, searchable_identifier(text), searchable(text));
         let usernames = async {
-            let found = self.beginning_with(&Key::username(team, "").pk, &text, None, MOST_FOUND).await?;
+            let found = self.beginning_with(&Key::username(team, "").pk, &username, None, MOST_FOUND).await?;
             let holders = found.into_iter().map(|(_, item)| decode::<Holder>(item).map(|holder| holder.user_id));
             holders.collect::<Result<Vec<_>>>()
         };
@@ -90,7 +92,7 @@ impl Store {
         let mut users: Vec<User> = self.get_many(&keys, Freshness::Strong).await?;
         users.retain(|user| {
             let values = [&user.name, &user.username, &user.email];
-            let begins = |value: &String| fold(value.trim_start()).starts_with(&text);
+            let begins = |value: &String| searchable(value).starts_with(&text);
             user.team_id == team && user.status != Status::Deleted && values.into_iter().flatten().any(begins)
         });
         users.sort_unstable_by_key(|user| user.number);
@@ -267,10 +269,10 @@ fn page(mut found: Vec<(String, Item)>, limit: usize) -> Result<Page<ListedUser>
     Ok((found.into_iter().map(|(_, item)| decode(item)).collect::<Result<_>>()?, next))
 }
 
-/// The first place where a search for a text finds a user.
-fn first_place(user: &ListedUser, text: &str) -> Option<String> {
+/// The first place where a search finds a user by a name or an email.
+fn first_place(user: &ListedUser, name: &str, email: &str) -> Option<String> {
     let names = [user.name.as_deref(), Some(user.shown_name.as_str()).filter(|shown| Some(*shown) != user.email.as_deref())];
     let names = names.into_iter().flatten().filter(|name| !name.trim().is_empty()).map(|name| Key::name(name, user.id).sk);
-    let email = user.email.as_deref().map(|email| Key::email(email).sk);
-    names.chain(email).filter(|place| place.starts_with(text)).min()
+    let emails = user.email.as_deref().map(|email| Key::email(email).sk).filter(|place| place.starts_with(email));
+    names.filter(|place| place.starts_with(name)).chain(emails).min()
 }

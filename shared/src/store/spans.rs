@@ -30,12 +30,14 @@ use crate::time::Timestamp;
 
 /// The attribute that holds a span's cells.
 const CELLS: &str = "cells";
+/// The attribute that says until when a rebuilt span counts every change, in Unix seconds.
+const COUNTED_UNTIL: &str = "counted_until";
 /// The attribute that changes with every write of a span.
-const VERSION: &str = "version";
+pub(super) const VERSION: &str = "version";
 /// The bytes of cells above which a span is divided, so that the item takes one write unit.
 const MOST_BYTES: usize = 800;
 /// The most spans that one becomes at once: a transaction takes 100 items.
-const MOST_SPANS: usize = 90;
+pub(super) const MOST_SPANS: usize = 90;
 /// The shards whose progress a span remembers: a table has few at one time.
 const MOST_SHARDS: usize = 4;
 /// How long an empty span stays, in seconds: longer than a batch is delivered again, which is a day.
@@ -73,6 +75,15 @@ impl Cell {
         let counts = self.counts.iter().filter(|(number, _)| classes.has(**number));
         // Less than none of a class only while the shards of the stream are not equally far.
         counts.map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum()
+    }
+
+    /// Adds how many users of each class it has, by the class's number.
+    pub(super) fn add_to(&self, sums: &mut [u64; Class::COUNT]) {
+        for (number, count) in &self.counts {
+            if let Some(sum) = sums.get_mut(usize::from(*number)) {
+                *sum += u64::try_from(*count).unwrap_or(0);
+            }
+        }
     }
 
     fn total(&self) -> usize {
@@ -116,9 +127,25 @@ fn hash(text: &str) -> u64 {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     #[serde(with = "front_coded")]
-    cells: Vec<Cell>,
+    pub(super) cells: Vec<Cell>,
     /// How far it has got with each shard of the stream, the latest first: the shard's hash, and the last sequence number.
     applied: Vec<(u64, String)>,
+    /// The Unix second before which every change is counted, since the span was rebuilt from the
+    /// indexes: an attribute of its own.
+    #[serde(skip)]
+    counted_until: Option<i64>,
+}
+
+impl Span {
+    /// The span of a sequence in which nothing was counted yet.
+    fn first() -> Self {
+        Self { cells: vec![Cell::default()], ..Self::default() }
+    }
+
+    /// A span of cells that count every change before a Unix second.
+    pub(super) fn counted(cells: Vec<Cell>, until: i64) -> Self {
+        Self { cells, applied: Vec::new(), counted_until: Some(until) }
+    }
 }
 
 /// Cells as a span stores them: where one begins is written as what differs from the one before, since every list reads them all.
@@ -196,6 +223,8 @@ pub struct Change {
     pub after: Option<Placed>,
     /// The change's number in its shard: 21 to 40 digits.
     pub sequence_number: String,
+    /// The Unix second of the change, where the stream tells it.
+    pub changed_at: Option<i64>,
 }
 
 /// One more or one less at a place.
@@ -205,6 +234,7 @@ struct Move<'a> {
     class: Class,
     amount: i32,
     sequence_number: &'a str,
+    changed_at: Option<i64>,
     /// True where somebody stands there no more.
     leaves: bool,
 }
@@ -216,7 +246,7 @@ fn later(one: &str, other: &str) -> Ordering {
 
 /// How many users a cell should have in a team of that size. Reading the cells costs less the larger they are, passing over the first
 /// users of one costs more; both are least where they are equal, which goes with the root of the size.
-fn cell_size(team: u64) -> usize {
+pub(super) fn cell_size(team: u64) -> usize {
     ((team as f64).sqrt() * 0.45).clamp(32.0, 450.0) as usize
 }
 
@@ -256,6 +286,7 @@ impl Store {
                         class,
                         amount,
                         sequence_number: &change.sequence_number,
+                        changed_at: change.changed_at,
                         leaves: amount < 0 && !change.after.as_ref().is_some_and(stays),
                     });
                 }
@@ -277,9 +308,16 @@ impl Store {
     }
 }
 
-fn decode(item: &Item) -> Result<Span> {
+pub(super) fn decode(item: &Item) -> Result<Span> {
     let cells = item.get(CELLS).and_then(|cells| cells.as_b().ok()).ok_or_else(|| Error::internal("a span without cells"))?;
-    postcard::from_bytes(cells.as_ref()).map_err(Error::internal)
+    let span: Span = postcard::from_bytes(cells.as_ref()).map_err(Error::internal)?;
+    let until = item.get(COUNTED_UNTIL).and_then(|until| until.as_n().ok());
+    Ok(Span { counted_until: until.and_then(|until| until.parse().ok()), ..span })
+}
+
+/// The version of a span.
+pub(super) fn version_of(item: &Item) -> Option<String> {
+    item.get(VERSION).and_then(|version| version.as_s().ok()).cloned()
 }
 
 fn encoded(span: &Span) -> Result<Vec<u8>> {
@@ -346,7 +384,7 @@ impl Batch<'_> {
             let version = version.ok_or_else(|| Error::internal("a span without a version"))?;
             let (mut before, version_before) = match spans.next() {
                 Some(found) => found,
-                None => (Span { cells: vec![Cell::default()], applied: Vec::new() }, None),
+                None => (Span::first(), None),
             };
             let told = span.cells.remove(0);
             if let Some(last) = before.cells.last_mut() {
@@ -380,7 +418,7 @@ impl Batch<'_> {
     /// The span that holds a place, and its version; an empty one where there is none.
     async fn span_at(&self, place: &str) -> Result<(Span, Option<String>)> {
         let found = self.spans_until(place, 1).await?.pop();
-        Ok(found.unwrap_or_else(|| (Span { cells: vec![Cell::default()], applied: Vec::new() }, None)))
+        Ok(found.unwrap_or_else(|| (Span::first(), None)))
     }
 
     /// The span that holds a place and those before it, at most so many, with their versions; the last one first.
@@ -401,14 +439,16 @@ impl Batch<'_> {
             .send()
             .await
             .map_err(failed)?;
-        let version = |item: &Item| item.get(VERSION).and_then(|version| version.as_s().ok()).cloned();
-        output.items().iter().map(|item| Ok((decode(item)?, version(item)))).collect()
+        output.items().iter().map(|item| Ok((decode(item)?, version_of(item)))).collect()
     }
 
     /// Applies what is new to the span, cuts what has grown too large, joins what has become small, and writes it.
     async fn apply_to(&self, mut span: Span, version: Option<String>, moves: &[Move<'_>]) -> Result<(), WriteError> {
         let known = span.applied.iter().find(|(shard, _)| *shard == self.shard).map(|(_, last)| last.clone());
-        let is_new = |m: &&Move<'_>| known.as_ref().is_none_or(|last| later(m.sequence_number, last) == Ordering::Greater);
+        let until = span.counted_until;
+        let is_counted = |m: &Move<'_>| m.changed_at.zip(until).is_some_and(|(at, until)| at < until);
+        let is_later = |m: &Move<'_>| known.as_ref().is_none_or(|last| later(m.sequence_number, last) == Ordering::Greater);
+        let is_new = |m: &&Move<'_>| is_later(m) && !is_counted(m);
         let new: Vec<_> = moves.iter().filter(is_new).collect();
         let Some(last) = new.iter().map(|m| m.sequence_number).max_by(|one, other| later(one, other)) else { return Ok(()) };
         for m in &new {
@@ -499,10 +539,10 @@ impl Batch<'_> {
 }
 
 /// The same cells in at most so many spans, each some three quarters full, so that it may grow.
-fn divided(span: &Span, most: usize) -> Result<Vec<Span>> {
+pub(super) fn divided(span: &Span, most: usize) -> Result<Vec<Span>> {
     let parts = encoded(span)?.len().div_ceil(MOST_BYTES * 3 / 4).min(most);
     let cells = span.cells.chunks(span.cells.len().div_ceil(parts).max(1));
-    Ok(cells.map(|cells| Span { cells: cells.to_vec(), applied: span.applied.clone() }).collect())
+    Ok(cells.map(|cells| Span { cells: cells.to_vec(), applied: span.applied.clone(), counted_until: span.counted_until }).collect())
 }
 
 /// Joins neighbours that have no more than `most` users together. The first one keeps its beginning, which is the span's.
@@ -543,7 +583,7 @@ fn between(one: &str, next: &str) -> String {
 
 impl Store {
     /// The next `total` users of a sequence by its index, from a place on, in cells of so many.
-    async fn survey(&self, team: Uuid, sequence: Sequence, from: &str, total: usize, piece: usize) -> Result<Vec<Cell>> {
+    pub(super) async fn survey(&self, team: Uuid, sequence: Sequence, from: &str, total: usize, piece: usize) -> Result<Vec<Cell>> {
         let mut pieces = vec![Cell { from: from.to_owned(), ..Cell::default() }];
         let mut from = from.to_owned();
         let mut before = String::new();
@@ -577,7 +617,7 @@ impl Store {
             let old =
                 self.query_items(&Key::span(team, sequence, ""), prefix::FROM, From::Start, usize::MAX, Freshness::Strong, None).await?;
             let cells = self.survey(team, sequence, "", usize::MAX, size * 3 / 4).await?;
-            let new = divided(&Span { cells, applied: Vec::new() }, usize::MAX)?;
+            let new = divided(&Span { cells, ..Span::default() }, usize::MAX)?;
             let new: Vec<Item> = new.iter().map(|span| item(team, sequence, span, 1)).collect::<Result<_>>()?;
             let kept: Vec<Key> = new.iter().filter_map(Key::of).collect();
             let gone = old.iter().filter_map(Key::of).filter(|key| !kept.contains(key)).collect();
@@ -631,10 +671,13 @@ impl Store {
 }
 
 /// A span as an item, without a date on which it expires.
-fn item(team: Uuid, sequence: Sequence, span: &Span, version: u64) -> Result<Item> {
+pub(super) fn item(team: Uuid, sequence: Sequence, span: &Span, version: u64) -> Result<Item> {
     let mut item = Key::span(team, sequence, &span.cells[0].from).item();
     item.insert(VERSION.to_owned(), AttributeValue::S(version.to_string()));
     item.insert(CELLS.to_owned(), AttributeValue::B(Blob::new(encoded(span)?)));
+    if let Some(until) = span.counted_until {
+        item.insert(COUNTED_UNTIL.to_owned(), AttributeValue::N(until.to_string()));
+    }
     Ok(item)
 }
 
@@ -691,7 +734,7 @@ mod tests {
     #[test]
     fn a_span_reads_back_and_writes_no_beginning_twice() {
         let cells = ["", "2026-05-02T09:30", "2026-05-02T09:31", "aé", "aè", "č", "č1", "č"].map(|from| cell_of(from, 3));
-        let span = Span { cells: cells.to_vec(), applied: vec![(7, "000001".to_owned())] };
+        let span = Span { cells: cells.to_vec(), applied: vec![(7, "000001".to_owned())], counted_until: Some(5) };
         let item = item(Uuid::nil(), Sequence::Title, &span, 1).expect("an item");
         assert_eq!(decode(&item).expect("a span"), span);
         let bytes = encoded(&span).expect("bytes");
@@ -701,7 +744,7 @@ mod tests {
 
     #[test]
     fn cells_that_begin_like_none_before_them_are_refused() {
-        let mut bytes = encoded(&Span { cells: vec![cell_of("a", 1)], applied: Vec::new() }).expect("bytes");
+        let mut bytes = encoded(&Span { cells: vec![cell_of("a", 1)], ..Span::default() }).expect("bytes");
         // The first cell shares a byte with the one before it.
         bytes[1] = 1;
         assert!(postcard::from_bytes::<Span>(&bytes).is_err());
@@ -709,7 +752,7 @@ mod tests {
 
     #[test]
     fn a_span_is_divided_into_parts_with_room_and_into_no_more_than_may_be() {
-        let span = Span { cells: (0..200).map(|n| cell_of(&format!("{n:03}"), 40)).collect(), applied: Vec::new() };
+        let span = Span { cells: (0..200).map(|n| cell_of(&format!("{n:03}"), 40)).collect(), ..Span::default() };
         for (most, parts) in [(usize::MAX, 4), (2, 2)] {
             let spans = divided(&span, most).expect("spans");
             assert_eq!(spans.len(), parts);
