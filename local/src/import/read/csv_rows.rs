@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::bounded::{Bounded, Budget};
 use super::{MAX_RECORD, Sink};
 use crate::Failure;
+use crate::import::shown;
 use crate::import::sources::names_identity;
 
 /// Reads all rows.
@@ -62,7 +63,7 @@ fn columns(row: &ByteRecord, mapped: &[String]) -> Result<Vec<String>, Failure> 
         let name = std::str::from_utf8(name).map_err(|_| "is not in UTF-8. Save it in UTF-8.")?.trim();
         let name = if name.is_empty() { format!("column {}", place + 1) } else { name.to_owned() };
         if !names.insert(name.clone()) {
-            return Err(format!("has two columns named `{name}`. Rename one.").into());
+            return Err(format!("has two columns named `{}`. Rename one.", shown(&name)).into());
         }
         columns.push(name);
     }
