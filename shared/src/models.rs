@@ -240,6 +240,18 @@ impl User {
         }
     }
 
+    /// A viewer of a team whom someone else made: a stand-in without an identity, until the person
+    /// who proves its email signs up.
+    pub fn pending(number: u64, team: (Uuid, &str), sign_up_url: &str, now: Timestamp) -> Self {
+        let id = Uuid::new_v4();
+        Self {
+            status: Status::Invited,
+            email_sent: Some(false),
+            invite_link: Some(format!("{sign_up_url}?invite={id}")),
+            ..Self::new(id, number, team, now)
+        }
+    }
+
     /// Returns true if a token issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
     /// tell whole seconds: one of the same second as the sign-out may have come after it, and is good.
     /// One that does not tell when it was issued has ended.

@@ -4,14 +4,14 @@
 use lambda_http::http::StatusCode;
 use shared::auth::{Claims, VerifiedToken};
 use shared::models::{Status, User};
+use shared::profile::Profile;
 use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
-use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL, is_email};
+use shared::text::{MOST_EMAIL, is_email};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{AccountBody, Conflict, Erased, Failures, InvalidSignUp, NoSignUp, TokenOnly, account_answer, web_address};
+use super::{AccountBody, Conflict, Erased, Failures, InvalidSignUp, NoSignUp, TokenOnly, account_answer};
 use crate::openapi::IdempotencyKey;
-use crate::request::text;
 use crate::{Context, Request, Response};
 
 /// Signs up whom the token names.
@@ -146,14 +146,12 @@ fn new_user(claims: &Claims, now: Timestamp) -> Result<User> {
 
 /// A user who takes the account into use, with what the token tells that is not known yet.
 fn signed_up(user: &User, claims: &Claims, now: Timestamp) -> User {
-    let said = claims.user_metadata.as_object().cloned().unwrap_or_default();
-    let word = |name, most| text(&said, name, most).ok().flatten().flatten();
-    let picture = web_address(Some(word("avatar_url", MOST_URL))).ok().flatten().flatten();
+    let said = Profile::read(&claims.user_metadata);
     User {
         status: Status::Active,
         invite_link: None,
-        name: user.name.clone().or_else(|| word("full_name", MOST_NAME)).or_else(|| word("name", MOST_NAME)),
-        avatar_url: user.avatar_url.clone().or(picture),
+        name: user.name.clone().or(said.name),
+        avatar_url: user.avatar_url.clone().or(said.avatar_url),
         email_verified_at: user.email_verified_at.or_else(|| claims.email_verified.filter(|verified| *verified).map(|_| now)),
         ..user.clone()
     }

@@ -32,6 +32,7 @@ pub mod update_user_quota;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use shared::address::is_web_address;
 use shared::auth::{Caller, Operating, Places, VerifiedToken};
 use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
@@ -516,11 +517,8 @@ fn render(error: &Error, request_id: &str) -> Response {
 
 /// Refuses a picture's address that is no web address.
 fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
-    let web = |url: &str| {
-        url.parse::<lambda_http::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-    };
     match url {
-        Some(Some(url)) if !web(&url) => {
+        Some(Some(url)) if !is_web_address(&url) => {
             Err(Issue::new(Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
         }
         url => Ok(url),

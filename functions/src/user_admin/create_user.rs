@@ -4,12 +4,11 @@
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use shared::auth::MembersWrite;
-use shared::models::{Status, User};
+use shared::models::User;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
-use uuid::Uuid;
 
 use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body};
 use crate::entity_tag::tagged;
@@ -111,16 +110,7 @@ fn new_user(context: &Context, request: &Request, caller: &User) -> Result<User>
         issues.extend(fields.role.is_none().then(|| issue("rootRole", Fault::Missing)));
         return Err(Error::Invalid(issues));
     };
-    let id = Uuid::new_v4();
-    Ok(User {
-        name: fields.name.flatten(),
-        email,
-        username,
-        role,
-        status: Status::Invited,
-        email_sent: Some(false),
-        invite_link: Some(format!("{}?invite={id}", context.app.sign_up_url)),
-        // The number comes with the team.
-        ..User::new(id, 0, (caller.team_id, &caller.team_name), context.now)
-    })
+    // The number comes with the team.
+    let pending = User::pending(0, (caller.team_id, &caller.team_name), &context.app.sign_up_url, context.now);
+    Ok(User { name: fields.name.flatten(), email, username, role, ..pending })
 }
