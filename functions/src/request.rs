@@ -15,6 +15,9 @@ use crate::{Request, Response};
 /// The largest body that is read, in bytes: no contract needs more.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A path parameter as sent.
 pub fn path_parameter(request: &Request, name: &str) -> String {
     request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
@@ -67,7 +70,8 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>> {
     if bytes.is_empty() {
         return Err(wrong(Fault::Missing));
     }
-    match serde_json::from_slice(bytes) {
+    // Files and editors of some systems begin with a mark of the byte order, which is no JSON.
+    match serde_json::from_slice(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(wrong(Fault::NotA("an object"))),
         Err(_) => Err(wrong(Fault::NotJson)),

@@ -167,6 +167,7 @@ pub struct Placed {
     team_id: Uuid,
     class: String,
     id: String,
+    name: Option<String>,
     by_last_seen: String,
     by_title: String,
     by_created_at: String,
@@ -175,6 +176,13 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// Where the words of the name stand, with the user's id.
+    pub(super) fn words(&self) -> impl Iterator<Item = (Key, Uuid)> {
+        let id = self.id.parse().unwrap_or_default();
+        let words = self.name.iter().flat_map(move |name| Key::words(self.team_id, name, id));
+        words.map(move |key| (key, id))
+    }
+
     fn place(&self, sequence: Sequence) -> &str {
         match sequence {
             Sequence::Id => &self.id,
@@ -239,6 +247,7 @@ impl Store {
     /// # Errors
     /// Some may be applied then and some not: all can be given again.
     pub async fn count_places(&self, changes: &[Change], shard: &str, caught_up: bool, now: Timestamp) -> Result<()> {
+        self.keep_words(changes).await?;
         let mut moves: BTreeMap<(Uuid, Sequence), Vec<Move<'_>>> = BTreeMap::new();
         for change in changes {
             for sequence in Sequence::ALL {
