@@ -15,9 +15,6 @@ use crate::{Request, Response};
 /// The largest body that is read, in bytes: no contract needs more.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
 
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// A path parameter as sent.
 pub fn path_parameter(request: &Request, name: &str) -> String {
     request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
@@ -65,13 +62,21 @@ pub fn optional_json_object(request: &Request) -> Result<Map<String, Value>> {
 
 /// The body as a JSON object.
 pub fn json_object(request: &Request) -> Result<Map<String, Value>> {
+    object(body(request)?)
+}
+
+/// The body as a JSON object, which a mark of the byte order may stand before.
+pub fn marked_json_object(request: &Request) -> Result<Map<String, Value>> {
     let bytes = body(request)?;
+    object(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     let wrong = |fault| Error::invalid(Issue::new(Place::Body, "", fault));
     if bytes.is_empty() {
         return Err(wrong(Fault::Missing));
     }
-    // Files and editors of some systems begin with a mark of the byte order, which is no JSON.
-    match serde_json::from_slice(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)) {
+    match serde_json::from_slice(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(wrong(Fault::NotA("an object"))),
         Err(_) => Err(wrong(Fault::NotJson)),

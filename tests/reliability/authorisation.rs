@@ -156,6 +156,8 @@ PUT /api/admin/user-admin/{number}                               acme    ·   ·
 PUT /api/admin/user-admin/{number}                               nobody  ·   ·   ·   ·   ·    403 403 403 403 403 404  404 404  404 404 404 404  ·   ·   403 403
 DELETE /api/admin/user-admin/{number}                            acme    ·   ·   ·   ·   ·    403 403 403 403 403 200  404 404  403 403 404 404  ·   ·   403 403
 DELETE /api/admin/user-admin/{number}                            nobody  ·   ·   ·   ·   ·    403 403 403 403 403 404  404 404  404 404 404 404  ·   ·   403 403
+GET /api/admin/user-admin/access                                 -       ·   ·   ·   ·   ·    501 501 501 501 501 501  501 501  501 501 501 501  ·   ·   403 403
+DELETE /api/admin/user-admin/scim-users                          -       ·   ·   ·   ·   ·    501 501 501 501 501 501  501 501  501 501 501 501  ·   ·   403 403
 GET /api/admin/user-admin/search?q={user}                        acme    ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 403
 GET /api/admin/user-admin/admin-count                            -       ·   ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403 403
 GET /api/admin/user-admin/inactive                               -       ·   ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403 403
@@ -264,6 +266,8 @@ POST /api/admin/user-admin?team_id={team}                         members:write
 GET /api/admin/user-admin/{number}                                members:read
 PUT /api/admin/user-admin/{number}                                members:write
 DELETE /api/admin/user-admin/{number}                             members:write
+GET /api/admin/user-admin/access                                  members:read
+DELETE /api/admin/user-admin/scim-users                           members:read
 GET /api/admin/user-admin/search?q={user}                         members:read
 GET /api/admin/user-admin/admin-count                             members:read
 GET /api/admin/user-admin/inactive                                members:read
@@ -354,7 +358,16 @@ impl Row {
             let by = |form: fn(&Probe) -> &'static str| probes.iter().find(|probe| form(probe) == path);
             let probe = by(Probe::template).or_else(|| by(Probe::bare_path)).unwrap_or_else(|| panic!("no probe for {line}"));
             let permission = permission_of(probe, path);
-            rows.push(Self { probe: probe.clone(), handler, of, cells, permission });
+            // A HEAD request is answered as the GET request is.
+            let mut probes = vec![probe.clone()];
+            if method == Method::GET {
+                let mut head = probe.clone();
+                head.method = Method::HEAD;
+                probes.push(head);
+            }
+            for probe in probes {
+                rows.push(Self { probe, handler: handler.clone(), of, cells: cells.clone(), permission });
+            }
         }
         rows
     }
@@ -572,7 +585,7 @@ fn is_noted(head: &str, cell: &str) -> bool {
 
 /// Whether a caller is let change something.
 fn is_change(row: &Row, cell: &str) -> bool {
-    cell.starts_with('2') && row.probe.method != Method::GET
+    cell.starts_with('2') && !row.probe.method.is_safe()
 }
 
 /// What is wrong with an answer, if anything is.
@@ -584,6 +597,9 @@ fn wrong(row: &Row, head: &str, cell: &str, answer: &Answer, target: &Target) ->
     };
     if answer.status != status {
         return Some(format!("{} where the table has {status}", answer.status));
+    }
+    if row.probe.method == Method::HEAD {
+        return (!answer.text.is_empty()).then(|| "a body".to_owned());
     }
     if status >= 400 {
         let Ok(code) = std::panic::catch_unwind(AssertUnwindSafe(|| contract(&row.handler).error(answer))) else {

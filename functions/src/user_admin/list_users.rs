@@ -3,8 +3,8 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::auth::MembersRead;
 use shared::Result;
+use shared::auth::MembersRead;
 use utoipa::ToSchema;
 
 use super::{ErrorBody, ROOT_ROLES, Refusals, UserBody};

@@ -27,7 +27,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::openapi::{Email, Name, words};
-use crate::request::{email, json_object, path_parameter, text};
+use crate::request::{email, marked_json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
@@ -187,7 +187,7 @@ const CONTENT_TYPES: &[&str] = &["application/json"];
 /// else, and one that is not said to be anything.
 fn body(request: &Request) -> Result<Map<String, Value>> {
     accept_content_type(request)?;
-    json_object(request)
+    marked_json_object(request)
 }
 
 /// # Errors
@@ -360,9 +360,8 @@ impl PartialSchema for RootRoleInput {
 
 /// The schema of the root roles, and of what else a field may hold.
 fn roles(types: impl IntoIterator<Item = Type>, others: &[Value]) -> RefOr<Schema> {
-    let values = |(number, _, name, _): &(u8, Role, &'static str, &str)| {
-        [Value::from(*number), Value::from(number.to_string()), Value::from(*name)]
-    };
+    let values =
+        |(number, _, name, _): &(u8, Role, &'static str, &str)| [Value::from(*number), Value::from(number.to_string()), Value::from(*name)];
     let values = ROOT_ROLES.iter().flat_map(values).chain(others.iter().cloned());
     ObjectBuilder::new().schema_type(SchemaType::from_iter(types)).enum_values(Some(values.collect::<Vec<_>>())).into()
 }

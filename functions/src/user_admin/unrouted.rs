@@ -26,10 +26,7 @@ const PATHS: [(&[&str], &[(&str, &str)]); 10] = [
     (&["validate-password"], &[("POST", PASSWORDS)]),
     (&["reset-password"], &[("POST", PASSWORDS)]),
     (&["scim-users"], &[("DELETE", "Roster has no SCIM. Delete each user with DELETE /api/admin/user-admin/{id}.")]),
-    (
-        &["*"],
-        &[("GET", "user_admin.get_user"), ("PUT", "user_admin.update_user"), ("DELETE", "user_admin.delete_user")],
-    ),
+    (&["*"], &[("GET", "user_admin.get_user"), ("PUT", "user_admin.update_user"), ("DELETE", "user_admin.delete_user")]),
 ];
 
 /// The same of paths behind the number of a user.
@@ -45,7 +42,9 @@ pub(crate) async fn answer(context: &Context, request: Request, parts: &[&str]) 
     if let [_, last] = parts {
         methods.extend(PATHS_OF_USERS.iter().filter(|(name, ..)| name == last).map(|(_, method, to)| (*method, *to)));
     }
-    let is_at = |(known, _): &&(&[&str], &[(&str, &str)])| known.len() == parts.len() && known.iter().zip(parts).all(|(known, part)| known == part || *known == "*");
+    let is_at = |(known, _): &&(&[&str], &[(&str, &str)])| {
+        known.len() == parts.len() && known.iter().zip(parts).all(|(known, part)| known == part || *known == "*")
+    };
     methods.extend(PATHS.iter().find(is_at).into_iter().flat_map(|(_, methods)| methods.iter().copied()));
     if request.method() == "OPTIONS" && !methods.is_empty() {
         return Ok(options(&methods));

@@ -11,12 +11,12 @@ use shared::{Error, Result};
 use utoipa::ToSchema;
 
 use super::{
-    EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleChange, UserBody, accept_content_type, integer, not_found, user_to_change,
-    warned,
+    EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleChange, UserBody, accept_content_type, body, integer, not_found,
+    user_to_change, warned,
 };
 use crate::entity_tag::{IfMatch, tagged};
 use crate::openapi;
-use crate::request::optional_json_object;
+use crate::request::sent_bytes;
 use crate::{Context, Request, Response, json};
 
 /// The change of a user: what is absent, null or blank stays as it is.
@@ -59,7 +59,7 @@ const FIELDS: [&str; 3] = ["name", "email", "rootRole"];
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = user_to_change(context, &request).await?;
     accept_content_type(&request)?;
-    let sent = optional_json_object(&request)?;
+    let sent = if sent_bytes(&request).is_empty() { Map::new() } else { body(&request)? };
     let fields = Fields::read(&sent).map_err(Error::Invalid)?;
     let if_match = IfMatch::read(&request);
     let folded = |email: &Option<String>| email.as_deref().map(fold);

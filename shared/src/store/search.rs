@@ -187,7 +187,7 @@ impl Store {
         self.page_by_number(access.team_id(), after, limit).await
     }
 
-    async fn page_by_number(&self, team: Uuid, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
+    pub(super) async fn page_by_number(&self, team: Uuid, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
         let mut users: Vec<NumberedUser> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {

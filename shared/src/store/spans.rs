@@ -24,7 +24,7 @@ use super::lists::Edge;
 use super::transaction::back_off;
 use super::{Freshness, From, Refusal, Store, WriteError, failed};
 use crate::error::{Error, Result};
-use crate::models::Class;
+use crate::models::{Class, Status};
 use crate::table::{Classes, EVERYONE, Item, Key, Sequence, TTL, WIDE_PARTITIONS, prefix};
 use crate::time::Timestamp;
 
@@ -176,10 +176,12 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Where the words of the name stand, with the user's id.
+    /// Where the words of the name stand, with the user's id; none for who is deleted.
     pub(super) fn words(&self) -> impl Iterator<Item = (Key, Uuid)> {
         let id = self.id.parse().unwrap_or_default();
-        let words = self.name.iter().flat_map(move |name| Key::words(self.team_id, name, id));
+        let is_deleted = Class::from_code(&self.class).is_none_or(|class| class.status == Status::Deleted);
+        let name = self.name.iter().filter(move |_| !is_deleted);
+        let words = name.flat_map(move |name| Key::words(self.team_id, name, id));
         words.map(move |key| (key, id))
     }
 
@@ -627,6 +629,7 @@ impl Store {
         }
         for team in &teams {
             self.recount_places(*team).await?;
+            self.rebuild_words(*team).await?;
         }
         Ok(teams.len())
     }
