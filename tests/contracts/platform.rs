@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::lagging::Lagging;
 use tests::{LAG, Roster, send};
 
-use crate::{changes, key, unchanged};
+use crate::{DELETED, NOBODY, SUSPENDED, changes, key, unchanged};
 
 /// What nobody serves says so, with or without a credential, in the form of the contract under whose base path it is: gives each
 /// answer with the requests that it is given for.
@@ -280,6 +280,9 @@ async fn what_user_admin_does_not_serve_is_told_to_members() {
             assert_eq!(answer["details"], json!([{"message": answer["message"]}]));
             told.push(format!("{method} {path}: {}", answer["message"].as_str().unwrap_or_default()));
             send(roster.request(method.clone(), &path)).await.expect(401);
+            for refused in [SUSPENDED, DELETED, NOBODY] {
+                roster.call(method.clone(), &path, refused, &json!({})).await.expect(401);
+            }
         }
     }
     assert_json_snapshot!(told);

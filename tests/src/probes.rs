@@ -346,12 +346,6 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
             probe(Method::PATCH, "/users/{user}").with(json!({"role": "ADMIN"})),
             probe(Method::DELETE, "/users/{user}"),
             probe(Method::PUT, "/api/v1/users/"),
-            get("/api/admin/user-admin/access"),
-            get("/api/admin/user-admin/{number}/permissions"),
-            probe(Method::DELETE, "/api/admin/user-admin/scim-users"),
-            get("/api/admin/user-admin/"),
-            get("/api/admin/user-admin/{number}/"),
-            probe(Method::PUT, "/api/admin/user-admin/{number}/").with(json!({"rootRole": 3, "team_id": "{team}"})),
         ],
         _ => return None,
     })

@@ -82,47 +82,52 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // The response is stored when all is done: a request that was cut off goes on when it is sent
     // again.
     let act = Act { keeps_admin: true, receipt: None, ..context.act(&caller, "user.deleted") };
-    let numbers = inactive(context, &access, &numbers, &act).await?;
-    let mut deleted = 0;
-    for together in numbers.chunks(TOGETHER) {
-        delete(context, &access, together, &act).await?;
-        deleted += together.len();
-        if deleted < numbers.len() && start.elapsed() >= context.app.max_turn {
-            return Ok(cut_off(context, deleted, numbers.len()));
+    let (first, others) = numbers.split_at(numbers.len().min(TOGETHER));
+    let (access, act) = (&access, &act);
+    // All are looked at before one is deleted. Of those behind the first, the numbers alone are kept.
+    let first = inactive(context, access, first, act).await?;
+    let others: Vec<_> = others.chunks(TOGETHER).map(|together| inactive_numbers(context, access, together, act)).collect();
+    let others = futures::stream::iter(others).buffered(AT_A_TIME).try_concat().await?;
+    let (mut deleted, all) = (first.len(), first.len() + others.len());
+    delete(context, first, act).await?;
+    for together in others.chunks(TOGETHER) {
+        // Each turn gets on.
+        if deleted > 0 && start.elapsed() >= context.app.max_turn {
+            return Ok(cut_off(context, deleted, all));
         }
+        delete(context, context.store().users_of_numbers(access, together).await?, act).await?;
+        deleted += together.len();
     }
     Ok(Response::new(Body::Empty))
 }
 
-/// The numbers of those who are inactive.
+/// Those of the users of these numbers who are inactive.
 ///
 /// # Errors
 /// `NotFound` for a number that the team never gave; what [`Act::may_remove`] gives.
-async fn inactive(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<Vec<u64>> {
-    let mut inactive = Vec::new();
-    for together in numbers.chunks(TOGETHER) {
-        let users = context.store().users_of_numbers(access, together).await?;
-        let is_unknown = |number: &&u64| users.iter().all(|user| user.number != **number);
-        if let Some(unknown) = together.iter().find(is_unknown) {
-            return Err(not_found(&unknown.to_string()));
-        }
-        for user in users.iter().filter(|user| is_inactive(user, context.now)) {
-            act.may_remove(user)?;
-            inactive.push(user.number);
-        }
+async fn inactive(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<Vec<User>> {
+    let mut users = context.store().users_of_numbers(access, numbers).await?;
+    if let Some(unknown) = numbers.iter().find(|number| users.iter().all(|user| user.number != **number)) {
+        return Err(not_found(&unknown.to_string()));
     }
-    Ok(inactive)
+    users.retain(|user| is_inactive(user, context.now));
+    users.iter().try_for_each(|user| act.may_remove(user))?;
+    Ok(users)
 }
 
-/// Soft-deletes those of the users of these numbers who are inactive by then.
-async fn delete(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<()> {
+/// The numbers of the same users.
+async fn inactive_numbers(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<Vec<u64>> {
+    Ok(inactive(context, access, numbers, act).await?.iter().map(|user| user.number).collect())
+}
+
+/// Soft-deletes those of the users who are inactive by then.
+async fn delete(context: &Context, users: Vec<User>, act: &Act) -> Result<()> {
     let store = context.store();
     let may = |user: &User| match is_inactive(user, context.now) {
         true => Ok(()),
         false => Err(Error::Conflict("The user is not inactive.".into())),
     };
     let may = &may;
-    let users = store.users_of_numbers(access, numbers).await?;
     let deletions = users.into_iter().map(|user| async move {
         match store.soft_delete(user, context.app.grace_days, may, act, &|_| Response::default()).await {
             // Seen meanwhile, deleted by someone else, or the last administrator.
