@@ -40,6 +40,7 @@ impl Contract {
             UserAdmin => {
                 assert!(Uuid::parse_str(body["id"].as_str().unwrap_or_default()).is_ok(), "{answer:?}");
                 assert_eq!(body.get("permissions").is_some(), answer.status == 403, "{answer:?}");
+                assert!(body["details"][0]["message"].is_string(), "{answer:?}");
             }
             ManagedUsers | Workspace => {}
         }
@@ -95,6 +96,7 @@ impl Contract {
                 (415, &["ContentTypeError"]),
                 (422, &["BadDataError"]),
                 (429, &["RateLimitError"]),
+                (501, &["NotImplementedError"]),
             ],
             ManagedUsers => &[
                 (401, &[""]),

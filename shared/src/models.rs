@@ -457,6 +457,9 @@ impl From<&User> for ListedUser {
 /// What administrators see of their team's users in lists by number: what that index holds, which has no room for whole records.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct NumberedUser {
+    /// See [`User::id`]. The key says it.
+    #[serde(rename = "pk", deserialize_with = "id_of_key")]
+    pub id: Uuid,
     /// See [`User::number`].
     pub number: u64,
     /// See [`User::name`].
@@ -494,6 +497,12 @@ pub struct NumberedUser {
     pub version: u64,
 }
 
+fn id_of_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    let id = key.strip_prefix("USER#").and_then(|id| id.parse().ok());
+    id.ok_or_else(|| serde::de::Error::custom("no user's key"))
+}
+
 fn time_of_place<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(crate::table::time_of_place(&String::deserialize(deserializer)?))
 }
@@ -506,6 +515,7 @@ impl From<User> for NumberedUser {
     fn from(user: User) -> Self {
         Self {
             class: user.class(),
+            id: user.id,
             number: user.number,
             name: user.name,
             email: user.email,

@@ -252,10 +252,13 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         "user_admin.create_user" => vec![
             probe(Method::POST, "/api/admin/user-admin")
                 .with(json!({
-                    "email": "{new}@example.com", "name": "Eve", "rootRole": 1, "id": "{number}", "user_id": "{user}", "team_id": "{team}",
-                    "sendEmail": true, "is_operator": true, "manager_id": "{user}",
+                    "email": "{new}@example.com", "name": "Eve", "rootRole": 1, "password": "{user}", "sendEmail": true,
                 }))
                 .writing(),
+            probe(Method::POST, "/api/admin/user-admin").with(json!({
+                "email": "{new}@example.com", "rootRole": 3, "id": "{number}", "user_id": "{user}", "team_id": "{team}",
+                "is_operator": true, "manager_id": "{user}",
+            })),
             probe(Method::POST, "/api/admin/user-admin?team_id={team}")
                 .with(json!({"email": "{new}@example.com", "rootRole": 3}))
                 .writing(),
@@ -281,8 +284,8 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         }
         "user_admin.delete_inactive_users" => vec![
             probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{number}"]})),
-            probe(Method::POST, "/api/admin/user-admin/inactive/delete?team_id={team}")
-                .with(json!({"ids": ["{number}"], "team_id": "{team}"})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete?team_id={team}").with(json!({"ids": ["{number}"]})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{number}"], "team_id": "{team}"})),
             probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{user}"]})),
         ],
         "managed_users.list_shares" => vec![get("/api/v1/users/shares"), get("/api/v1/users/shares?user_id={user}&grantor_id={user}")],

@@ -22,6 +22,7 @@ mod signing_key;
 pub mod spans;
 mod transaction;
 mod users;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
