@@ -8,6 +8,9 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+/// Unicode's normalization form NFKC.
+const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
+
 /// The longest name, in characters.
 pub const MOST_NAME: usize = 255;
 /// The longest email, in characters: RFC 5321 allows a path of 256 with its brackets.
@@ -31,7 +34,6 @@ pub fn is_readable(text: &str) -> bool {
 
 /// Whether a text may tell its holder from others.
 pub fn is_identifier(text: &str) -> bool {
-    const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
     is_readable(text) && !text.chars().any(|c| is_joiner(c) || is_selector(c)) && NFKC.is_normalized(text)
 }
 
@@ -39,6 +41,26 @@ pub fn is_identifier(text: &str) -> bool {
 pub fn is_email(text: &str) -> bool {
     let has_sides = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
     has_sides && !text.contains(char::is_whitespace) && is_identifier(text)
+}
+
+/// Returns text in the form NFKC: letters that are composed, decomposed or wide become the same.
+pub fn normalize(text: &str) -> String {
+    NFKC.normalize(text).into_owned()
+}
+
+/// Returns text as search, name filters and sorting compare it: two texts give the same where they
+/// match caselessly (Unicode, D146). `José` matches however its accent is written, and `STRASSE`
+/// matches `Straße`.
+///
+/// Identifiers are not compared so: `straße@example.com` and `strasse@example.com` are two mailboxes.
+pub fn case_fold(text: &str) -> String {
+    // Full case folding by the standard library's tables: only the dotless `ı` has a capital letter
+    // of another letter.
+    let fold = |c: char| {
+        let folded = c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        folded.map(move |folded| if c == 'ı' { c } else { folded })
+    };
+    normalize(&normalize(text).chars().flat_map(fold).collect::<String>())
 }
 
 /// Zero width joiner and non-joiner.
@@ -117,6 +139,37 @@ mod tests {
         }
         for text in ["Jose\u{301}", "ａｄａ", "ﬁn", "\u{212a}elvin", "می\u{200c}خواهم", "葛\u{e0100}", "①"] {
             assert!(!is_identifier(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_that_match_caselessly_fold_to_the_same() {
+        for (one, other) in [
+            ("José", "JOSE\u{301}"),
+            ("Jose\u{301}", "josé"),
+            ("STRASSE", "Straße"),
+            ("STRAẞE", "straße"),
+            ("fiona", "ﬁona"),
+            ("ὈΔΥΣΣΕΎΣ", "ὀδυσσεύς"),
+            ("ᾳ\u{301}", "\u{391}\u{301}\u{345}"),
+            ("Ｗｉｄｅ", "wide"),
+            ("한", "\u{1112}\u{1161}\u{11ab}"),
+            ("ꮳ", "Ꮳ"),
+        ] {
+            assert_eq!(case_fold(one), case_fold(other), "{one:?} {other:?}");
+        }
+        for (one, other) in [("José", "Jose"), ("ısı", "isi"), ("İ", "i"), ("ä", "a"), ("й", "и")] {
+            assert_ne!(case_fold(one), case_fold(other), "{one:?} {other:?}");
+        }
+        assert_eq!(case_fold("ÉCOLE Ada"), "école ada");
+    }
+
+    #[test]
+    fn folding_a_folded_text_changes_nothing() {
+        for c in ('\0'..='\u{1ffff}').map(String::from) {
+            let folded = case_fold(&c);
+            assert_eq!(case_fold(&folded), folded, "{c:?}");
+            assert_eq!(case_fold(&normalize(&c)), folded, "{c:?}");
         }
     }
 
