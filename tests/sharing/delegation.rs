@@ -231,7 +231,7 @@ async fn a_token_lives_an_hour_to_the_second() {
 #[tokio::test]
 async fn a_token_ends_at_once_with_what_it_came_from() {
     let gone = (401, "unauthorized");
-    let locked = (403, "account_suspended");
+    let locked = (403, "auth_locked");
     let deleted = (403, "account_deleted");
     let cases = [
         ("the share is taken back", demo::VIEWER, gone),

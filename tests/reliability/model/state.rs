@@ -318,7 +318,7 @@ impl Refusal {
             (Self::QuotaExceeded, _) => 429,
         };
         let code = match (contract, status, self) {
-            (Operator, _, Self::AccountSuspended) => "account_suspended",
+            (Operator, _, Self::AccountSuspended) => "auth_locked",
             (Operator, _, Self::AccountDeleted) => "account_deleted",
             (Operator, _, Self::OperatorRequired) => "operator_required",
             (Operator, _, Self::EmailNotVerified) => "email_not_verified",
@@ -329,7 +329,7 @@ impl Refusal {
             (Operator, 404, _) => "not_found",
             (Operator, 429, _) => "QUOTA_EXCEEDED",
             (Operator, 422, _) => "invalid_request",
-            (Operator, _, _) => "conflict",
+            (Operator, _, _) => "transition_conflict",
             (Directory, _, Self::NotAuthenticated) => "not_authenticated",
             (Directory, 401, _) => "bad_authtoken",
             (Directory, 403, _) => "not_permitted",
@@ -1110,7 +1110,7 @@ impl Model {
                 });
                 let sandbox = Sandbox {
                     owner: me,
-                    status: SandboxStatus::Starting,
+                    status: SandboxStatus::Creating,
                     memory_mb: *memory_mb,
                     timeout_ms: *timeout_ms,
                     created_at: now,
@@ -1126,8 +1126,8 @@ impl Model {
                 let old = self.own_sandbox(caller, *sandbox)?.clone();
                 let mut new = old.clone();
                 match (old.status, runs) {
-                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Starting, false) => return Err(Refusal::Conflict.into()),
-                    (SandboxStatus::Starting | SandboxStatus::Paused, true) => {
+                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Creating, false) => return Err(Refusal::Conflict.into()),
+                    (SandboxStatus::Creating | SandboxStatus::Paused, true) => {
                         new.status = SandboxStatus::Running;
                         new.started_at.get_or_insert(now);
                     }
