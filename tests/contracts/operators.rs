@@ -337,9 +337,14 @@ async fn who_is_suspended_is_refused_at_once_by_token_and_key_until_it_is_lifted
     let mut expected = detail(&roster, demo::ADMIN).await;
 
     roster.advance(60);
-    let answer = post(&roster, &of(demo::ADMIN, "/suspend")).await.expect(200).json();
+    let reason = json!({"reason": "Payment failed three times"});
+    let answer = roster.call(Method::POST, &of(demo::ADMIN, "/suspend"), demo::PLATFORM_OPERATOR, &reason).await.expect(200).json();
     expected["user"]["updated_at"] = json!(roster.now());
+    let flags = expected["user"]["abuse_flags"].clone();
+    expected["user"]["abuse_flags"]["suspended_at"] = json!(roster.now());
+    expected["user"]["abuse_flags"]["suspended_reason"] = json!("Payment failed three times");
     assert_eq!(answer, expected);
+    expected["user"]["abuse_flags"] = flags;
     assert_eq!(status(&roster, demo::ADMIN).await, Status::Suspended);
     check(&roster).await;
     let by_token = roster.get("/v1/account/me", demo::ADMIN).await;

@@ -281,19 +281,21 @@ fn detail(account: &Account, records: &AccountRecords) -> Response {
     tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
-/// Moves an account that the path names from one status to another, for a platform operator, and answers its detail.
+/// Moves an account that the path names from one status to another, for a platform operator, and answers
+/// its detail. `change` is given the reason too.
 async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: &(dyn Fn(&Caller<Operating>, &User) -> Result<User> + Sync),
+    change: &(dyn Fn(&Caller<Operating>, &User, Option<&str>) -> Result<User> + Sync),
 ) -> Result<Response> {
     let token = context.verify(request).await?;
     let (caller, records) = operators_view(context, request, &token).await?;
-    let act = Act { reason: reason(request)?, ..context.act(&caller, action) };
+    let reason = reason(request)?;
+    let act = Act { reason: reason.clone(), ..context.act(&caller, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    context.store().change_user(records.user.clone(), &|user| change(&caller, user), &act, &answer).await
+    context.store().change_user(records.user.clone(), &|user| change(&caller, user, reason.as_deref()), &act, &answer).await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.

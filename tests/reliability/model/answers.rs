@@ -226,11 +226,13 @@ impl View<'_> {
 
     fn user(&self, id: Id) -> Value {
         let user = self.of(id);
+        let suspended = |at| json!({"suspended_at": time(at), "suspended_reason": "as the model has it"});
         json!({
             "id": self.ids.user(id), "email": user.email, "tier": "free", "quota_tier_id": user.tier, "is_operator": user.is_operator,
             "created_at": time(user.created_at), "updated_at": time(user.updated_at), "name": user.name,
             "display_name": self.shown_name(id), "avatar_url": null, "email_verified_at": user.email_verified_at.map(time),
-            "soft_deleted_at": user.soft_deleted_at.map(time), "delete_scheduled_at": user.due.map(time), "abuse_flags": {},
+            "soft_deleted_at": user.soft_deleted_at.map(time), "delete_scheduled_at": user.due.map(time),
+            "abuse_flags": user.suspended_at.map_or(json!({}), suspended),
         })
     }
 

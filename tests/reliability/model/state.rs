@@ -62,6 +62,7 @@ pub struct User {
     pub tier: String,
     pub email_verified_at: Option<i64>,
     pub soft_deleted_at: Option<i64>,
+    pub suspended_at: Option<i64>,
     pub due: Option<i64>,
     pub deleted_by: Option<Id>,
     pub deleted_from: Option<Status>,
@@ -93,6 +94,7 @@ impl User {
             tier: "free".into(),
             email_verified_at: None,
             soft_deleted_at: None,
+            suspended_at: None,
             due: None,
             deleted_by: None,
             deleted_from: None,
@@ -1055,7 +1057,10 @@ impl Model {
                 if !self.account(*user)?.is_usable() || *user == me {
                     return Err(Refusal::Conflict.into());
                 }
-                self.change(*user, me, "user.suspended", |user| user.status = Status::Suspended);
+                self.change(*user, me, "user.suspended", |user| {
+                    user.status = Status::Suspended;
+                    user.suspended_at = Some(now);
+                });
                 Ok((200, *user))
             }
             Request::Unsuspend { user } => {
@@ -1065,6 +1070,7 @@ impl Model {
                 }
                 self.change(*user, me, "user.unsuspended", |user| {
                     user.status = if user.has_yet_to_sign_up() { Status::Invited } else { Status::Active };
+                    user.suspended_at = None;
                 });
                 Ok((200, *user))
             }
