@@ -35,8 +35,15 @@ def start(roster, access, sandbox):
 
 
 def test_a_sandbox_is_made_looked_at_and_killed(roster, access):
-    with Sandbox.create("python-3.13", vcpus=4, memory_mb=1024, disk_mb=2048, timeout=600,
-                        metadata={"job": "report"}, **access) as sandbox:
+    with Sandbox.create(
+        "python-3.13",
+        vcpus=4,
+        memory_mb=1024,
+        disk_mb=2048,
+        timeout=600,
+        metadata={"job": "report"},
+        **access,
+    ) as sandbox:
         info = sandbox._info
         assert info.status == SandboxStatus.CREATING and info.template == "python-3.13"
         assert (info.config.vcpus, info.config.memory_mb, info.timeout_ms) == (4, 1024, 600_000)
@@ -62,7 +69,10 @@ def test_the_usual_sandbox_is_made(access):
 
 
 def test_sandboxes_are_listed_in_pages(roster, access):
-    made = [Sandbox.create("base" if n % 2 else "node-24", metadata={"n": n}, **access) for n in range(5)]
+    made = [
+        Sandbox.create("base" if n % 2 else "node-24", metadata={"n": n}, **access)
+        for n in range(5)
+    ]
     newest_first = [sandbox.id for sandbox in reversed(made)]
     assert [info.id for info in Sandbox.list(**access)] == newest_first
     page = Sandbox.list(limit=2, **access)
@@ -76,7 +86,9 @@ def test_sandboxes_are_listed_in_pages(roster, access):
 
     start(roster, access, made[3])
     made[4].kill()
-    assert [info.id for info in Sandbox.list(state=SandboxListState.RUNNING, **access)] == [made[3].id]
+    assert [info.id for info in Sandbox.list(state=SandboxListState.RUNNING, **access)] == [
+        made[3].id
+    ]
     assert made[4].id not in [info.id for info in Sandbox.list(**access)]
 
     def found(**query):
@@ -131,7 +143,9 @@ def test_a_quota_that_is_used_up_is_told_at_once(access):
     with pytest.raises(QuotaExceededError) as raised:
         for _ in range(100):
             made.append(Sandbox.create(**access))
-    assert raised.value.code == "quota_exceeded" and f"({len(made)}/{len(made)})" in str(raised.value)
+    assert raised.value.code == "quota_exceeded" and f"({len(made)}/{len(made)})" in str(
+        raised.value
+    )
     assert made and time.monotonic() - began < 10
     made.pop().kill()
     made.append(Sandbox.create(**access))

@@ -130,7 +130,10 @@ def test_an_account_is_read_and_changed(roster, connect):
     assert (changed.user.display_name, changed.user.avatar_url) == ("Ann", body.avatar_url)
     assert (changed.email_verified, changed.session_email) == (True, "ann@clients.example")
     # Null clears it.
-    assert core.call(update_account_me, body=UpdateAccountRequest(avatar_url=None)).user.avatar_url is None
+    assert (
+        core.call(update_account_me, body=UpdateAccountRequest(avatar_url=None)).user.avatar_url
+        is None
+    )
     assert core.call(get_account_me).user.display_name == "Ann"
 
 
@@ -154,7 +157,9 @@ def test_keys_are_made_listed_rotated_and_revoked(caller):
     usual = caller.call(create_api_key, body=CreateApiKeyRequest())
     assert usual.name is None and usual.scope
 
-    new = caller.call(rotate_api_key, id=made.id, body=CreateApiKeyRequest(name="ci 2", scope="deploy"))
+    new = caller.call(
+        rotate_api_key, id=made.id, body=CreateApiKeyRequest(name="ci 2", scope="deploy")
+    )
     assert (new.name, new.scope) == ("ci 2", "deploy") and new.id != made.id and new.key != made.key
     # What is left out stays.
     again = caller.call(rotate_api_key, id=new.id, body=CreateApiKeyRequest())
@@ -218,7 +223,9 @@ def test_operators_find_users(operator):
     assert len(operator.call(admin_search_users, limit=100)) > 25
     (found,) = operator.call(admin_search_users, query=ADMIN)
     assert str(found.id) == ADMIN
-    assert found.id in [user.id for user in operator.call(admin_search_users, query=found.email[:8].upper())]
+    assert found.id in [
+        user.id for user in operator.call(admin_search_users, query=found.email[:8].upper())
+    ]
     assert operator.call(admin_search_users, query="nobody has this name") == []
 
 
@@ -227,7 +234,12 @@ def test_operators_see_an_account(roster, connect):
     detail = core.call(admin_get_user, user_id=uuid.UUID(ADMIN))
     assert str(detail.user.id) == ADMIN and detail.team.id and detail.quota_tier.id
     assert detail.api_keys and detail.quota_usage
-    assert {machine.status for machine in detail.machines} == {"creating", "running", "paused", "destroyed"}
+    assert {machine.status for machine in detail.machines} == {
+        "creating",
+        "running",
+        "paused",
+        "destroyed",
+    }
 
 
 def test_operators_set_quotas(roster, connect):
@@ -239,14 +251,18 @@ def test_operators_set_quotas(roster, connect):
     for tier in tiers:
         detail = core.call(admin_set_user_quota, user_id=user, body=AdminSetQuotaRequest(tier.id))
         assert (detail.user.quota_tier_id, detail.quota_tier) == (tier.id, tier)
-    error = refusal(core, admin_set_user_quota, user_id=user, body=AdminSetQuotaRequest("no such tier"))
+    error = refusal(
+        core, admin_set_user_quota, user_id=user, body=AdminSetQuotaRequest("no such tier")
+    )
     assert error.code == "invalid_request" and "quota_tier_id" in str(error)
 
 
 def test_operators_make_keys(operator, connect, roster):
     someone = connect(roster.sign_up(), renaming=True)
     user = uuid.UUID(str(someone.call(get_account_me).user.id))
-    made = operator.call(admin_create_user_key, user_id=user, body=AdminCreateKeyRequest(name="support"))
+    made = operator.call(
+        admin_create_user_key, user_id=user, body=AdminCreateKeyRequest(name="support")
+    )
     assert (made.scope, made.name, made.prefix) == ("operator", "support", made.key[:12])
     assert operator.call(admin_create_user_key, user_id=user).name is None
     assert len(someone.call(list_api_keys)) == 2
@@ -256,7 +272,9 @@ def test_operators_erase_an_account(operator, connect, roster):
     token = roster.sign_up()
     someone = connect(token, renaming=True)
     user = uuid.UUID(str(someone.call(get_account_me).user.id))
-    assert refusal(operator, admin_hard_delete_user, user_id=user).code == "account_not_soft_deleted"
+    assert (
+        refusal(operator, admin_hard_delete_user, user_id=user).code == "account_not_soft_deleted"
+    )
     sandbox = roster.ask("POST", "/v1/sandboxes", token, {"template": "base"})
     someone.call(delete_account)
     error = refusal(operator, admin_hard_delete_user, user_id=user)
@@ -301,14 +319,19 @@ def test_errors_are_those_that_the_sdk_knows(roster, connect, caller, operator):
 def test_the_word_operator_is_for_platform_operators(caller, operator):
     error = refusal(caller, create_api_key, body=CreateApiKeyRequest(scope="operator"))
     assert error.code == "invalid_request" and "`scope`" in str(error)
-    assert operator.call(create_api_key, body=CreateApiKeyRequest(scope="operator")).scope == "operator"
+    assert (
+        operator.call(create_api_key, body=CreateApiKeyRequest(scope="operator")).scope
+        == "operator"
+    )
 
 
 def test_a_suspended_person_is_locked_out(roster, connect, operator):
     token = roster.sign_up()
     someone = connect(token, renaming=True)
     user = someone.call(get_account_me).user.id
-    roster.ask("POST", f"/v1/admin/users/{user}/suspend", roster.token(OPERATOR), {"reason": "spam"})
+    roster.ask(
+        "POST", f"/v1/admin/users/{user}/suspend", roster.token(OPERATOR), {"reason": "spam"}
+    )
     assert refusal(someone, list_api_keys).code == "auth_locked"
 
 

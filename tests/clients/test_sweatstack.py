@@ -1,4 +1,4 @@
-"""SweatStack's client, unmodified: its calls for users, tokens that act for someone, and the claims."""
+"""SweatStack's client, unmodified: users, tokens that act for someone, and the claims."""
 
 import time
 import uuid
@@ -138,7 +138,9 @@ def test_no_other_word_is_a_flag(coach, word):
 def test_a_client_acts_for_a_managed_user(coach):
     junior = coach.users.create(first_name="Junior")
     acting = coach.delegated_client(junior.id)
-    assert own_id(acting) == junior.id and decode(acting.api_key.get_secret_value())["act"]["sub"] == own_id(coach)
+    assert own_id(acting) == junior.id and decode(acting.api_key.get_secret_value())["act"][
+        "sub"
+    ] == own_id(coach)
     assert acting.whoami().id == junior.id
     assert acting.principal_client().whoami().id == own_id(coach)
     assert [user.id for user in acting.users.list()] == [user.id for user in coach.users.list()]

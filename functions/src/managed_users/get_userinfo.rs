@@ -1,5 +1,5 @@
-//! GET `/api/v1/oauth/userinfo`: the claims of the user whom the caller acts as (OpenID Connect Core,
-//! section 5.3).
+//! GET `/api/v1/oauth/userinfo`: the claims of the user whom the caller acts as (OpenID Connect
+//! Core, section 5.3).
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;

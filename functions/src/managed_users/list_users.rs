@@ -137,7 +137,10 @@ impl Wanted {
     fn read(request: &Request) -> Result<Self> {
         let parameters = query(request);
         // The last value of a parameter counts, and unknown parameters do not, as in the original.
-        let last = |name| parameters.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.as_ref());
+        let last = |name| {
+            let found = parameters.iter().rev().find(|(other, _)| other == name);
+            found.map(|(_, value)| value.as_ref())
+        };
         let flag = |name| last(name).map_or(Ok(true), |value| flag(name, value));
         let (managed, shared) = all(flag("include_managed"), flag("include_shared"))?;
         Ok(Self { managed, shared, name: last("name").map(case_fold) })

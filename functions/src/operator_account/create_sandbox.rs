@@ -69,7 +69,7 @@ fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
         disk_mb: small(figure("disk_mb", MOST_MB)),
         timeout_ms: figure("timeout_ms", MOST_MS),
     };
-    issues.extend(SETTINGS.iter().filter_map(|setting| setting_left_out(fields, setting).err()));
+    issues.extend(SETTINGS.iter().filter_map(|setting| left_out(fields, setting).err()));
     match (required_text(fields, "template", MOST_NAME), metadata(fields)) {
         (Ok(template), Ok(metadata)) if issues.is_empty() => Ok(NewSandbox { template, metadata: metadata.unwrap_or_default(), ..new }),
         (template, metadata) => {
@@ -90,8 +90,8 @@ fn figure(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u
     }
 }
 
-/// The settings of a running sandbox that the published client sends along, and the flags among them
-/// that it sends as `true` where nothing is asked for. Roster runs no sandboxes: it keeps none of these.
+/// The settings of a running sandbox that the published client sends, each with the flag that asks
+/// for nothing. Roster runs no sandboxes, and keeps none of these.
 const SETTINGS: &[(&str, bool)] = &[
     ("auto_resume", false),
     ("cwd", false),
@@ -107,7 +107,7 @@ const SETTINGS: &[(&str, bool)] = &[
 ];
 
 /// Refuses a setting that asks for something: it would be lost.
-fn setting_left_out(fields: &Map<String, Value>, &(name, usual): &(&str, bool)) -> Result<(), Issue> {
+fn left_out(fields: &Map<String, Value>, &(name, usual): &(&str, bool)) -> Result<(), Issue> {
     let asks = match fields.get(name) {
         None | Some(Value::Null) => false,
         Some(Value::Bool(flag)) => *flag != usual,
@@ -115,8 +115,8 @@ fn setting_left_out(fields: &Map<String, Value>, &(name, usual): &(&str, bool)) 
         Some(Value::Object(values)) => !values.is_empty(),
         Some(_) => true,
     };
-    let wrong = || Issue::new(Place::Body, name, Fault::NotA("left out: Roster counts sandboxes and runs none"));
-    if asks { Err(wrong()) } else { Ok(()) }
+    let fault = Fault::NotA("left out: Roster counts sandboxes and runs none");
+    if asks { Err(Issue::new(Place::Body, name, fault)) } else { Ok(()) }
 }
 
 /// What the sandbox is to be.

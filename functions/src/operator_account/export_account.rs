@@ -40,8 +40,9 @@ struct Export {
 impl Export {
     fn new(account: Account, holdings: Holdings) -> Self {
         let user = account.user.clone();
+        let keys = holdings.api_keys.into_iter();
         Self {
-            api_keys: holdings.api_keys.into_iter().map(|key| ExportedKey::new(key, &user)).collect(),
+            api_keys: keys.map(|key| ExportedKey::new(key, &user)).collect(),
             account: account.into(),
             record: user,
             sandboxes: holdings.sandboxes,

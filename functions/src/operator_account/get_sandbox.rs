@@ -17,7 +17,8 @@ use crate::{Context, Request, Response, json};
     operation_id = "operator_account.get_sandbox",
     params(
         ("sandbox_id" = String, description = "The sandbox", example = "sbx_0000000000000008"),
-        ("fields" = Option<String>, Query, description = "Names of fields, with commas between them; all where it is left out",
+        ("fields" = Option<String>, Query,
+            description = "Names of fields, with commas between them; all where it is left out",
             example = "id,status"),
     ),
     responses(
@@ -47,10 +48,12 @@ use crate::{Context, Request, Response, json};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let id = path_parameter(&request, "sandbox_id");
-    let store = context.store();
-    let (caller, sandbox) = futures::try_join!(context.caller::<SandboxesRead>(&token), store.sealed_sandbox(&token, &id))?;
-    let fields = query(&request).into_iter().rev().find(|(name, _)| name == "fields");
-    let fields = fields.map(|(_, text)| Fields::read(&text)).transpose().map_err(Error::invalid)?.unwrap_or_default();
+    let caller = context.caller::<SandboxesRead>(&token);
+    let (caller, sandbox) = futures::try_join!(caller, context.store().sealed_sandbox(&token, &id))?;
+    let fields = match query(&request).into_iter().rev().find(|(name, _)| name == "fields") {
+        Some((_, text)) => Fields::read(&text).map_err(Error::invalid)?,
+        None => Fields::default(),
+    };
     let sandbox = sandbox.open(&caller).ok_or_else(Error::no_such_sandbox)?;
     Ok(json(StatusCode::OK, &fields.of(&sandbox)?))
 }

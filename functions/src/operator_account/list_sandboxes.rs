@@ -59,14 +59,20 @@ struct Page {
     tag = "operator and account",
     operation_id = "operator_account.list_sandboxes",
     params(
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, description = "At most so many; 100 where it is left out"),
-        ("next_token" = Option<String>, Query, min_length = 1, max_length = 100, description = "From the page before"),
-        ("state" = Option<String>, Query, description = "`creating`, `running`, `paused`, `destroyed` or `error`, or some of these \
-            with commas between them", example = "running,paused"),
-        ("template" = Option<String>, Query, description = "Only sandboxes that were made from this", example = "python-3.13"),
-        ("metadata" = Option<String>, Query, description = "A JSON object: only sandboxes whose metadata has these values",
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 100,
+            description = "At most so many; 100 where it is left out"),
+        ("next_token" = Option<String>, Query, min_length = 1, max_length = 100,
+            description = "From the page before"),
+        ("state" = Option<String>, Query,
+            description = "`creating`, `running`, `paused`, `destroyed` or `error`, or some of these with \
+                commas between them", example = "running,paused"),
+        ("template" = Option<String>, Query,
+            description = "Only sandboxes that were made from this", example = "python-3.13"),
+        ("metadata" = Option<String>, Query,
+            description = "A JSON object: only sandboxes whose metadata has these values",
             example = r#"{"job": "report"}"#),
-        ("fields" = Option<String>, Query, description = "Names of fields, with commas between them; all where it is left out",
+        ("fields" = Option<String>, Query,
+            description = "Names of fields, with commas between them; all where it is left out",
             example = "id,status"),
     ),
     responses(
@@ -84,9 +90,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         // A caller who is refused learns that first.
         Err(error) => return context.caller::<SandboxesRead>(&token).await.and(Err(error)),
     };
-    let sandboxes = context.store().next_sandboxes(&token, wanted.after.as_deref(), MAX_LIMIT);
-    let (caller, sandboxes) = futures::try_join!(context.caller::<SandboxesRead>(&token), sandboxes)?;
-    let (sandboxes, more) = sandboxes.open(&caller);
+    let caller = context.caller::<SandboxesRead>(&token);
+    let found = context.store().next_sandboxes(&token, wanted.after.as_deref(), MAX_LIMIT);
+    let (caller, found) = futures::try_join!(caller, found)?;
+    let (sandboxes, more) = found.open(&caller);
     Ok(json(StatusCode::OK, &wanted.page(&sandboxes, more)?))
 }
 
@@ -119,24 +126,30 @@ impl Wanted {
                 let limit = integer(Place::Query, name, value, 1, MAX_LIMIT as i64)?;
                 self.limit = usize::try_from(limit).unwrap_or(MAX_LIMIT);
             }
-            "next_token" if !(1..=MAX_TOKEN).contains(&value.len()) => return Err(wrong("the `next_token` of a former answer")),
-            "next_token" => self.after = Some(value.to_owned()),
+            "next_token" if (1..=MAX_TOKEN).contains(&value.len()) => self.after = Some(value.to_owned()),
+            "next_token" => return Err(wrong("the `next_token` of a former answer")),
             "state" => self.states = Some(states(value)?),
             "template" => self.template = Some(value.to_owned()),
-            "metadata" => self.metadata = serde_json::from_str(value).map_err(|_| wrong("a JSON object"))?,
+            "metadata" => {
+                self.metadata = serde_json::from_str(value).map_err(|_| wrong("a JSON object"))?;
+            }
             "fields" => self.fields = Fields::read(value)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// Returns the page of what was found, which goes on where it is `more` than was looked through.
+    /// Returns the page of what was found. There is `more` behind it.
     fn page(&self, found: &[Sandbox], more: bool) -> Result<Page> {
         let mut matches = found.iter().filter(|sandbox| self.matches(sandbox));
         let page: Vec<_> = matches.by_ref().take(self.limit).collect();
-        let last = if matches.next().is_some() { page.last().copied() } else { found.last().filter(|_| more) };
+        let last = match matches.next() {
+            Some(_) => page.last().copied(),
+            None => found.last().filter(|_| more),
+        };
         let items = page.iter().map(|sandbox| self.fields.of(sandbox)).collect::<Result<_>>()?;
-        Ok(Page { items, has_next: last.is_some(), next_token: last.map(|sandbox| sandbox.id.clone()) })
+        let next_token = last.map(|sandbox| sandbox.id.clone());
+        Ok(Page { items, has_next: next_token.is_some(), next_token })
     }
 
     fn matches(&self, sandbox: &Sandbox) -> bool {

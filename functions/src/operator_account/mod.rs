@@ -193,8 +193,8 @@ struct OwnAccountBody<'a> {
     session_email: Option<&'a str>,
 }
 
-/// Returns an account as its own user sees it. The claims are those of the token, where it is one of
-/// the identity provider.
+/// Returns an account as its own user sees it. The claims are those of a token of the identity
+/// provider.
 fn account_answer(status: StatusCode, account: Account, claims: Option<&Claims>) -> Response {
     let user = account.user.clone();
     let body = OwnAccountBody {
@@ -281,8 +281,8 @@ fn detail(account: &Account, records: &AccountRecords) -> Response {
     tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
-/// Moves an account that the path names from one status to another, for a platform operator, and answers
-/// its detail. `change` is given the reason too.
+/// Moves an account that the path names from one status to another, for a platform operator, and
+/// answers its detail. `change` is given the reason too.
 async fn change_status(
     context: &Context,
     request: &Request,
@@ -499,7 +499,7 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     };
-    // The published client knows these fields and codes alone, and takes nothing from an error with others.
+    // The published client takes nothing from an error with other fields or codes.
     json(status, &ErrorBody { error: error.to_string(), code, request_id })
 }
 

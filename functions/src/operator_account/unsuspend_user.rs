@@ -34,7 +34,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     change_status(context, &request, "user.unsuspended", &|_, user, _| match user.status {
         Status::Suspended => {
             let mut user = User { status: status_in_use(user), ..user.clone() };
-            user.abuse_flags.retain(|name, _| ![SUSPENDED_AT, SUSPENDED_REASON].contains(&name.as_str()));
+            for flag in [SUSPENDED_AT, SUSPENDED_REASON] {
+                user.abuse_flags.remove(flag);
+            }
             Ok(user)
         }
         _ => Err(Error::Conflict("This account is not suspended.".into())),

@@ -307,8 +307,8 @@ impl Store {
         Ok(all.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count())
     }
 
-    /// The next of the caller's own sandboxes, newest first, from behind the id `after` on: at most so
-    /// many. Says too if there are more.
+    /// The next of the caller's own sandboxes, newest first, from behind the id `after` on: at most
+    /// so many. Says too if there are more.
     pub async fn next_sandboxes(&self, token: &VerifiedToken, after: Option<&str>, limit: usize) -> Result<Sealed<(Vec<Sandbox>, bool)>> {
         let owner = token.user_id();
         let after = after.map(|id| Key::sandbox(owner, id).sk);
