@@ -9,7 +9,7 @@ use shared::table::fold;
 use uuid::Uuid;
 
 use super::state::{DAY, Model, OWN_SCOPES, Sandbox, Team, Usage, User, tiers};
-use super::steps::{By, DirectoryPage, Id, Request, WorkspacePage};
+use super::steps::{By, DirectoryPage, EMAILS, Id, Request, WorkspacePage};
 
 /// What really has each label.
 #[derive(Default)]
