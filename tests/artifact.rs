@@ -616,13 +616,17 @@ fn a_start_that_cannot_work_says_why() {
     );
     for (variable, value, message) in [
         ("TABLE_NAME", "", "environment variable TABLE_NAME is not set"),
-        ("JWT_SECRET", "", "environment variable JWT_SECRET is not set, and neither is JWT_SECRET_ARN nor JWKS_URL"),
         ("JWT_SECRET", "short", "environment variable JWT_SECRET is shorter than 32 bytes"),
         ("JWT_ISSUER", "", "environment variable JWT_ISSUER is not set"),
     ] {
         let log = run(start(Some("workspace.get_user")).env(variable, value));
         assert!(log.contains(message), "{log}");
     }
+    // Keys can be discovered at an address alone.
+    let mut nowhere = start(Some("workspace.get_user"));
+    let log = run(nowhere.env("JWT_SECRET", "").env("JWT_ISSUER", "our-issuer"));
+    let message = "environment variable JWT_SECRET is not set, and neither is JWT_SECRET_ARN nor JWKS_URL";
+    assert!(log.contains(message), "{log}");
     // In the cloud a secret stands in Secrets Manager.
     for handler in ["workspace.get_user", "platform.get_health", purge_accounts::NAME] {
         for variable in ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"] {

@@ -39,7 +39,7 @@ async fn good_lines_are_kept_and_bad_ones_counted() {
         String::new(),
         "not json".into(),
         "[]".into(),
-        json!({"id": "not-a-uuid", "email": "x@example.com"}).to_string(),
+        json!({"id": "bell\u{7}", "email": "x@example.com"}).to_string(),
         json!({"email": "no at sign"}).to_string(),
         json!({"name": "Nobody"}).to_string(),
         json!({"email": "role@example.com", "role": "emperor"}).to_string(),
@@ -119,7 +119,7 @@ instance_id,id,aud,role,email,encrypted_password,email_confirmed_at,invited_at,l
 0,00000000-0000-4000-9000-000000000004,authenticated,authenticated,four@example.com,,,,,,,2026-01-01 00:00:00+00,,,2026-04-30 00:00:00+00
 0,00000000-0000-4000-9000-000000000005,authenticated,authenticated,,,,,,,,2026-01-01 00:00:00+00,,,
 too,few,columns
-0,bad-id,authenticated,authenticated,six@example.com,,,,,,,2026-01-01 00:00:00+00,,,
+0,bad\u{7}id,authenticated,authenticated,six@example.com,,,,,,,2026-01-01 00:00:00+00,,,
 ";
     let path = write(&folder, "users.csv", csv);
     assert_eq!(run(&roster, &path).await, report(5, 0, 2));

@@ -9,7 +9,8 @@ use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
 use shared::auth::{
-    self, Caller, Delegation, KnownCaller, Needs, Places, PublishedKeys, Requirement, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken,
+    self, Caller, Delegation, KnownCaller, Needs, Newcomers, PersonIds, Places, PublishedKeys, Requirement, TokenIssuer, TokenVerifier,
+    UsedKey, VerifiedToken,
 };
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
@@ -92,7 +93,7 @@ impl App {
         let store = Store::new(client, &config.table_name).with_caps(config.caps);
         let published = Arc::new(PublishedKeys::new(store.clone()));
         Ok(Self {
-            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), published.clone(), clock.clone()),
+            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), published.clone(), PersonIds::new(store.clone()), clock.clone()),
             issuer: TokenIssuer::new(&config.tokens, keyring.clone(), published, store.clone()),
             store,
             grace_days: config.grace_days,
@@ -184,18 +185,32 @@ impl Context {
         self.app.issuer.as_ref().ok_or_else(|| Error::internal("this function holds no signing key"))
     }
 
-    /// Verifies the request's credential. For a token of the identity provider that takes no read; nor
-    /// for an API key of a caller who was refused in this minute.
+    /// Verifies the request's credential. A token of the identity provider takes no read, but once in
+    /// a process where its `sub` is no UUID. Nor does an API key of a caller who was refused in this
+    /// minute.
     ///
     /// # Errors
     /// As [`auth::verify`]; `TooManyRequests` where this process has refused the caller so in this
     /// minute.
     pub async fn verify(&self, request: &Request) -> Result<VerifiedToken> {
+        self.verify_for(request, Newcomers::Unknown).await
+    }
+
+    /// Verifies the credential of someone who may sign up.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_newcomer(&self, request: &Request) -> Result<VerifiedToken> {
+        self.verify_for(request, Newcomers::Welcome).await
+    }
+
+    async fn verify_for(&self, request: &Request, newcomers: Newcomers) -> Result<VerifiedToken> {
         let credential = self.credential(request)?;
         if let Some(hash) = Some(credential).filter(|text| auth::api_key::is_key(text)).and_then(auth::api_key::hash) {
             self.not_refused(&hash)?;
         }
-        let token = auth::verify(credential, &self.app.tokens, &self.app.store, self.source, self.now).await?;
+        let (tokens, store) = (&self.app.tokens, &self.app.store);
+        let token = auth::verify(credential, tokens, store, self.source, newcomers, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
         let _ = self.attribution.set(Attribution {
             credential: Some(token.audited()),

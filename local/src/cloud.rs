@@ -4,7 +4,6 @@
 //! processes), web identity, containers, machines. Test credentials go to emulators alone: to an
 //! endpoint on this machine, where the chain has none.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
@@ -20,6 +19,7 @@ use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoin
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::timeout::TimeoutConfig;
 use hyper::Uri;
+pub use shared::address::is_loopback;
 
 use crate::Failure;
 
@@ -33,21 +33,6 @@ pub(crate) struct Reached {
     pub endpoint: String,
     /// The region, the credentials and the HTTP client.
     pub config: SdkConfig,
-}
-
-/// Returns true if an endpoint is on this machine: `localhost`, or an address of the loopback
-/// interface. A tunnel counts too, and an emulator in another container does not.
-pub fn is_loopback(endpoint: &str) -> bool {
-    let Some(uri) = url(endpoint) else { return false };
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// The URL of an endpoint, by http or https.
-fn url(endpoint: &str) -> Option<Uri> {
-    let is_http = |uri: &Uri| uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
-    endpoint.parse().ok().filter(is_http)
 }
 
 /// Reaches a DynamoDB by its endpoint.
@@ -114,29 +99,4 @@ async fn emulator() -> SdkConfig {
         .region(region.region().await)
         .credentials_provider(credentials)
         .build()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for endpoint in ["http://127.0.0.1:8000", "http://127.8.9.1", "https://[::1]:8000/", "http://LocalHost:8000"] {
-            assert!(is_loopback(endpoint), "{endpoint}");
-        }
-        for endpoint in [
-            "https://dynamodb.eu-north-1.amazonaws.com",
-            "http://127.0.0.1.example.com",
-            "http://localhost.example.com",
-            "http://localhost@example.com",
-            "http://10.0.0.1:8000",
-            "http://[::2]:8000",
-            "127.0.0.1",
-            "nothing at all",
-            "",
-        ] {
-            assert!(!is_loopback(endpoint), "{endpoint}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Deserializer};
 use shared::Timestamp;
+use shared::auth::PersonIds;
 use shared::models::{AccountType, DeviceType, Role, Seen, Status, Team, User};
 use shared::store::{Refusal, Store, WriteError};
 use shared::table::fold;
@@ -59,7 +60,8 @@ pub async fn file(data: &Data, path: &Path, team_id: Uuid, now: Timestamp, progr
     let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let lines: Box<dyn Iterator<Item = (u64, Result<Line, String>)> + Send> =
         if csv { Box::new(csv_lines(file)?) } else { Box::new(json_lines(BufReader::new(file))) };
-    let mut import = Import { store: &data.store, team_id, now, teams: HashMap::new(), report: Report::default(), bar };
+    let people = PersonIds::new(data.store.clone());
+    let mut import = Import { store: &data.store, people, team_id, now, teams: HashMap::new(), report: Report::default(), bar };
     // Where there is no terminal to draw a bar on, a line now and then.
     let in_lines = progress && !std::io::stderr().is_terminal();
     let mut batch = Vec::with_capacity(BATCH);
@@ -87,7 +89,7 @@ pub async fn file(data: &Data, path: &Path, team_id: Uuid, now: Timestamp, progr
 #[serde(default)]
 struct Line {
     #[serde(deserialize_with = "unless_empty")]
-    id: Option<Uuid>,
+    id: Option<String>,
     #[serde(deserialize_with = "unless_empty")]
     team_id: Option<Uuid>,
     #[serde(deserialize_with = "unless_empty")]
@@ -227,6 +229,8 @@ fn csv_lines(reader: impl Read) -> Result<impl Iterator<Item = (u64, Result<Line
 
 struct Import<'a> {
     store: &'a Store,
+    /// The ids of people whose lines have one that is no UUID.
+    people: PersonIds,
     team_id: Uuid,
     now: Timestamp,
     /// The teams met so far, with their names; `None` where there is none of that id.
@@ -327,17 +331,25 @@ impl Import<'_> {
     /// The user of a line, or why there is none.
     async fn user(&mut self, line: Line) -> Result<Result<User, String>, Failure> {
         let team_id = line.team_id.unwrap_or(self.team_id);
-        let Some(team_name) = self.team_name(team_id, &line).await? else {
+        // The id is the provider's: what tokens have as their `sub`.
+        let id = match &line.id {
+            Some(id) if !fits(id, MOST_NAME) => {
+                return Ok(Err("has an id that is too long or holds control or invisible characters".into()));
+            }
+            Some(id) => Some(self.people.find_or_make(id).await?),
+            None => None,
+        };
+        let Some(team_name) = self.team_name(team_id, id).await? else {
             return Ok(Err(format!("names a team that does not exist: {team_id}")));
         };
-        Ok(self.user_in(line, (team_id, &team_name)))
+        Ok(self.user_in(line, id, (team_id, &team_name)))
     }
 
-    fn user_in(&self, line: Line, team: (Uuid, &str)) -> Result<User, String> {
+    fn user_in(&self, line: Line, id: Option<Uuid>, team: (Uuid, &str)) -> Result<User, String> {
         if let Some(fault) = fault(&line) {
             return Err(fault);
         }
-        if line.id.is_none() && line.email.is_none() && line.username.is_none() {
+        if id.is_none() && line.email.is_none() && line.username.is_none() {
             return Err("has neither an id nor an email nor a username".into());
         }
         let role = match line.role.as_deref() {
@@ -388,12 +400,12 @@ impl Import<'_> {
             updated_at: line.updated_at.unwrap_or(created_at),
             ..User::new(Uuid::nil(), 0, team, created_at)
         };
-        user.id = line.id.unwrap_or_else(|| self.made_id(&user));
+        user.id = id.unwrap_or_else(|| self.made_id(&user));
         Ok(user)
     }
 
     /// The name of a team; the default one is made, for its first user, if it does not exist.
-    async fn team_name(&mut self, team_id: Uuid, first: &Line) -> Result<Option<String>, Failure> {
+    async fn team_name(&mut self, team_id: Uuid, first: Option<Uuid>) -> Result<Option<String>, Failure> {
         if let Some(known) = self.teams.get(&team_id) {
             return Ok(known.clone());
         }
@@ -403,7 +415,7 @@ impl Import<'_> {
                 id: team_id,
                 name: "Imported users".into(),
                 slug: "imported-users".into(),
-                owner_user_id: first.id.unwrap_or_default(),
+                owner_user_id: first.unwrap_or_default(),
                 quota_tier_id: shared::models::DEFAULT_QUOTA_TIER.into(),
                 created_at: self.now,
                 updated_at: self.now,

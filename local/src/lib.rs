@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::config::SharedInterceptor;
 use functions::App;
 use functions::log::Log;
 use shared::Clock;
+use shared::address::is_safe;
 use shared::config::{Config, SecretNeeds, SecretSource};
 use shared::dynamodb::Client;
 use shared::secrets::{Vault, vault};
@@ -39,14 +40,20 @@ const DEVELOPMENT_SECRETS: [(&str, &str); 3] = [
     ("RESPONSE_SECRET", "local-response-secret-do-not-deploy"),
 ];
 
+/// The issuer of local development.
+const DEVELOPMENT_ISSUER: &str = "http://localhost/auth/v1";
+
 /// The settings of the environment; where it has none, those of local development.
 pub fn config() -> Result<Config, Failure> {
     let own_keys = ["JWT_SECRET", "JWT_SECRET_ARN", "JWKS_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    // The keys of another issuer are discovered there.
+    let own_issuer = std::env::var("JWT_ISSUER").is_ok_and(|issuer| issuer != DEVELOPMENT_ISSUER && is_safe(&issuer));
+    let own_keys = own_keys || own_issuer;
     let secret = |name| DEVELOPMENT_SECRETS.iter().find(|(variable, _)| *variable == name).map(|(_, text)| *text);
     let default = |name| match name {
         "TABLE_NAME" => Some("roster"),
         "JWT_SECRET" if own_keys => None,
-        "JWT_ISSUER" => Some("http://localhost/auth/v1"),
+        "JWT_ISSUER" => Some(DEVELOPMENT_ISSUER),
         "JWT_AUDIENCE" => Some("authenticated"),
         "SIGN_UP_URL" => Some("http://localhost:3000/sign-up"),
         name => secret(name),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use crate::address::is_safe;
+
 /// What is wrong with the environment: which variable, and what about it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("environment variable {variable} {problem}")]
@@ -60,14 +62,15 @@ impl Default for Caps {
 }
 
 /// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL, or
-/// both.
+/// both; with neither it discovers the keys at the issuer.
 #[derive(Debug, Clone)]
 pub struct TokenConfig {
     /// The secrets.
     pub secrets: SecretSources,
     /// `JWKS_URL`: where the provider publishes its public keys.
     pub jwks_url: Option<String>,
-    /// `JWT_ISSUER`: the required `iss`.
+    /// `JWT_ISSUER`: the required `iss`. With neither a secret nor `JWKS_URL`, the keys are found
+    /// through its `/.well-known/openid-configuration`.
     pub issuer: String,
     /// `JWT_AUDIENCE`: the required `aud`; where a token has none, the required `client_id`.
     pub audience: String,
@@ -83,7 +86,8 @@ pub struct TokenConfig {
 /// The secrets that a function needs for its work. It reads no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SecretNeeds {
-    /// It verifies tokens: `JWT_SECRET` or `JWT_SECRET_ARN`, or `JWKS_URL`, or both.
+    /// It verifies tokens: `JWT_SECRET` or `JWT_SECRET_ARN`, or `JWKS_URL`, or both, or the
+    /// issuer's discovery.
     pub verify: bool,
     /// It signs Roster's own tokens: `SIGNING_SECRET` or `SIGNING_SECRET_ARN`.
     pub sign: bool,
@@ -205,12 +209,8 @@ impl Config {
         };
         let provider = secret(needs.verify, PROVIDER)?;
         let jwks_url = optional("JWKS_URL").filter(|_| needs.verify);
-        if needs.verify && provider.is_none() && jwks_url.is_none() {
-            let problem = "is not set, and neither is JWT_SECRET_ARN nor JWKS_URL: one of them must be".into();
-            return Err(ConfigError { variable: PROVIDER.text, problem });
-        }
         let secrets = SecretSources {
-            provider,
+            provider: provider.clone(),
             signing: required_secret(needs.sign, SIGNING)?,
             responses: required_secret(needs.store_responses, RESPONSES)?,
         };
@@ -238,18 +238,22 @@ impl Config {
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
             return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
         }
-        if jwks_url
-            .as_ref()
-            .is_some_and(|url| !(url.starts_with("https://") || url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost")))
-        {
-            return Err(ConfigError { variable: "JWKS_URL", problem: "must start with https:// (or be on this machine)".into() });
+        let issuer = required("JWT_ISSUER")?;
+        if jwks_url.as_ref().is_some_and(|url| !is_safe(url)) {
+            let problem = "must start with https:// (or be on this machine)".into();
+            return Err(ConfigError { variable: "JWKS_URL", problem });
+        }
+        if needs.verify && provider.is_none() && jwks_url.is_none() && !is_safe(&issuer) {
+            let problem = "is not set, and neither is JWT_SECRET_ARN nor JWKS_URL: one of them must be, \
+                           as JWT_ISSUER is no address by https:// at which keys can be discovered";
+            return Err(ConfigError { variable: PROVIDER.text, problem: problem.into() });
         }
         Ok(Self {
             table_name: required("TABLE_NAME")?,
             tokens: TokenConfig {
                 secrets,
                 jwks_url,
-                issuer: required("JWT_ISSUER")?,
+                issuer,
                 audience: required("JWT_AUDIENCE")?,
                 roles: list(&optional("TOKEN_ROLES").unwrap_or_else(|| "authenticated".to_owned())),
                 clients: list(&optional("ALLOWED_CLIENTS").unwrap_or_default()),
@@ -340,16 +344,18 @@ mod tests {
     fn every_fault_names_its_variable() {
         assert!(read(&GOOD).is_ok());
         let none = "is not set, and neither is";
-        let one_of_three = format!("JWT_SECRET {none} JWT_SECRET_ARN nor JWKS_URL: one of them must be");
         let needs_signing = format!("SIGNING_SECRET {none} SIGNING_SECRET_ARN: this function needs one of them");
         let needs_responses = format!("RESPONSE_SECRET {none} RESPONSE_SECRET_ARN: this function needs one of them");
         for (variable, value, expected) in [
             ("TABLE_NAME", "", "TABLE_NAME is not set"),
             ("JWT_ISSUER", "", "JWT_ISSUER is not set"),
             ("JWT_AUDIENCE", "", "JWT_AUDIENCE is not set"),
-            ("JWT_SECRET", "", &one_of_three),
             ("SIGNING_SECRET", "", &needs_signing),
             ("RESPONSE_SECRET", "", &needs_responses),
+            ("JWKS_URL", "http://127.0.0.1.example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
+            ("JWKS_URL", "http://localhost.example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
+            ("JWKS_URL", "http://localhost@example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
+            ("JWKS_URL", "https://", "JWKS_URL must start with https:// (or be on this machine)"),
             ("JWKS_URL", "http://example.com", "JWKS_URL must start with https:// (or be on this machine)"),
             ("SIGN_UP_URL", "javascript:x", "SIGN_UP_URL must start with https://, http:// or /"),
             ("DELETION_GRACE_DAYS", "-1", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
@@ -367,6 +373,29 @@ mod tests {
             let mut variables = GOOD.to_vec();
             variables.push((variable, value));
             assert_eq!(read(&variables).err(), Some(format!("environment variable {expected}")));
+        }
+    }
+
+    #[test]
+    fn an_issuer_alone_is_enough_where_its_keys_can_be_discovered() {
+        let read = |needs, issuer, secret| {
+            let mut variables = GOOD.to_vec();
+            variables.extend([("JWT_ISSUER", issuer), ("JWT_SECRET", secret)]);
+            read_with(needs, &variables).map(|_| ()).map_err(|error| error[..32].to_owned())
+        };
+        let refused = Err("environment variable JWT_SECRET ".to_owned());
+        for (issuer, expected) in [
+            ("https://acme.eu.auth0.com/", Ok(())),
+            ("http://127.0.0.1:8080/realms/acme", Ok(())),
+            ("http://[::1]:8080/realms/acme", Ok(())),
+            ("http://id.example.com", refused.clone()),
+            ("http://127.0.0.1.example.com", refused.clone()),
+            ("our-issuer", refused.clone()),
+        ] {
+            assert_eq!(read(SecretNeeds::VERIFY, issuer, ""), expected, "{issuer}");
+            // With a secret any text will do, and for who verifies nothing.
+            assert_eq!(read(SecretNeeds::VERIFY, issuer, GOOD[4].1), Ok(()), "{issuer}");
+            assert_eq!(read(SecretNeeds::NOTHING, issuer, ""), Ok(()), "{issuer}");
         }
     }
 
@@ -392,7 +421,8 @@ mod tests {
                 [("JWT_SECRET", needs.verify), ("SIGNING_SECRET", needs.sign), ("RESPONSE_SECRET", needs.store_responses)]
             {
                 let mut variables = GOOD.to_vec();
-                variables.push((variable, ""));
+                // No keys can be discovered there.
+                variables.extend([(variable, ""), ("JWT_ISSUER", "our-issuer")]);
                 let told = read_with(needs, &variables).err().unwrap_or_default();
                 assert_eq!(told.contains(variable), is_needed, "{needs:?} without {variable}: {told}");
                 variables.push((variable, "short"));

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows of any of the five HTTP contracts; they live in the `functions` crate.
 
+pub mod address;
 pub mod auth;
 pub mod aws;
 pub mod config;

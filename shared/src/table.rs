@@ -31,6 +31,7 @@
 //! | [`QuotaTier`](crate::models::QuotaTier) | `TIER` | `id` | all, kept in memory for a minute |
 //! | how many requests a caller sent in a minute | `REQUESTS#caller` | `MINUTE#n`, minutes since 1970 | every request, which adds to it |
 //! | [`PublicSigningKey`](crate::auth::PublicSigningKey): verifies Roster's own tokens | `SIGNING_KEY` | `SIGNING_KEY` | whoever gets such a token, kept in memory for five minutes |
+//! | the namespace of people's ids | `PERSON_NAMESPACE` | `PERSON_NAMESPACE` | whoever gets a token whose `sub` is no UUID, kept in memory |
 //! | receipt: the answer to a request with an `Idempotency-Key` | `USER#caller` | `RECEIPT#sha256` | the same request, sent again within a day |
 //!
 //! Values that must be unique, and names that are looked for, ignore case: they are folded to lower case in the key.
@@ -232,6 +233,11 @@ impl Key {
     /// The public half of the key that signs Roster's own tokens.
     pub fn signing_key() -> Self {
         Self::new("SIGNING_KEY".to_owned(), "SIGNING_KEY")
+    }
+
+    /// The installation's own namespace of people's ids.
+    pub fn person_namespace() -> Self {
+        Self::new("PERSON_NAMESPACE".to_owned(), "PERSON_NAMESPACE")
     }
 
     /// An address that changes of a person came from.

@@ -18,6 +18,13 @@ pub fn base64(bytes: &[u8]) -> String {
     aws_smithy_types::base64::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "")
 }
 
+/// The bytes of that base64.
+pub fn from_base64(text: &str) -> Vec<u8> {
+    let padding = "=".repeat((4 - text.len() % 4) % 4);
+    let text = text.replace('-', "+").replace('_', "/") + &padding;
+    aws_smithy_types::base64::decode(text).expect("base64")
+}
+
 /// A token of any header and payload, signed by `sign`.
 pub fn token(header: &Value, payload: &[u8], sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", base64(header.to_string().as_bytes()), base64(payload));

@@ -12,7 +12,7 @@ use tests::{Answer, Roster, send};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::forge::{Private, SECRET, base64, hmac, hs256, token};
+use crate::forge::{Private, SECRET, base64, from_base64, hmac, hs256, token};
 use crate::{CALLER, ENDPOINTS, Endpoint, Outcome, assert_keeps_secret, assert_outcome};
 
 /// How the provider answers.
@@ -33,6 +33,7 @@ pub struct Provider {
     pub address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     fetches: Arc<AtomicUsize>,
+    paths: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -42,13 +43,14 @@ impl Provider {
         let address = listener.local_addr().expect("an address");
         let manner = Arc::new(Mutex::new(Manner::HangsUp));
         let fetches = Arc::new(AtomicUsize::new(0));
-        let (told, counted) = (manner.clone(), fetches.clone());
+        let paths = Arc::new(Mutex::new(Vec::new()));
+        let (told, counted, noted) = (manner.clone(), fetches.clone(), paths.clone());
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, told.clone(), counted.clone()));
+                tokio::spawn(answer(stream, told.clone(), counted.clone(), noted.clone()));
             }
         });
-        let provider = Self { address, manner, fetches, serving };
+        let provider = Self { address, manner, fetches, paths, serving };
         provider.publish(keys);
         provider
     }
@@ -57,7 +59,7 @@ impl Provider {
         *self.manner.lock().expect("no one panicked") = manner;
     }
 
-    fn publish(&self, keys: &[Value]) {
+    pub fn publish(&self, keys: &[Value]) {
         self.says("200 OK", "", &json!({"keys": keys}).to_string());
     }
 
@@ -73,16 +75,25 @@ impl Provider {
         self.says("500 Internal Server Error", "", "{}");
     }
 
+    pub fn hangs_up(&self) {
+        self.set(Manner::HangsUp);
+    }
+
+    /// The paths that were asked for since the last look.
+    pub fn paths(&self) -> Vec<String> {
+        std::mem::take(&mut self.paths.lock().expect("no one panicked"))
+    }
+
     pub fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/auth/v1/.well-known/jwks.json", self.address)
     }
 
     /// A server that takes the tokens of this provider alone.
-    async fn roster(&self) -> Roster {
+    pub async fn roster(&self) -> Roster {
         let url = self.url();
         Roster::start_with(|options| {
             options.config.tokens.secrets.provider = None;
@@ -98,7 +109,7 @@ impl Drop for Provider {
     }
 }
 
-async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>) {
+async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>, paths: Arc<Mutex<Vec<String>>>) {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
@@ -106,6 +117,9 @@ async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<
         }
     }
     fetches.fetch_add(1, Ordering::SeqCst);
+    let request = String::from_utf8_lossy(&request);
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    paths.lock().expect("no one panicked").push(path);
     let manner = manner.lock().expect("no one panicked").clone();
     match manner {
         Manner::Says(bytes) => {
@@ -163,7 +177,7 @@ async fn claims_decide_over_tokens_of_public_keys_too() {
         ("aud", json!("anon")),
         ("exp", json!(now - 31)),
         ("nbf", json!(now + 31)),
-        ("sub", json!("olga")),
+        ("sub", json!(5)),
     ] {
         let mut claims = roster.claims(CALLER);
         claims[name] = value;
@@ -201,17 +215,103 @@ async fn a_token_that_another_key_signed_is_refused() {
     }
 }
 
+/// Found: a second published key ended the sign-ins of tokens without a `kid`.
 #[tokio::test]
-async fn without_a_kid_the_only_key_counts_and_of_several_none() {
-    let (one, other) = (Private::p256(), Private::p256());
+async fn without_a_kid_every_key_of_the_algorithm_is_tried() {
+    let (one, other, unknown) = (Private::p256(), Private::p256(), Private::p256());
+    let rsa = Private::rsa();
     let provider = Provider::start(&[one.jwk("one")]).await;
     let roster = provider.roster().await;
-    let token = one.token(None, &roster.claims(CALLER));
-    assert_eq!(status(&roster, &token).await, 200);
-    provider.publish(&[one.jwk("one"), other.jwk("other")]);
+    assert_eq!(status(&roster, &one.token(None, &roster.claims(CALLER))).await, 200);
+    provider.publish(&[one.jwk("one"), rsa.jwk("rsa"), other.jwk("other")]);
     roster.advance(601);
-    let token = one.token(None, &roster.claims(CALLER));
-    assert_eq!(status(&roster, &token).await, 401);
+    let claims = roster.claims(CALLER);
+    for (key, expected) in [(&one, 200), (&rsa, 200), (&other, 200), (&unknown, 401)] {
+        assert_eq!(status(&roster, &key.token(None, &claims)).await, expected);
+    }
+    // Nor does a name that two of them have.
+    provider.publish(&[one.jwk("k"), rsa.jwk("k"), other.jwk("k")]);
+    roster.advance(601);
+    let claims = roster.claims(CALLER);
+    for (key, expected) in [(&one, 200), (&rsa, 200), (&other, 200), (&unknown, 401)] {
+        assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, expected);
+    }
+    assert_eq!(status(&roster, &one.token(Some("one"), &claims)).await, 401, "a name that none has");
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_for_tokens_without_a_kid() {
+    let (old, new, forger) = (Private::p256(), Private::p256(), Private::p256());
+    let nameless = |key: &Private| {
+        let mut jwk = key.jwk("");
+        jwk.as_object_mut().expect("a key").remove("kid");
+        jwk
+    };
+    let provider = Provider::start(&[nameless(&old)]).await;
+    let roster = provider.roster().await;
+    let claims = roster.claims(CALLER);
+    assert_eq!(status(&roster, &old.token(None, &claims)).await, 200);
+    provider.publish(&[nameless(&new)]);
+    assert_eq!(status(&roster, &new.token(None, &claims)).await, 401, "within the pause");
+    roster.advance(31);
+    assert_eq!(status(&roster, &new.token(None, &claims)).await, 200);
+    assert_eq!(provider.fetches(), 2);
+    // A stranger causes no more fetches than by an unknown kid.
+    for (pause, fetches) in [(0, 2), (31, 3), (0, 3), (29, 3), (2, 4)] {
+        roster.advance(pause);
+        assert_eq!(status(&roster, &forger.token(None, &claims)).await, 401);
+        assert_eq!(provider.fetches(), fetches);
+    }
+}
+
+/// RFC 9864 names EdDSA by its curve.
+#[tokio::test]
+async fn ed25519_is_eddsa() {
+    let key = Private::ed25519();
+    for named in ["Ed25519", "EdDSA"] {
+        let mut jwk = key.jwk("k");
+        jwk["alg"] = named.into();
+        let provider = Provider::start(&[jwk]).await;
+        let roster = provider.roster().await;
+        let claims = roster.claims(CALLER);
+        for (alg, expected) in [("Ed25519", 200), ("EdDSA", 200), ("Ed448", 401), ("ed25519", 401)] {
+            let token = key.token_by(alg, Some("k"), &claims);
+            assert_eq!(status(&roster, &token).await, expected, "{alg} by a key of {named}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn zeros_before_a_number_may_be_missing_or_extra() {
+    // A key of which both coordinates begin with a zero byte would take 65,536 attempts.
+    let (key, x, y) = loop {
+        let key = Private::p256();
+        let jwk = key.jwk("k");
+        let bytes = |name: &str| from_base64(jwk[name].as_str().expect("a coordinate"));
+        let (x, y) = (bytes("x"), bytes("y"));
+        if x[0] == 0 {
+            break (key, x, y);
+        }
+    };
+    let rsa = Private::rsa();
+    let modulus = from_base64(rsa.jwk("rsa")["n"].as_str().expect("a modulus"));
+    let more = |bytes: &[u8]| [&[0][..], bytes].concat();
+    for (case, x, y) in [
+        ("as it should be", x.clone(), y.clone()),
+        ("one missing", x[1..].to_vec(), y.clone()),
+        ("one extra", more(&x), more(&y)),
+        ("one missing and one extra", x[1..].to_vec(), more(&y)),
+    ] {
+        let mut jwk = key.jwk("k");
+        (jwk["x"], jwk["y"]) = (base64(&x).into(), base64(&y).into());
+        let mut other = rsa.jwk("rsa");
+        other["n"] = base64(&more(&modulus)).into();
+        let provider = Provider::start(&[jwk, other]).await;
+        let roster = provider.roster().await;
+        let claims = roster.claims(CALLER);
+        assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, 200, "{case}");
+        assert_eq!(status(&roster, &rsa.token(Some("rsa"), &claims)).await, 200, "a modulus with one extra");
+    }
 }
 
 #[tokio::test]

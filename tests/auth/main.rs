@@ -1,5 +1,6 @@
 //! Who gets in: every kind of credential at every contract, and the identity provider's public keys.
 
+mod discovery;
 #[path = "../errors.rs"]
 mod errors;
 mod forge;
@@ -7,8 +8,10 @@ mod forge;
 mod give_key;
 mod jwks;
 mod keys;
+mod providers;
 mod secrets;
 mod signing;
+mod subjects;
 mod tokens;
 
 use errors::Contract;

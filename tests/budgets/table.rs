@@ -16,6 +16,7 @@ use reqwest::Method;
 use tests::direct::Call;
 use tests::events::{self, event};
 use tests::{Answer, Roster, send};
+use uuid::Uuid;
 
 use crate::team_of;
 
@@ -161,6 +162,24 @@ async fn costs() -> BTreeMap<String, Cost> {
         let (answer, cost) = principal.send(&other).await;
         answer.expect(200);
         note(&format!("managed_users.get_principal_token, {how}"), cost.into());
+    }
+    // The person's id comes from a namespace, which the first sign-up of an installation makes.
+    let mut claims = cold.claims(Uuid::nil());
+    claims["sub"] = "auth0|5f7c8ec7c33c6c004bbafe82".into();
+    claims["email"] = "subject@example.com".into();
+    let token = tests::sign(&claims);
+    let sign_up = Call::new(Method::POST, "/v1/account").credential(&token);
+    let (answer, cost) = sign_up.send(&cold.server.app).await;
+    answer.expect(201);
+    note("operator_account.create_account, by the first subject that is no UUID", cost.into());
+    // That they were seen is noted.
+    let me = || Call::new(Method::GET, "/v1/account/me").credential(&token);
+    me().send(&cold.server.app).await.0.expect(200);
+    let other = beside(&cold).await;
+    for how in ["by a subject that is no UUID, the first in a process", "by a subject that is no UUID"] {
+        let (answer, cost) = me().send(&other).await;
+        answer.expect(200);
+        note(&format!("operator_account.get_me, {how}"), cost.into());
     }
     let roster = warm().await;
     let mut keyed = event("managed_users.create_user");

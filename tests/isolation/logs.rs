@@ -303,7 +303,8 @@ async fn why_a_token_was_refused_is_logged_and_not_answered() {
         ("wrong audience", &hs256, secret, with("aud", "anon".into())),
         ("wrong algorithm", &own_kid, secret, with("role", "x".into())),
         ("a claim is missing", &hs256, secret, with("iss", Value::Null)),
-        ("malformed", &hs256, secret, with("sub", "nobody".into())),
+        ("malformed", &hs256, secret, with("sub", 5.into())),
+        ("no such user", &hs256, secret, with("sub", "nobody".into())),
         ("expired", &hs256, secret, with("exp", (now - 60).into())),
         ("not valid yet", &hs256, secret, with("nbf", (now + 60).into())),
     ] {

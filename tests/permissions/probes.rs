@@ -94,6 +94,18 @@ fn only_who_signs_tokens_may_publish_a_key_for_them_or_read_the_private_one() {
     only(&policies, &secret("SigningSecret"), &SIGNERS);
 }
 
+/// Whoever changes the namespace makes everyone without a UUID a stranger.
+#[test]
+fn the_namespace_of_ids_is_made_at_sign_up_alone_and_never_changed() {
+    let policies = read();
+    let namespace = "PERSON_NAMESPACE";
+    let sign_up = ["operator_account.create_account"];
+    only(&policies, &call("dynamodb:PutItem", namespace, &["namespace"]), &sign_up);
+    for action in ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"] {
+        only(&policies, &call(action, namespace, &["namespace"]), &[]);
+    }
+}
+
 #[test]
 fn who_knows_no_callers_may_read_no_secret() {
     let policies = read();

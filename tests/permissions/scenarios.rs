@@ -175,6 +175,11 @@ async fn accounts() -> Made {
     let email = || By::Email(NEW, "new@example.com");
     stage.call("POST", ACCOUNT, email(), none.clone(), 201).await;
     stage.call("POST", ACCOUNT, email(), none.clone(), 200).await;
+    // The first whose subject is no UUID finds no namespace of people's ids, and makes it.
+    let subject = || By::Subject("auth0|5f7c8ec7c33c6c004bbafe82", "subject@example.com");
+    stage.call("GET", "/v1/account/me", subject(), none.clone(), 401).await;
+    stage.call("POST", ACCOUNT, subject(), none.clone(), 201).await;
+    stage.call("GET", "/v1/account/me", subject(), none.clone(), 200).await;
     // Who was invited under the id of the token takes the account into use.
     stage.call("POST", ACCOUNT, By::Email(INVITED, "kaia@example.com"), none.clone(), 200).await;
     let asked = ["account:read", "account:write", "sandboxes:write"];

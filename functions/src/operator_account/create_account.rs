@@ -36,7 +36,7 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let token = context.verify(&request).await?;
+    let token = context.verify_newcomer(&request).await?;
     let claims = token.claims()?;
     let (user, quota_tiers, admitted) =
         futures::join!(context.store().own_user(&token), context.store().quota_tiers(context.now), context.admit(&token));
@@ -147,7 +147,7 @@ fn new_user(claims: &Claims, now: Timestamp) -> Result<User> {
     if !is_email(email) {
         return Err(wrong(Fault::NotA("an email address")));
     }
-    Ok(User { email: Some(email.to_owned()), ..signed_up(&User::new(claims.sub, 0, (Uuid::nil(), ""), now), claims, now) })
+    Ok(User { email: Some(email.to_owned()), ..signed_up(&User::new(claims.user_id, 0, (Uuid::nil(), ""), now), claims, now) })
 }
 
 /// A user who takes the account into use, with what the token tells that is not known yet.

@@ -7,7 +7,10 @@
 //! reads beside the caller's record, to save a wait, comes [`Sealed`].
 
 pub mod api_key;
+mod jwk;
 pub mod jwks;
+mod jws;
+mod person_id;
 mod published_key;
 mod requirement;
 mod signing_key;
@@ -21,6 +24,7 @@ use lambda_http::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use lambda_http::http::{HeaderMap, Method};
 use uuid::Uuid;
 
+pub use person_id::PersonIds;
 pub use published_key::PublishedKeys;
 pub use requirement::{
     AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Metering, Needs,
@@ -28,7 +32,7 @@ pub use requirement::{
 };
 pub use signing_key::{PublicSigningKey, SigningKey};
 pub use step_up::StepUp;
-pub use token::{Claims, IssuedToken, TokenIssuer, TokenSigner, TokenVerifier};
+pub use token::{Claims, IssuedToken, Newcomers, TokenIssuer, TokenSigner, TokenVerifier};
 
 use crate::error::{Error, Result};
 use crate::models::{
@@ -259,7 +263,8 @@ impl VerifiedToken {
 }
 
 /// Verifies a credential: a token by its signature and claims, an API key by one strong read.
-/// `source` is where the request comes from.
+/// `source` is where the request comes from. A token whose `sub` is no UUID costs one more read in
+/// the life of a process, once it is verified.
 ///
 /// # Errors
 /// `BadCredential`, or `Unavailable` where the provider's keys or the database cannot be had.
@@ -268,10 +273,11 @@ pub async fn verify(
     tokens: &TokenVerifier,
     store: &Store,
     source: Option<IpAddr>,
+    newcomers: Newcomers,
     now: Timestamp,
 ) -> Result<VerifiedToken> {
     if !api_key::is_key(credential) {
-        return tokens.verify(credential, now).await;
+        return tokens.verify(credential, newcomers, now).await;
     }
     // A mistyped key costs no read.
     let hash = api_key::hash(credential).ok_or(Error::BadCredential("the API key's checksum is wrong"))?;

@@ -72,7 +72,7 @@ fn kid(x: &str) -> String {
 }
 
 /// Base64 for URLs, without padding (RFC 7515, section 2).
-fn base64url(bytes: &[u8]) -> String {
+pub(super) fn base64url(bytes: &[u8]) -> String {
     base64::encode(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 

@@ -5,74 +5,144 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
-use serde::de::DeserializeOwned;
+use jsonwebtoken::{Algorithm, Header, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::jwks::Jwks;
+use super::jwks::{Jwks, KeySource};
+use super::jws::Jws;
+use super::person_id::PersonIds;
 use super::published_key::PublishedKeys;
 use super::signing_key::is_own_kid;
 use super::step_up::{StepUp, has_factor};
 use super::{Credential, Delegation, VerifiedToken};
 use crate::config::TokenConfig;
 use crate::error::{Error, Result};
-use crate::models::parse_id;
 use crate::secrets::{Keyring, Keys};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
 
-/// What Roster reads of a token.
-#[derive(Clone, Deserialize)]
+/// The claims of a verified token of the provider's.
+///
+/// A claim that authentication does not need never decides it: of a type that it should not have,
+/// it counts as absent.
+#[derive(Clone)]
 pub struct Claims {
     /// The user's id.
-    #[serde(deserialize_with = "id")]
-    pub sub: Uuid,
+    pub user_id: Uuid,
     /// When it ends, in Unix seconds.
     pub exp: f64,
     /// The time of issue, in Unix seconds.
-    #[serde(default)]
     pub iat: Option<f64>,
-    #[serde(default)]
-    nbf: Option<f64>,
-    #[serde(default)]
-    aud: Option<Value>,
-    #[serde(default)]
-    client_id: Option<Value>,
-    #[serde(default)]
-    role: Option<Value>,
-    #[serde(default)]
-    is_anonymous: Option<Value>,
-    /// The level of the sign-in (`aal1`, `aal2`), and its methods (RFC 8176).
-    #[serde(default)]
-    aal: Option<Value>,
-    #[serde(default)]
-    amr: Option<Value>,
-    #[serde(default)]
-    jti: Option<Value>,
-    #[serde(default)]
-    session_id: Option<Value>,
     /// The email that the provider vouches for; some send "" for none.
-    #[serde(default)]
     pub email: Option<String>,
-    /// Whether the provider says that the email is proven.
-    #[serde(default)]
+    /// True or false where the provider says so of the email: that it is proven.
     pub email_verified: Option<bool>,
-    /// What the user says of themselves: name, picture.
-    #[serde(default)]
+    /// The user's own word of themselves: name, picture.
     pub user_metadata: Value,
+    jti: Option<Value>,
+    session_id: Option<Value>,
 }
 
-/// An id in the one form that ids have everywhere else.
-fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
-    parse_id(&String::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("not an id"))
+/// The claims as the provider sends them. `null` is an absent claim.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SentClaims {
+    iss: Option<Value>,
+    sub: Option<Value>,
+    aud: Option<Value>,
+    exp: Option<Value>,
+    iat: Option<Value>,
+    nbf: Option<Value>,
+    client_id: Option<Value>,
+    role: Option<Value>,
+    is_anonymous: Option<Value>,
+    /// Firebase's own claims: how the person signed in is among them.
+    firebase: Option<Value>,
+    /// The level of the sign-in (`aal1`, `aal2`), and its methods (RFC 8176).
+    aal: Option<Value>,
+    amr: Option<Value>,
+    jti: Option<Value>,
+    session_id: Option<Value>,
+    email: Option<Value>,
+    email_verified: Option<Value>,
+    user_metadata: Value,
+}
+
+/// Seconds since 1970, also where they are sent as a text.
+fn seconds(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_f64(),
+    };
+    number.filter(|seconds: &f64| seconds.is_finite())
+}
+
+/// A truth value, also where it is sent as a text, as some providers do.
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+impl SentClaims {
+    /// The time at which the token ends.
+    ///
+    /// # Errors
+    /// `BadCredential` where it is over or not told, and for a token that is not valid yet.
+    fn valid_until(&self, now: f64) -> Result<f64> {
+        let exp = match &self.exp {
+            None => return Err(Error::BadCredential("a claim is missing")),
+            Some(exp) => exp.as_f64().ok_or(Error::BadCredential("malformed"))?,
+        };
+        if exp + LEEWAY <= now {
+            return Err(Error::BadCredential("expired"));
+        }
+        // A start that cannot be read may be yet to come.
+        let nbf = self.nbf.as_ref().map(|nbf| seconds(nbf).ok_or(Error::BadCredential("malformed")));
+        if nbf.transpose()?.is_some_and(|nbf| nbf - LEEWAY > now) {
+            return Err(Error::BadCredential("not valid yet"));
+        }
+        Ok(exp)
+    }
+
+    /// The subject: a text that is not empty.
+    fn subject(&self) -> Result<&str> {
+        match &self.sub {
+            None => Err(Error::BadCredential("a claim is missing")),
+            Some(sub) => {
+                let text = sub.as_str().filter(|sub| !sub.is_empty());
+                text.ok_or(Error::BadCredential("malformed"))
+            }
+        }
+    }
+
+    /// The claims of a verified token.
+    fn verified(self, user_id: Uuid, exp: f64) -> Claims {
+        let text = |value: Value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        };
+        Claims {
+            user_id,
+            exp,
+            iat: self.iat.as_ref().and_then(seconds),
+            email: self.email.and_then(text),
+            email_verified: self.email_verified.as_ref().and_then(truth),
+            user_metadata: self.user_metadata,
+            jti: self.jti,
+            session_id: self.session_id,
+        }
+    }
 }
 
 impl std::fmt::Debug for Claims {
     /// Only the id: the rest is personal.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Claims").field("sub", &self.sub).finish_non_exhaustive()
+        formatter.debug_struct("Claims").field("user_id", &self.user_id).finish_non_exhaustive()
     }
 }
 
@@ -96,18 +166,23 @@ impl Claims {
     }
 }
 
-/// The claims that a token of the provider's must have. Its audience is checked with its context.
-const PROVIDER_CLAIMS: [&str; 3] = ["exp", "iss", "sub"];
-/// The claims that a token of Roster's own must have, beside those of [`OwnClaims`].
-const OWN_CLAIMS: [&str; 4] = ["exp", "iss", "aud", "sub"];
-
 /// How far the provider's clock may be off, in seconds.
 const LEEWAY: f64 = 30.0;
+
+/// The people without an account, to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomers {
+    /// They may sign up.
+    Welcome,
+    /// They are nobody.
+    Unknown,
+}
 
 /// Verifies tokens against the configured keys, issuer and audience.
 pub struct TokenVerifier {
     keyring: Arc<Keyring>,
     published: Arc<PublishedKeys>,
+    people: PersonIds,
     jwks: Option<Jwks>,
     issuer: String,
     audience: String,
@@ -255,11 +330,12 @@ impl TokenSigner {
 
 impl TokenVerifier {
     /// A verifier by the settings.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, clock: Clock) -> Self {
+    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, people: PersonIds, clock: Clock) -> Self {
         Self {
             keyring,
             published,
-            jwks: config.jwks_url.as_ref().map(|url| Jwks::new(url.clone(), clock)),
+            people,
+            jwks: key_source(config).map(|source| Jwks::new(source, clock)),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             roles: config.roles.clone(),
@@ -272,38 +348,42 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// `BadCredential`, `TokenRefused` for one of a context that is not let in, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken> {
-        let header = decode_header(token).map_err(|_| Error::BadCredential("not a token"))?;
-        // RFC 7515, section 4.1.11: extensions that we do not know, and there is none that we know, must not be passed over.
-        if header.crit.is_some() {
-            return Err(Error::BadCredential("critical header"));
+    pub async fn verify(&self, token: &str, newcomers: Newcomers, now: Timestamp) -> Result<VerifiedToken> {
+        let token = Jws::read(token)?;
+        if token.kid.as_deref().is_some_and(is_own_kid) {
+            return self.verify_own(&token, now).await;
         }
-        // The header only says which configured key to try. Each key then verifies by its own algorithm alone.
-        let claims: Claims = if let Some(kid) = header.kid.as_deref().filter(|kid| is_own_kid(kid)) {
-            // Only a token that may be good costs a read.
-            if header.alg != Algorithm::EdDSA {
-                return Err(Error::BadCredential("wrong algorithm"));
+        match token.algorithm {
+            Some(Algorithm::HS256) => {
+                let keys = self.keyring.keys(now).await;
+                let no_secret = Error::BadCredential("no secret is configured");
+                let key = keys.provider.as_ref().ok_or(no_secret)?;
+                if !token.is_signed_by(key, Algorithm::HS256) {
+                    return Err(Error::BadCredential("wrong signature"));
+                }
             }
-            return self.verify_own(token, kid, now).await;
-        } else if header.alg == Algorithm::HS256 {
-            let keys = self.keyring.keys(now).await;
-            let key = keys.provider.as_ref().ok_or(Error::BadCredential("no secret is configured"))?;
-            self.check(token, key, Algorithm::HS256, &self.issuer, &PROVIDER_CLAIMS)?
-        } else {
-            let jwks = self.jwks.as_ref().ok_or(Error::BadCredential("no JWKS is configured"))?;
-            let key = jwks.find(header.kid.as_deref()).await?.ok_or(Error::BadCredential("unknown kid"))?;
-            self.check(token, &key.decoding, key.algorithm, &self.issuer, &PROVIDER_CLAIMS)?
-        };
-        let now = now.as_millisecond() as f64 / 1000.0;
-        if claims.exp + LEEWAY <= now {
-            return Err(Error::BadCredential("expired"));
+            Some(_) => {
+                let no_jwks = Error::BadCredential("no JWKS is configured");
+                self.jwks.as_ref().ok_or(no_jwks)?.verify(&token).await?;
+            }
+            None => return Err(Error::BadCredential("wrong algorithm")),
         }
-        if claims.nbf.is_some_and(|nbf| nbf - LEEWAY > now) {
-            return Err(Error::BadCredential("not valid yet"));
-        }
+        let claims: SentClaims = token.claims()?;
+        require_text(claims.iss.as_ref(), &self.issuer, "wrong issuer")?;
+        let exp = claims.valid_until(now.as_millisecond() as f64 / 1000.0)?;
+        let sub = claims.subject()?;
         self.check_context(&claims)?;
-        let step_up = self.step_up(has_factor(claims.aal.as_ref(), claims.amr.as_ref(), &self.factors));
-        Ok(VerifiedToken { user_id: claims.sub, kind: Credential::Token(Box::new(claims)), step_up })
+        // Only a token that is good in all else costs a read.
+        let user_id = match newcomers {
+            Newcomers::Welcome => self.people.find_or_make(sub).await?,
+            Newcomers::Unknown => {
+                let id = self.people.find(sub).await?;
+                id.ok_or(Error::BadCredential("no such user"))?
+            }
+        };
+        let has_factor = has_factor(claims.aal.as_ref(), claims.amr.as_ref(), &self.factors);
+        let kind = Credential::Token(Box::new(claims.verified(user_id, exp)));
+        Ok(VerifiedToken { user_id, kind, step_up: self.step_up(has_factor) })
     }
 
     /// The state of a credential's second factor.
@@ -313,7 +393,7 @@ impl TokenVerifier {
 
     /// Refuses a token of the provider's that was made for something else than a person's sign-in. What
     /// a token does not tell passes.
-    fn check_context(&self, claims: &Claims) -> Result<()> {
+    fn check_context(&self, claims: &SentClaims) -> Result<()> {
         let is_one_of = |value: &Value, allowed: &[String]| value.as_str().is_some_and(|value| allowed.iter().any(|one| one == value));
         let own = std::slice::from_ref(&self.audience);
         match (&claims.aud, &claims.client_id) {
@@ -334,7 +414,11 @@ impl TokenVerifier {
                 }
             }
         }
-        if claims.is_anonymous.as_ref().is_some_and(|value| *value != false) {
+        let firebase = claims.firebase.as_ref();
+        let by_firebase = firebase.is_some_and(|claims| claims["sign_in_provider"] == "anonymous");
+        // Anything but a plain no may be a yes.
+        let is_anonymous = claims.is_anonymous.as_ref().is_some_and(|value| truth(value) != Some(false));
+        if by_firebase || is_anonymous {
             return Err(Error::TokenRefused("This token is of an anonymous sign-in. Sign in with an account."));
         }
         if claims.role.as_ref().is_some_and(|role| !is_one_of(role, &self.roles)) {
@@ -344,9 +428,24 @@ impl TokenVerifier {
     }
 
     /// Verifies a token of Roster's own, whose clock it was made by.
-    async fn verify_own(&self, token: &str, kid: &str, now: Timestamp) -> Result<VerifiedToken> {
-        let key = self.published.find(kid, now).await?.ok_or(Error::BadCredential("not the current kid"))?;
-        let claims: OwnClaims = self.check(token, &key.decoding, Algorithm::EdDSA, OWN_ISSUER, &OWN_CLAIMS)?;
+    async fn verify_own(&self, token: &Jws<'_>, now: Timestamp) -> Result<VerifiedToken> {
+        // Only a token that may be good costs a read.
+        if token.algorithm != Some(Algorithm::EdDSA) {
+            return Err(Error::BadCredential("wrong algorithm"));
+        }
+        let kid = token.kid.as_deref().unwrap_or_default();
+        let key = self.published.find(kid, now).await?;
+        let key = key.ok_or(Error::BadCredential("not the current kid"))?;
+        if !token.is_signed_by(&key.decoding, Algorithm::EdDSA) {
+            return Err(Error::BadCredential("wrong signature"));
+        }
+        let claims: OwnClaims = token.claims()?;
+        if claims.iss != OWN_ISSUER {
+            return Err(Error::BadCredential("wrong issuer"));
+        }
+        if claims.aud != self.audience {
+            return Err(Error::BadCredential("wrong audience"));
+        }
         if claims.exp <= now.as_second() {
             return Err(Error::BadCredential("expired"));
         }
@@ -367,46 +466,75 @@ impl TokenVerifier {
         };
         Ok(VerifiedToken { user_id: claims.sub, kind, step_up: self.step_up(false) })
     }
+}
 
-    /// Checks the signature, the issuer and the audience, where there is one.
-    fn check<T: DeserializeOwned>(
-        &self,
-        token: &str,
-        key: &DecodingKey,
-        algorithm: Algorithm,
-        issuer: &str,
-        required: &[&str],
-    ) -> Result<T> {
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[&self.audience]);
-        // Without this a token that lacks the claim would pass.
-        validation.set_required_spec_claims(required);
-        // Our clock decides, above.
-        validation.validate_exp = false;
-        decode::<T>(token, key, &validation).map(|data| data.claims).map_err(|error| {
-            use jsonwebtoken::errors::ErrorKind;
-            Error::BadCredential(match error.kind() {
-                ErrorKind::InvalidSignature => "wrong signature",
-                ErrorKind::InvalidIssuer => "wrong issuer",
-                ErrorKind::InvalidAudience => "wrong audience",
-                ErrorKind::InvalidAlgorithm => "wrong algorithm",
-                ErrorKind::MissingRequiredClaim(_) => "a claim is missing",
-                _ => "malformed",
-            })
-        })
+/// The place where the provider's public keys are, unless it signs by a secret alone.
+fn key_source(config: &TokenConfig) -> Option<KeySource> {
+    match (&config.jwks_url, &config.secrets.provider) {
+        (Some(url), _) => Some(KeySource::Url(url.clone())),
+        (None, None) => Some(KeySource::Issuer(config.issuer.clone())),
+        (None, Some(_)) => None,
+    }
+}
+
+/// Holds a claim against the only text that it may be.
+fn require_text(claim: Option<&Value>, wanted: &str, wrong: &'static str) -> Result<()> {
+    match claim {
+        None => Err(Error::BadCredential("a claim is missing")),
+        Some(claim) if claim == wanted => Ok(()),
+        Some(_) => Err(Error::BadCredential(wrong)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn verified(claims: Value) -> Claims {
+        let sent: SentClaims = serde_json::from_value(claims).unwrap();
+        let exp = sent.valid_until(0.0).unwrap();
+        sent.verified(Uuid::nil(), exp)
+    }
 
     #[test]
     fn the_debug_output_of_claims_has_the_id_alone() {
-        let sub = "00000000-0000-4000-8000-000000000001";
-        let claims = serde_json::json!({"sub": sub, "exp": 1.5, "email": "ada@example.com", "user_metadata": {"name": "Ada"}});
-        let claims: Claims = serde_json::from_value(claims).unwrap();
-        assert_eq!(format!("{claims:?}"), format!("Claims {{ sub: {sub}, .. }}"));
+        let metadata = json!({"name": "Ada"});
+        let claims = json!({"exp": 1.5, "email": "ada@example.com", "user_metadata": metadata});
+        let shown = format!("{:?}", verified(claims));
+        assert_eq!(shown, format!("Claims {{ user_id: {}, .. }}", Uuid::nil()));
+    }
+
+    #[test]
+    fn a_claim_of_another_type_is_absent() {
+        for (sent, expected) in [
+            (json!(true), Some(true)),
+            (json!(false), Some(false)),
+            (json!("true"), Some(true)),
+            (json!("false"), Some(false)),
+            (json!("TRUE"), None),
+            (json!("yes"), None),
+            (json!(1), None),
+            (json!([true]), None),
+            (json!({}), None),
+            (Value::Null, None),
+        ] {
+            let claims = verified(json!({"exp": 1, "email_verified": sent}));
+            assert_eq!(claims.email_verified, expected, "{sent}");
+        }
+        for sent in [json!(["ada@example.com"]), json!({}), json!(5), json!(true), Value::Null] {
+            assert_eq!(verified(json!({"exp": 1, "email": sent})).email, None, "{sent}");
+        }
+        for (sent, expected) in [
+            (json!(5), Some(5.0)),
+            (json!("5"), Some(5.0)),
+            (json!("inf"), None),
+            (json!("NaN"), None),
+            (json!("yesterday"), None),
+            (json!([5]), None),
+        ] {
+            assert_eq!(verified(json!({"exp": 1, "iat": sent})).iat, expected, "{sent}");
+        }
     }
 }

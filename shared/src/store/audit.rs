@@ -71,7 +71,7 @@ impl Author for Delegation {
 /// Who signed in, and may have no account yet.
 impl Author for Claims {
     fn act(&self, action: &'static str, at: Timestamp) -> Act {
-        Act::new(self.sub, action, at)
+        Act::new(self.user_id, action, at)
     }
 }
 

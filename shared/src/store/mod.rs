@@ -10,6 +10,7 @@ mod invites;
 mod lists;
 mod managed;
 mod numbers;
+mod person_namespace;
 mod purge;
 mod receipts;
 mod requests;
