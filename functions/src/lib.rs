@@ -106,14 +106,16 @@ handlers! {
         delete_user, get_audit_log, list_quota_tiers, create_account (VERIFY_AND_STORE), get_me, update_me,
         export_account, delete_account, restore_account (VERIFY_AND_STORE), list_keys,
         create_key (VERIFY_AND_STORE), create_default_key (VERIFY_AND_STORE), rotate_key (VERIFY_AND_STORE),
-        revoke_key, create_sandbox (VERIFY_AND_STORE), update_sandbox, destroy_sandbox,
+        revoke_key, list_sandboxes, create_sandbox (VERIFY_AND_STORE), get_sandbox, update_sandbox,
+        destroy_sandbox,
         report_running_time, sign_out_everywhere (VERIFY_AND_STORE), sign_out_user_everywhere (VERIFY_AND_STORE);
     directory: list_admin_users, get_admin_user, update_admin_user, list_invites,
         create_invite (VERIFY_AND_STORE), revoke_invite (VERIFY_AND_STORE);
     user_admin: list_users, get_user, create_user (VERIFY_AND_STORE), update_user, delete_user, search_users,
         get_admin_count, list_inactive_users, delete_inactive_users (VERIFY_AND_STORE);
     managed_users: list_users, create_user (VERIFY_AND_STORE), get_user, update_user, delete_user,
-        list_shares, share, unshare, get_principal_token (VERIFY_AND_SIGN), create_delegated_token (ALL);
+        list_shares, share, unshare, get_principal_token (VERIFY_AND_SIGN), create_delegated_token (ALL),
+        get_userinfo;
     workspace: list_users, get_user;
     // The last one serves the trailing slash of managed_users.create_user too.
     platform: get_health (NOTHING), get_openapi (NOTHING), unmatched (VERIFY_AND_STORE);

@@ -963,8 +963,9 @@ impl SandboxRecord {
 words! {
     /// What a sandbox is doing.
     SandboxStatus {
-        /// It is being made.
-        Starting = "starting",
+        /// It is being made. Earlier versions stored another word.
+        #[serde(alias = "starting")]
+        Creating = "creating",
         /// It runs.
         Running = "running",
         /// It stands still.

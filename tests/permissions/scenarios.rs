@@ -21,6 +21,7 @@ const FINN: Uuid = demo::id(0x61);
 const GITA: Uuid = demo::id(0x62);
 const ACCOUNT: &str = "/v1/account";
 const SANDBOXES: &str = "/v1/sandboxes";
+const USERINFO: &str = "/api/v1/oauth/userinfo";
 const INVITES: &str = "/api/v1/admin_user_invite";
 const MANAGED: &str = "/api/v1/users/";
 const NUMBERED: &str = "/api/admin/user-admin";
@@ -211,6 +212,9 @@ async fn accounts() -> Made {
     for is_key in [false, true] {
         let made = stage.call("POST", SANDBOXES, by(is_key), sandbox.clone(), 201).await;
         let one = format!("{SANDBOXES}/{}", text(&made, "id"));
+        for path in [SANDBOXES, one.as_str()] {
+            stage.call("GET", path, by(is_key), none.clone(), 200).await;
+        }
         for status in ["running", "paused"] {
             stage.call("PATCH", &one, by(is_key), json!({"status": status}), 200).await;
         }
@@ -301,7 +305,7 @@ async fn managed() -> Made {
     let mut stage = Stage::start().await;
     let none = Value::Null;
     let finn = format!("{MANAGED}{FINN}");
-    let asked = json!({"permissions": ["managed-users:read", "managed-users:write", "sharing:write"]});
+    let asked = json!({"permissions": ["account:read", "managed-users:read", "managed-users:write", "sharing:write"]});
     let by_key = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     let by_key = text(&by_key, "key");
     let managers = || [By::User(MANAGER), By::Credential(by_key.clone())];
@@ -343,6 +347,18 @@ async fn managed() -> Made {
         }
         stage.pause = 3600;
     }
+    for by in managers() {
+        stage.call("GET", USERINFO, by, none.clone(), 200).await;
+    }
+    stage.call("PUT", &format!("/api/v1/users/shares/{MANAGER}"), ADMIN, json!({"scopes": ["openid"]}), 200).await;
+    let token = stage.call("POST", "/api/v1/oauth/delegated-token", MANAGER, json!({"sub": ADMIN}), 200).await;
+    stage.pause = 0;
+    let token = text(&token, "access_token");
+    let principal = stage.call("GET", "/api/v1/oauth/principal-token", token.clone(), none.clone(), 200).await;
+    for token in [token, text(&principal, "access_token")] {
+        stage.call("GET", USERINFO, token, none.clone(), 200).await;
+    }
+    stage.pause = 3600;
     // The trailing slash goes to what no other route takes.
     stage.router = Router::new(TrailingSlash::Default);
     for by in managers() {

@@ -115,7 +115,11 @@ POST /v1/keys/{key}/rotate                                       nobody  ·   ·
 DELETE /v1/keys/{key}                                            acme    ·   ·   ·   ·   ·    404 404 404 404 404 200  404 404  ·   ·   ·   ·    403 403 403 403
 DELETE /v1/keys/{key}                                            plat    ·   ·   ·   ·   ·    404 404 404 404 404 404  404 200  ·   ·   ·   ·    403 403 403 403
 DELETE /v1/keys/{key}                                            nobody  ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  ·   ·   ·   ·    403 403 403 403
+GET /v1/sandboxes                                                -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  403 403 403 403
 POST /v1/sandboxes                                               -       ·   ·   ·   ·   ·    201 201 201 201 201 201  429 201  201 201 201 201  403 403 403 403
+GET /v1/sandboxes/{sandbox}                                      acme    ·   ·   ·   ·   ·    404 404 404 404 404 200  404 404  200 200 404 404  403 403 403 403
+GET /v1/sandboxes/{sandbox}                                      plat    ·   ·   ·   ·   ·    404 404 404 404 404 404  404 200  404 404 200 200  403 403 403 403
+GET /v1/sandboxes/{sandbox}                                      nobody  ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  404 404 404 404  403 403 403 403
 PATCH /v1/sandboxes/{sandbox}                                    acme    ·   ·   ·   ·   ·    404 404 404 404 404 200  404 404  200 200 404 404  403 403 403 403
 PATCH /v1/sandboxes/{sandbox}                                    plat    ·   ·   ·   ·   ·    404 404 404 404 404 404  404 200  404 404 200 200  403 403 403 403
 PATCH /v1/sandboxes/{sandbox}                                    nobody  ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  404 404 404 404  403 403 403 403
@@ -191,6 +195,7 @@ DELETE /api/v1/users/shares/{user}                               dara    ·   ·
 DELETE /api/v1/users/shares/{user}                               emi     ·   ·   ·   ·   ·    200 404 404 404 404 200  200 404  200 200 404 404  ·   ·   403 403
 DELETE /api/v1/users/shares/{user}                               nobody  ·   ·   ·   ·   ·    404 404 404 404 404 404  404 404  404 404 404 404  ·   ·   403 403
 GET /api/v1/oauth/principal-token                                -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  403 403 403 403  ·   ·   200 200
+GET /api/v1/oauth/userinfo                                       -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 403
 POST /api/v1/oauth/delegated-token                               gita    ·   ·   ·   ·   ·    403 403 403 200 403 403  403 403  403 403 403 403  ·   ·   403 403
 POST /api/v1/oauth/delegated-token                               emi     ·   ·   ·   ·   ·    200 403 403 403 403 403  403 403  403 403 403 403  ·   ·   403 403
 POST /api/v1/oauth/delegated-token                               nils    ·   ·   ·   ·   ·    403 403 403 200 403 403  403 403  403 403 403 403  ·   ·   403 403
@@ -246,7 +251,9 @@ POST /v1/keys                                                     -
 POST /v1/keys/default                                             -
 POST /v1/keys/{key}/rotate                                        -
 DELETE /v1/keys/{key}                                             -
+GET /v1/sandboxes                                                 sandboxes:read
 POST /v1/sandboxes                                                sandboxes:write
+GET /v1/sandboxes/{sandbox}                                       sandboxes:read
 PATCH /v1/sandboxes/{sandbox}                                     sandboxes:write
 DELETE /v1/sandboxes/{sandbox}                                    sandboxes:write
 
@@ -280,6 +287,7 @@ GET /api/v1/users/shares                                          managed-users:
 PUT /api/v1/users/shares/{user}                                   sharing:write
 DELETE /api/v1/users/shares/{user}                                sharing:write
 GET /api/v1/oauth/principal-token                                 -
+GET /api/v1/oauth/userinfo                                        account:read
 POST /api/v1/oauth/delegated-token                                -
 
 GET /users?ids={user}                                             members:read
@@ -398,7 +406,7 @@ impl Row {
         use Contract::{Directory, ManagedUsers, Operator, UserAdmin, Workspace};
         Some(match (contract(&self.handler), status, caller) {
             (Operator, 401, _) => "unauthorized",
-            (Operator, 403, "sus") => "account_suspended",
+            (Operator, 403, "sus") => "auth_locked",
             (Operator, 403, "del") => "account_deleted",
             (Operator, 403, "dlg" | "prn") => "unauthorized",
             (Operator, 403, "factor") => "unauthorized",

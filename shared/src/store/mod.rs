@@ -164,11 +164,12 @@ impl Store {
         &self,
         partition: &Key,
         prefix: &str,
+        from: From,
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<T>, bool)> {
         let start = after.map(|sk| Key { sk, ..partition.clone() }.item());
-        let mut items = self.query_items(partition, prefix, From::Start, limit + 1, Freshness::Strong, start).await?;
+        let mut items = self.query_items(partition, prefix, from, limit + 1, Freshness::Strong, start).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         Ok((items.into_iter().map(decode).collect::<Result<_>>()?, more))
