@@ -566,8 +566,39 @@ fn import_makes_users_and_ends() {
     let arguments = ["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"];
     let output = run(&folder, &arguments);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(text(&output.stdout).trim(), "imported 1, already there 0, refused 1");
-    assert_eq!(text(&run(&folder, &arguments).stdout).trim(), "imported 0, already there 1, refused 1");
+    assert_eq!(text(&output.stdout).trim(), "imported 1 (1 pending), already there 0, refused 1, warned 0\nrefused 1: is not JSON");
+    assert!(text(&output.stderr).contains("line 2: refused: it is not JSON: expected value at line 1 column 1\n"), "{output:?}");
+    let again = text(&run(&folder, &arguments).stdout);
+    assert_eq!(again.trim(), "imported 0, already there 1, refused 1, warned 0\nrefused 1: is not JSON");
+}
+
+#[test]
+fn an_import_takes_options() {
+    let folder = TempDir::new().expect("a folder");
+    let users = "uid,mail,deleted_at,odd\n1,a@example.com,,1\n2,b@example.com,2026-01-01,1\n";
+    std::fs::write(folder.path().join("users.csv"), users).expect("a file");
+    let team = "00000000-0000-4000-8000-0000000000f9";
+    let how = ["--map", "uid=id", "--map", "mail=email", "--deleted", "skip", "--import-admin", "A@example.com"];
+    let import = ["import", "users.csv", "--team", team];
+    for (more, begin) in [
+        (&["--dry-run"][..], "dry run, nothing is written: imported 1"),
+        (&[], "imported 1"),
+        (&["--dry-run"], "dry run, nothing is written: imported 0"),
+    ] {
+        let output = run(&folder, &[&import[..], &how, more].concat());
+        let (printed, told) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success() && printed.starts_with(begin), "{more:?}: {output:?}");
+        assert!(printed.contains("\nnot imported: odd. "), "{printed}");
+        assert!(!printed.contains("warning") && !told.contains("line "), "{output:?}");
+    }
+    // The server imports first, and a dry run ends then.
+    let output =
+        run(&folder, &[&["--memory", "--port", "0", "--import", "users.csv", "--import-team", team, "--dry-run"][..], &how].concat());
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("dry run, nothing is written: imported 1 (1 administrator), already there 0, skipped 1, "),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -647,6 +678,13 @@ fn what_cannot_be_done_is_said_in_a_line() {
         (&["token", "nobody"], "error: invalid value 'nobody' for '<USER_ID>'"),
         (&["token", "00000000-0000-4000-8000-000000000002", "--ttl", "soon"], "is no duration: write a number and s, m, h or d"),
         (&["--memory", "--port", "0", "--import", "missing.jsonl"], "error: cannot read missing.jsonl: No such file"),
+        (&["--dry-run", "purge", "--memory"], "error: --import-admin, --map, --deleted and --dry-run belong to an import: "),
+        (&["--memory", "--map", "a=email"], "error: --import-admin, --map, --deleted and --dry-run belong to an import: "),
+        (&["--memory", "--port", "0", "--import", "."], "error: . is a folder. Name one file of it."),
+        (
+            &["import", "event.json", "--team", "00000000-0000-4000-8000-0000000000a1", "--map", "a=b"],
+            "invalid value 'a=b' for '--map <COLUMN=FIELD>': there is no field `b`. Use id, ",
+        ),
     ] {
         let output = run(&folder, arguments);
         assert!(!output.status.success(), "{arguments:?}");

@@ -24,7 +24,7 @@ impl Contract {
         let body = answer.json();
         let fields = body.as_object().unwrap_or_else(|| panic!("an error is an object: {answer:?}"));
         let (required, optional): (&[&str], &[&str]) = match self {
-            Operator => (&["error", "code", "request_id"], &["error_detail"]),
+            Operator => (&["error", "code", "request_id"], &[]),
             Directory => (&["status", "code", "message"], &[]),
             UserAdmin => (&["id", "name", "message"], &["details", "permissions"]),
             ManagedUsers => (&["detail"], &[]),
@@ -40,6 +40,7 @@ impl Contract {
             UserAdmin => {
                 assert!(Uuid::parse_str(body["id"].as_str().unwrap_or_default()).is_ok(), "{answer:?}");
                 assert_eq!(body.get("permissions").is_some(), answer.status == 403, "{answer:?}");
+                assert!(body["details"][0]["message"].is_string(), "{answer:?}");
             }
             ManagedUsers | Workspace => {}
         }
@@ -67,10 +68,10 @@ impl Contract {
         match self {
             Operator => &[
                 (401, &["unauthorized"]),
-                (403, &["operator_required", "email_not_verified", "account_deleted", "account_suspended", "unauthorized"]),
+                (403, &["operator_required", "email_not_verified", "account_deleted", "auth_locked", "unauthorized"]),
                 (404, &["account_not_found", "not_found"]),
-                (409, &["account_not_soft_deleted", "account_hard_delete_active_resources", "conflict"]),
-                (412, &["conflict"]),
+                (409, &["account_not_soft_deleted", "account_hard_delete_active_resources", "transition_conflict"]),
+                (412, &["transition_conflict"]),
                 (422, &["invalid_request"]),
                 (429, &["QUOTA_EXCEEDED", "rate_limit_exceeded"]),
                 (500, &["internal_error"]),
@@ -95,6 +96,7 @@ impl Contract {
                 (415, &["ContentTypeError"]),
                 (422, &["BadDataError"]),
                 (429, &["RateLimitError"]),
+                (501, &["NotImplementedError"]),
             ],
             ManagedUsers => &[
                 (401, &[""]),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
@@ -40,12 +41,17 @@ pub struct App {
     pub requests_per_minute: Option<NonZeroU32>,
     /// The longest life of an API key, in days.
     pub key_max_days: u32,
+    /// The time after which a request that may be cut off begins nothing more.
+    pub max_turn: Duration,
     /// Where requests are logged.
     pub log: Arc<dyn Log>,
     tokens: TokenVerifier,
     keyring: Arc<Keyring>,
     refused: Mutex<Refused>,
 }
+
+/// API Gateway waits 30 s for a response, and what has begun is to be finished by then.
+const MAX_TURN: Duration = Duration::from_secs(20);
 
 /// The most callers that are remembered as having sent too much in a minute: of more, some cost a read again.
 const MOST_REFUSED: usize = 10_000;
@@ -100,6 +106,7 @@ impl App {
             sign_up_url: config.sign_up_url.clone(),
             requests_per_minute: config.requests_per_minute,
             key_max_days: config.key_max_days,
+            max_turn: MAX_TURN,
             log,
             keyring,
             clock,

@@ -1,8 +1,11 @@
-//! Entity tags of users (RFC 9110, sections 8.8.3 and 13.1): `"7-1777714080"`, the version and the last sighting.
+//! Entity tags (RFC 9110, sections 8.8.3 and 13.1). A user's is `"7-1777714080"`, the version and the
+//! last-seen time; that of a list or a count is a hash of the body.
 
-use lambda_http::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use lambda_http::http::{HeaderMap, HeaderValue};
+use lambda_http::Body;
+use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use lambda_http::http::{HeaderMap, HeaderValue, StatusCode};
 use shared::models::{NumberedUser, User};
+use shared::store::fingerprint;
 use shared::{Error, Result, Timestamp};
 
 use crate::{Request, Response};
@@ -36,10 +39,30 @@ pub fn tagged(mut response: Response, tag: impl Into<Tag>) -> Response {
     response
 }
 
-/// Whether `If-None-Match` names the user's tag.
-pub fn is_known(request: &Request, tag: impl Into<Tag>) -> bool {
-    let Tag(tag) = tag.into();
-    tags(request.headers(), &IF_NONE_MATCH).any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == tag)
+/// The response with a hash of its body as its tag; without the body, as 304, where
+/// `If-None-Match` names that tag.
+pub fn hashed(request: &Request, response: Response) -> Response {
+    let mut hash = match response.body() {
+        Body::Text(text) => fingerprint(&[text.as_bytes()]),
+        _ => return response,
+    };
+    hash.truncate(32);
+    unless_known(request, response, Tag(format!("\"{hash}\"")))
+}
+
+/// The response with that tag; without the body, as 304, where `If-None-Match` names the tag.
+pub fn unless_known(request: &Request, mut response: Response, tag: impl Into<Tag>) -> Response {
+    let tag = tag.into();
+    if is_known(request, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::Empty;
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    tagged(response, tag)
+}
+
+fn is_known(request: &Request, Tag(tag): &Tag) -> bool {
+    tags(request.headers(), &IF_NONE_MATCH).any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == *tag)
 }
 
 /// What `If-Match` asks: that the user is still of one of these versions. That they were seen since is no change.

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, RequestExt};
 use shared::auth::Places;
 use shared::config::SecretNeeds;
@@ -55,10 +55,16 @@ const CONTRACTS: [&Contract; 5] =
 impl Contract {
     /// The contract that a path is under; the operator and account contract where it is under none.
     fn of_path(path: &str) -> &'static Self {
+        let path = format!("/{}", parts(&path.to_ascii_lowercase()).join("/"));
         // `/api/v1/admin_user_invite` is under `/api/v1/admin_user` too.
         let is_under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '_']));
         CONTRACTS.into_iter().find(|contract| is_under(contract.base_path)).unwrap_or(&operator_account::CONTRACT)
     }
+}
+
+/// The parts of a path between its slashes, however many stand in a row.
+fn parts(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| !part.is_empty()).collect()
 }
 
 /// One endpoint.
@@ -100,14 +106,16 @@ handlers! {
         delete_user, get_audit_log, list_quota_tiers, create_account (VERIFY_AND_STORE), get_me, update_me,
         export_account, delete_account, restore_account (VERIFY_AND_STORE), list_keys,
         create_key (VERIFY_AND_STORE), create_default_key (VERIFY_AND_STORE), rotate_key (VERIFY_AND_STORE),
-        revoke_key, create_sandbox (VERIFY_AND_STORE), update_sandbox, destroy_sandbox,
+        revoke_key, list_sandboxes, create_sandbox (VERIFY_AND_STORE), get_sandbox, update_sandbox,
+        destroy_sandbox,
         report_running_time, sign_out_everywhere (VERIFY_AND_STORE), sign_out_user_everywhere (VERIFY_AND_STORE);
     directory: list_admin_users, get_admin_user, update_admin_user, list_invites,
         create_invite (VERIFY_AND_STORE), revoke_invite (VERIFY_AND_STORE);
     user_admin: list_users, get_user, create_user (VERIFY_AND_STORE), update_user, delete_user, search_users,
         get_admin_count, list_inactive_users, delete_inactive_users (VERIFY_AND_STORE);
     managed_users: list_users, create_user (VERIFY_AND_STORE), get_user, update_user, delete_user,
-        list_shares, share, unshare, get_principal_token (VERIFY_AND_SIGN), create_delegated_token (ALL);
+        list_shares, share, unshare, get_principal_token (VERIFY_AND_SIGN), create_delegated_token (ALL),
+        get_userinfo;
     workspace: list_users, get_user;
     // The last one serves the trailing slash of managed_users.create_user too.
     platform: get_health (NOTHING), get_openapi (NOTHING), unmatched (VERIFY_AND_STORE);
@@ -130,6 +138,7 @@ impl Handler {
     pub fn answer<'a>(&'a self, app: &Arc<App>, request: Request) -> BoxFuture<'a, (Response, Cost)> {
         let start = Instant::now();
         let contract = Contract::of_path(request.raw_http_path());
+        let is_head = request.method() == Method::HEAD;
         let context = Context::new(app.clone(), contract.places, &request);
         let mut line = RequestLine {
             at: context.now,
@@ -163,6 +172,10 @@ impl Handler {
                 add_standard_headers(&error, &mut response);
                 response
             });
+            // Everything but the body is as in the response to the GET request.
+            if is_head {
+                *response.body_mut() = Body::Empty;
+            }
             if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
                 response.headers_mut().insert("x-request-id", request_id);
             }

@@ -62,7 +62,16 @@ pub fn optional_json_object(request: &Request) -> Result<Map<String, Value>> {
 
 /// The body as a JSON object.
 pub fn json_object(request: &Request) -> Result<Map<String, Value>> {
+    object(body(request)?)
+}
+
+/// The body as a JSON object, which a mark of the byte order may stand before.
+pub fn marked_json_object(request: &Request) -> Result<Map<String, Value>> {
     let bytes = body(request)?;
+    object(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     let wrong = |fault| Error::invalid(Issue::new(Place::Body, "", fault));
     if bytes.is_empty() {
         return Err(wrong(Fault::Missing));

@@ -397,7 +397,7 @@ impl Demo {
             created_at,
             updated_at: destroyed_at.unwrap_or(created_at),
             metadata: BTreeMap::from([("job".into(), serde_json::json!(format!("nightly-{place}")))]),
-            started_at: (status != SandboxStatus::Starting).then_some(created_at),
+            started_at: (status != SandboxStatus::Creating).then_some(created_at),
             destroyed_at,
             cpu_count: Some(2),
             memory_mb: Some(2048),

@@ -91,7 +91,7 @@ impl Gateway {
             return own_answer(500, "template.yaml names a handler that does not exist");
         };
         // Lists show what was written before them.
-        if parts.method == hyper::Method::GET
+        if matches!(parts.method, hyper::Method::GET | hyper::Method::HEAD)
             && let Some(stream) = &self.stream
             && let Err(error) = stream.settle().await
         {

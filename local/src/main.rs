@@ -12,6 +12,7 @@ use functions::log::NoLog;
 use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use local::import::{Deleted, Mapping};
 use local::{Data, Failure, Location, Options, Server, TrailingSlash, cloud, demo, import, smoke, token};
 use shared::Clock;
 use shared::auth::api_key;
@@ -50,12 +51,14 @@ struct DataArguments {
     /// Start a new database without the demo data
     #[arg(long, global = true)]
     empty: bool,
-    /// Import users first: JSON Lines, or the CSV that Supabase exports from auth.users (by the ending .csv)
+    /// Import users first: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON Lines, or CSV
     #[arg(long, value_name = "FILE")]
     import: Option<PathBuf>,
     /// The team that imported users join, where their line names none: its id [default: the demo team's]
     #[arg(long, value_name = "ID")]
     import_team: Option<Uuid>,
+    #[command(flatten)]
+    how: ImportArguments,
     /// Use this DynamoDB, mostly an emulator, instead of the embedded one. Its table must be there
     #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["memory", "cloud"])]
     dynamodb_endpoint: Option<String>,
@@ -66,6 +69,41 @@ struct DataArguments {
     /// Let each call of DynamoDB wait so many milliseconds: what the cloud feels like
     #[arg(long, value_name = "MS", default_value_t = 0, global = true)]
     dynamodb_latency: u64,
+}
+
+#[derive(Args)]
+struct ImportArguments {
+    /// Make the user of this email an administrator of the team; who is not there becomes a pending member
+    #[arg(long, value_name = "EMAIL")]
+    import_admin: Option<String>,
+    /// Read a column of the file as another field, as work_email=email; repeat it for more
+    #[arg(long, value_name = "COLUMN=FIELD")]
+    map: Vec<Mapping>,
+    /// Import users as deleted whom the source has deleted, or skip them
+    #[arg(long, value_enum, default_value = "import")]
+    deleted: Deleted,
+    /// Report what the import would do, write nothing, and end
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl ImportArguments {
+    fn are_given(&self) -> bool {
+        self.dry_run || self.import_admin.is_some() || !self.map.is_empty() || self.deleted != Deleted::default()
+    }
+
+    fn options(self, team_id: Uuid, sign_up_url: &str) -> import::Options {
+        import::Options {
+            team_id,
+            admin: self.import_admin,
+            deleted: self.deleted,
+            mappings: self.map,
+            dry_run: self.dry_run,
+            sign_up_url: sign_up_url.to_owned(),
+            progress: true,
+            tell: Box::new(|line| eprintln!("{line}")),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -83,13 +121,15 @@ enum Command {
     },
     /// Try a running server, the cloud's or a local one: a request for each contract, CORS, the trailing slash. It removes what it makes
     Smoke(smoke::Options),
-    /// Import users: JSON Lines, or the CSV that Supabase exports from auth.users (by the ending .csv)
+    /// Import users: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON Lines, or CSV
     Import {
         /// The file
         file: PathBuf,
         /// The team that users join, where their line names none: its id
         #[arg(long, value_name = "ID")]
         team: Uuid,
+        #[command(flatten)]
+        how: ImportArguments,
     },
     /// Run one handler on one event, as `sam local invoke` does, and print its answer
     Invoke {
@@ -145,6 +185,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = options(&arguments)?;
+    // A dry run of something else would be none.
+    if arguments.data.how.are_given() && (arguments.command.is_some() || arguments.data.import.is_none()) {
+        let message =
+            "--import-admin, --map, --deleted and --dry-run belong to an import: write them behind `import FILE`, or beside --import FILE";
+        return Err(message.into());
+    }
     match arguments.command {
         Some(Command::Token { user_id, ttl, email }) => {
             refuse_public_secrets(&options)?;
@@ -153,12 +199,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Smoke(smoke)) => smoke::run(smoke).await,
-        Some(Command::Import { file, team }) => import(&options, &file, team).await,
+        Some(Command::Import { file, team, how }) => import(&options, &file, how.options(team, &options.config.sign_up_url)).await,
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
         Some(Command::Operator { user_id, remove }) => operator(&options, user_id, !remove).await,
         Some(Command::Purge { time }) => purge(&options, time).await,
         Some(Command::Recount) => recount(&options).await,
-        None => serve(options, &arguments.data).await,
+        None => serve(options, arguments.data).await,
     }
 }
 
@@ -205,9 +251,9 @@ async fn open_to_callers(options: &Options) -> Result<Data, Failure> {
     Ok(data)
 }
 
-async fn import(options: &Options, file: &Path, team: Uuid) -> Result<(), Failure> {
+async fn import(options: &Options, file: &Path, how: import::Options) -> Result<(), Failure> {
     let data = Data::open(options).await?;
-    println!("{}", import::file(&data, file, team, options.clock.now(), true).await?);
+    println!("{}", import::file(&data, file, &how, options.clock.now()).await?);
     Ok(())
 }
 
@@ -268,7 +314,7 @@ async fn count(options: &Options, event: &PathBuf) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failure> {
+async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure> {
     let (tokens, clock) = (options.config.tokens.clone(), options.clock.clone());
     let is_embedded = !matches!(options.location, Location::Endpoint(_) | Location::Cloud);
     let with_demo = options.demo && is_embedded;
@@ -277,10 +323,13 @@ async fn serve(options: Options, arguments: &DataArguments) -> Result<(), Failur
         Server::over(data, &options).await
     };
     let server = start().await.map_err(|error| format!("cannot start: {error}"))?;
-    if let Some(file) = &arguments.import {
-        let team = arguments.import_team.unwrap_or(demo::TEAM);
-        let report = import::file(&server.data, file, team, clock.now(), true).await?;
+    if let Some(file) = arguments.import {
+        let how = arguments.how.options(arguments.import_team.unwrap_or(demo::TEAM), &options.config.sign_up_url);
+        let report = import::file(&server.data, &file, &how, clock.now()).await?;
         eprintln!("{report}");
+        if how.dry_run {
+            return Ok(());
+        }
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "Routes:")?;

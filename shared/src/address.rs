@@ -20,6 +20,12 @@ pub fn is_safe(address: &str) -> bool {
     is_https || is_loopback(address)
 }
 
+/// Returns true if an address may be shown to people as a link or a picture: it is by http or https,
+/// and names a host.
+pub fn is_web_address(address: &str) -> bool {
+    url(address).is_some()
+}
+
 /// The URL of an address by http or https.
 fn url(address: &str) -> Option<Uri> {
     let uri: Uri = address.parse().ok()?;

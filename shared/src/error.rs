@@ -108,6 +108,11 @@ impl Error {
         Self::NotFound("You have no key of that id. GET /v1/keys lists yours.".into())
     }
 
+    /// A sandbox's id that is none of the owner's.
+    pub fn no_such_sandbox() -> Self {
+        Self::NotFound("There is no sandbox of that id.".into())
+    }
+
     /// A fault of ours, with its cause.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())

@@ -10,6 +10,7 @@ pub mod dynamodb;
 pub mod error;
 pub mod http;
 pub mod models;
+pub mod profile;
 pub mod secrets;
 pub mod store;
 pub mod table;

@@ -240,6 +240,18 @@ impl User {
         }
     }
 
+    /// A viewer of a team whom someone else made: a stand-in without an identity, until the person
+    /// who proves its email signs up.
+    pub fn pending(number: u64, team: (Uuid, &str), sign_up_url: &str, now: Timestamp) -> Self {
+        let id = Uuid::new_v4();
+        Self {
+            status: Status::Invited,
+            email_sent: Some(false),
+            invite_link: Some(format!("{sign_up_url}?invite={id}")),
+            ..Self::new(id, number, team, now)
+        }
+    }
+
     /// Returns true if a token issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
     /// tell whole seconds: one of the same second as the sign-out may have come after it, and is good.
     /// One that does not tell when it was issued has ended.
@@ -445,6 +457,9 @@ impl From<&User> for ListedUser {
 /// What administrators see of their team's users in lists by number: what that index holds, which has no room for whole records.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct NumberedUser {
+    /// See [`User::id`]. The key says it.
+    #[serde(rename = "pk", deserialize_with = "id_of_key")]
+    pub id: Uuid,
     /// See [`User::number`].
     pub number: u64,
     /// See [`User::name`].
@@ -482,6 +497,12 @@ pub struct NumberedUser {
     pub version: u64,
 }
 
+fn id_of_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    let id = key.strip_prefix("USER#").and_then(|id| id.parse().ok());
+    id.ok_or_else(|| serde::de::Error::custom("no user's key"))
+}
+
 fn time_of_place<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(crate::table::time_of_place(&String::deserialize(deserializer)?))
 }
@@ -494,6 +515,7 @@ impl From<User> for NumberedUser {
     fn from(user: User) -> Self {
         Self {
             class: user.class(),
+            id: user.id,
             number: user.number,
             name: user.name,
             email: user.email,
@@ -941,8 +963,9 @@ impl SandboxRecord {
 words! {
     /// What a sandbox is doing.
     SandboxStatus {
-        /// It is being made.
-        Starting = "starting",
+        /// It is being made. Earlier versions stored another word.
+        #[serde(alias = "starting")]
+        Creating = "creating",
         /// It runs.
         Running = "running",
         /// It stands still.

@@ -13,6 +13,7 @@
 //! | [`Share`](crate::models::Share), from the other side | `USER#grantor` | `GRANT#grantee` | the grantor; what to take back when a user goes |
 //! | unique email | `EMAIL#initial` | the email | whoever asks for that email, or for those that begin like it: holds the `user_id`, and a [`ListedUser`](crate::models::ListedUser) |
 //! | name, shown name | `NAME#initial` | the name, then the user's id | operators, by how it begins: a [`ListedUser`](crate::models::ListedUser) |
+//! | where a word of a name begins | `WORDS#team` | the name from that word on, then the user's id | the team's search, where the team is large: holds the `user_id`. The stream keeps it |
 //! | unique username | `USERNAME#team` | the username | whoever asks for that username, or for those that begin like it: holds the `user_id` |
 //! | unique SCIM id | `SCIM#team#scim_id` | `UNIQUE` | whoever asks for that id: holds the `user_id` |
 //! | number | `NUMBER#team#number` | `UNIQUE` | as above |
@@ -161,6 +162,17 @@ impl Key {
         let mut keys: Vec<Self> = names.map(|name| Self::name(name, user.id)).collect();
         keys.dedup();
         keys
+    }
+
+    /// The places in a team's list of words at which a member of that name stands.
+    pub fn words(team: Uuid, name: &str, user: Uuid) -> Vec<Self> {
+        let partition = Self::words_of(team);
+        words(name).into_iter().map(|word| Self::new(partition.clone(), with_id(&word, user))).collect()
+    }
+
+    /// The partition of a team's words.
+    pub fn words_of(team: Uuid) -> String {
+        format!("WORDS#{team}")
     }
 
     /// Who holds a username in a team. A team's usernames stand together, so that they are found by how they begin.
@@ -339,6 +351,17 @@ pub fn searchable(text: &str) -> String {
 pub fn searchable_identifier(text: &str) -> String {
     cut(fold(normalize(text).trim()))
 }
+
+/// A name from each of its words on, as search compares it.
+pub fn words(name: &str) -> Vec<String> {
+    let name = case_fold(name);
+    let mut before = ' ';
+    let starts = name.char_indices().filter(|(_, c)| !std::mem::replace(&mut before, *c).is_alphanumeric() && c.is_alphanumeric());
+    starts.take(MAX_WORDS).map(|(start, _)| cut(name[start..].to_owned())).collect()
+}
+
+/// The most words of a name by which a large team's search finds it.
+const MAX_WORDS: usize = 10;
 
 /// What the partition of a text is named after: its first character.
 pub fn initial(text: &str) -> &str {
@@ -679,6 +702,15 @@ mod tests {
         assert!(key("Al") < key("al an"));
         assert!(key("AL") < key("Alan"));
         assert!(key(&"é".repeat(2000)).len() <= 1024);
+    }
+
+    #[test]
+    fn a_name_begins_at_each_of_its_words() {
+        assert_eq!(words("Anne-Marie O'Neil"), ["anne-marie o'neil", "marie o'neil", "o'neil", "neil"]);
+        assert_eq!(words("  JOSE\u{301} 山田"), ["josé 山田", "山田"]);
+        assert_eq!(words("- "), [""; 0]);
+        assert_eq!(words(&"a ".repeat(100)).len(), MAX_WORDS);
+        assert!(Key::words(Uuid::nil(), &"é".repeat(2000), Uuid::max())[0].sk.len() <= 1024);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use crate::address::is_web_address;
+
 /// Unicode's normalization form NFKC.
 const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
 
@@ -30,6 +32,16 @@ pub fn is_readable(text: &str) -> bool {
         before = Some(c);
         fits
     })
+}
+
+/// Returns true if a text may be the name of someone: readable, not blank, and not too long.
+pub fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= MOST_NAME && is_readable(text)
+}
+
+/// Returns true if a text may be the address of someone's picture.
+pub fn is_picture(text: &str) -> bool {
+    text.chars().count() <= MOST_URL && is_readable(text) && is_web_address(text)
 }
 
 /// Whether a text may tell its holder from others.
@@ -130,6 +142,20 @@ mod tests {
         for name in ["ad\u{200d}a", "ad\u{200c}", "\u{200d}", "م\u{200c}\u{200c}ی"] {
             assert!(!is_readable(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_name_shows_something_and_a_picture_is_on_the_web() {
+        assert!(is_name("Ada") && is_name(&"𝒜".repeat(255)));
+        for name in ["", " ", "\u{3000}", "a\nb", &"a".repeat(256)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));
+        assert!(is_picture("http://a.example") && is_picture(&long(2048)));
+        for address in ["javascript:alert(1)", "data:image/png;base64,AAAA", "/me.png", "https://", "https://a.example/\u{202e}"] {
+            assert!(!is_picture(address), "{address:?}");
+        }
+        assert!(!is_picture(&long(2049)));
     }
 
     #[test]

@@ -101,7 +101,7 @@ async fn a_wrong_reason_or_body_erases_nobody() {
     ] {
         let request = with_text(&roster, Method::DELETE, &of(DELETED), demo::PLATFORM_OPERATOR, body);
         let answer = unchanged(&roster, request).await.expect(422).json();
-        told.push(json!([name, answer["code"], answer["error_detail"]]));
+        told.push(json!([name, answer["code"], answer["error"]]));
     }
     assert_json_snapshot!(told);
 }
@@ -527,7 +527,7 @@ async fn what_is_not_deleted_is_not_restored() {
         assert_eq!(unchanged(&roster, bare(&roster, Method::POST, RESTORE, id)).await.snapshot(), refused.snapshot(), "{id}");
     }
     let suspended = unchanged(&roster, bare(&roster, Method::POST, RESTORE, SUSPENDED)).await.expect(403);
-    assert_eq!(suspended.json()["code"], "account_suspended");
+    assert_eq!(suspended.json()["code"], "auth_locked");
     let before = roster.items().await;
     for (name, authorization) in bad_credentials(&roster) {
         let mut request = roster.request(Method::POST, RESTORE);
@@ -581,7 +581,7 @@ async fn who_was_suspended_or_invited_when_deleted_is_so_when_restored() {
         assert_eq!(user(&roster, id).await, User { updated_at: roster.now(), version: before.version + 2, ..before });
         roster.check_table().await;
     }
-    assert_eq!(roster.get(ME, SUSPENDED).await.expect(403).json()["code"], "account_suspended");
+    assert_eq!(roster.get(ME, SUSPENDED).await.expect(403).json()["code"], "auth_locked");
 }
 
 #[tokio::test]

@@ -23,6 +23,15 @@ fn values(list: &Value, field: &str) -> Vec<Value> {
     list.as_array().expect("a list").iter().map(|item| item[field].clone()).collect()
 }
 
+/// A key of a list as the export has it.
+fn exported(key: &Value, (user, team): (&Value, &Value)) -> Value {
+    let mut key = key.clone();
+    let fields = key.as_object_mut().expect("a key");
+    let prefix = fields.remove("prefix").expect("a prefix");
+    fields.extend([("key_prefix".into(), prefix), ("user_id".into(), user.clone()), ("team_id".into(), team.clone())]);
+    key
+}
+
 #[tokio::test]
 async fn a_credential_that_fails_is_refused() {
     assert_json_snapshot!(refusals(&[(Method::GET, EXPORT)]).await);
@@ -36,9 +45,12 @@ async fn the_export_holds_the_account_and_the_whole_record() {
     for caller in [demo::ADMIN, demo::VIEWER, demo::MANAGER, demo::PLATFORM_OPERATOR] {
         let export = export(&roster, caller).await;
         let detail = detail(&roster, caller).await;
-        for (field, value) in detail.as_object().expect("an object") {
+        for (field, value) in detail.as_object().expect("an object").iter().filter(|(field, _)| *field != "api_keys") {
             assert_eq!(&export[field], value, "{field}");
         }
+        let owner = (&detail["user"]["id"], &detail["team"]["id"]);
+        let keys = detail["api_keys"].as_array().expect("keys").iter();
+        assert_eq!(export["api_keys"], Value::Array(keys.map(|key| exported(key, owner)).collect()));
         assert_eq!(export["record"], json!(user(&roster, caller).await));
         assert_eq!(export["audit_log"], json!(log(&roster, caller).await));
     }

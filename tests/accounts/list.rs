@@ -320,15 +320,15 @@ async fn a_wrong_limit_cursor_or_query_is_refused() {
     ] {
         let answer = list(&roster, query).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{query}");
-        told.push(json!([query, answer["error_detail"]]));
+        told.push(json!([query, answer["error"]]));
     }
     // The cursor of another list leads nowhere.
     for (name, query) in [("of all", format!("query=a&cursor={of_all}")), ("of a search", format!("cursor={of_ada}"))] {
         let answer = list(&roster, &query).await.expect(422).json();
-        told.push(json!([name, answer["error_detail"]]));
+        told.push(json!([name, answer["error"]]));
     }
     let answer = list(&roster, &format!("query={}", "x".repeat(256))).await.expect(422).json();
-    told.push(json!(["256 characters", answer["error_detail"]]));
+    told.push(json!(["256 characters", answer["error"]]));
     assert_json_snapshot!(told);
     assert_json_snapshot!("a_wrong_limit", list(&roster, "limit=0").await.snapshot());
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);

@@ -4,6 +4,7 @@ mod audit;
 mod concurrency;
 mod directory;
 mod invites;
+mod large_team;
 mod user_admin;
 
 use insta::assert_json_snapshot;

@@ -93,7 +93,7 @@ fn assert_outcome(endpoint: &Endpoint, outcome: Outcome, answer: &Answer, case: 
             assert_eq!(answer.status, 200, "{case} at {endpoint:?}: {answer:?}");
             return;
         }
-        (Contract::Operator, Outcome::Suspended) => (403, "account_suspended"),
+        (Contract::Operator, Outcome::Suspended) => (403, "auth_locked"),
         (Contract::Operator, Outcome::Deleted) => (403, "account_deleted"),
         (Contract::Operator, _) => (401, "unauthorized"),
         (Contract::Directory, Outcome::NoCredential) => (401, "not_authenticated"),

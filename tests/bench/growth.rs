@@ -90,7 +90,7 @@ pub async fn measure(most: u32, binary: &Path) -> Section {
             let client = database::quiet_client(&roster.server.data.database).await;
             roster.server.data.store = Store::new(client, &roster.table);
         }
-        let report = import::file(&roster.server.data, file.path(), demo::TEAM, now, false).await.expect("an import");
+        let report = import::file(&roster.server.data, file.path(), &import::Options::new(demo::TEAM), now).await.expect("an import");
         assert_eq!(report.imported, u64::from(size - users), "every user is new");
         if is_counted_after {
             roster.server.data.store.recount_places(demo::TEAM).await.expect("the places are counted");

@@ -14,7 +14,7 @@ use uuid::Uuid;
 async fn team_of(users: u32) -> Roster {
     let roster = Roster::empty().await;
     let file = tests::team::file(0..users, roster.now()).expect("a file of users");
-    let report = import::file(&roster.server.data, file.path(), demo::TEAM, roster.now(), false).await.expect("the import");
+    let report = import::file(&roster.server.data, file.path(), &import::Options::new(demo::TEAM), roster.now()).await.expect("the import");
     assert_eq!(report.imported, u64::from(users));
     roster
 }

@@ -285,11 +285,11 @@ async fn a_wrong_field_of_a_new_key_is_named_and_nothing_is_made() {
         let caller = if name.ends_with("by a viewer") { demo::VIEWER } else { demo::ADMIN };
         let answer = send(post_text(&roster, KEYS, caller, body.to_string())).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{name}");
-        told.push(json!([name, answer["error_detail"]]));
+        told.push(json!([name, answer["error"]]));
     }
     for body in ["{", "name=ci", "\u{feff}{}"] {
         let answer = send(post_text(&roster, KEYS, demo::ADMIN, body)).await.expect(422).json();
-        told.push(json!([body, answer["error_detail"]]));
+        told.push(json!([body, answer["error"]]));
     }
     assert_json_snapshot!(told);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -358,9 +358,11 @@ async fn the_default_key_is_made_once_and_again_after_it_was_revoked() {
     assert_json_snapshot!("a_new_default_key", without_new_key(&first));
     let (id, secret) = made(&first);
     assert_eq!(status_by(&roster, &secret).await, 200);
+    assert_eq!(first.json()["created"], true);
 
     let second = unchanged(&roster, post(&roster, DEFAULT, demo::VIEWER)).await.expect(200);
     assert_json_snapshot!("the_present_default_key", without_new_prefix(&second));
+    assert_eq!((&second.json()["created"], second.json().get("key")), (&json!(false), None));
     assert_eq!((second.json()["id"].as_str(), second.text.contains(&secret[12..])), (Some(id.to_string().as_str()), false));
 
     roster.delete(&one(id), demo::VIEWER).await.expect(200);
@@ -457,7 +459,7 @@ async fn a_wrong_overlap_is_refused_and_nothing_is_rotated() {
     ] {
         let answer = send(post_text(&roster, &rotation(WORKS), demo::ADMIN, body)).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{body}");
-        told.push(json!([body, answer["error_detail"]]));
+        told.push(json!([body, answer["error"]]));
     }
     assert_json_snapshot!(told);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -476,6 +478,20 @@ async fn the_new_key_is_what_the_old_one_was_and_neither_outlives_its_end() {
     send(roster.request(Method::GET, "/v1/admin/quota-tiers").bearer_auth(&new_text)).await.expect(200);
     roster.advance(3600);
     assert_eq!((status_by(&roster, &old_text).await, status_by(&roster, &new_text).await), (401, 401));
+}
+
+#[tokio::test]
+async fn the_new_key_has_the_name_and_the_scope_that_are_asked_for() {
+    let roster = Roster::start().await;
+    let (old, _) = make(&roster, demo::VIEWER, json!({"name": "ci", "scope": "build"})).await;
+    let renamed = post(&roster, &rotation(old), demo::VIEWER).json(&json!({"name": "cd", "scope": "Deploys & more"}));
+    let (new, _) = made(&send(renamed).await);
+    let nulls = post(&roster, &rotation(new), demo::VIEWER).json(&json!({"name": null, "scope": null}));
+    let (newest, _) = made(&send(nulls).await);
+    let keys = listed(&roster, demo::VIEWER).await;
+    let named = |id: Uuid| (keys[&id]["name"].as_str().unwrap_or_default(), keys[&id]["scope"].as_str().unwrap_or_default());
+    assert_eq!((named(old), named(new), named(newest)), (("ci", "build"), ("cd", "Deploys & more"), ("cd", "Deploys & more")));
+    check(&roster).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod operator_account;
 mod operators;
 mod platform;
 mod sightings;
+mod unleash;
 mod user_admin;
 mod workspace;
 

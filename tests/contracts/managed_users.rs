@@ -72,6 +72,7 @@ async fn a_credential_that_fails_is_refused_by_every_endpoint_alike() {
         (Method::PUT, &finn),
         (Method::DELETE, &finn),
         (Method::GET, "/api/v1/oauth/principal-token"),
+        (Method::GET, USERINFO),
     ];
     assert_json_snapshot!(refusals(&endpoints).await);
 }
@@ -133,9 +134,9 @@ async fn both_flags_in_every_spelling_and_case() {
         let groups = [(true, ["Emi Tanaka"].as_slice()), (with_managed, managed.as_slice()), (with_shared, shared.as_slice())];
         groups.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, group)| group.to_vec()).collect()
     };
-    for (value, on) in
-        [("true", true), ("1", true), ("yes", true), ("on", true), ("false", false), ("0", false), ("no", false), ("off", false)]
-    {
+    let words = ["true", "1", "yes", "on", "t", "y"].map(|word| (word, true));
+    let words = words.into_iter().chain(["false", "0", "no", "off", "f", "n"].map(|word| (word, false)));
+    for (value, on) in words {
         let capital = format!("{}{}", value[..1].to_uppercase(), &value[1..]);
         for value in [value.to_owned(), value.to_uppercase(), capital] {
             assert_eq!(names(&roster, &format!("?include_managed={value}")).await, list(on, true), "{value}");
@@ -144,6 +145,8 @@ async fn both_flags_in_every_spelling_and_case() {
     }
     assert_eq!(names(&roster, "").await, list(true, true));
     assert_eq!(names(&roster, "?include_managed=false&include_shared=off").await, list(false, false));
+    // The last of several counts, whatever stands before it.
+    assert_eq!(names(&roster, "?include_managed=maybe&include_managed=1&include_managed=f").await, list(false, true));
 }
 
 #[tokio::test]
@@ -151,7 +154,7 @@ async fn a_flag_that_is_no_boolean_is_unprocessable() {
     let roster = Roster::start().await;
     assert_json_snapshot!(roster.get("/api/v1/users/?include_managed=maybe&include_shared=2", demo::MANAGER).await.snapshot());
     for name in ["include_managed", "include_shared"] {
-        for value in ["", "2", "-1", "tru", "null", "1.0", "yes%20please", "%E2%9C%93"] {
+        for value in ["", "2", "-1", "tru", "%20t", "\u{fb00}", "ye", "null", "1.0", "yes%20please", "%E2%9C%93"] {
             let answer = roster.get(&format!("{LIST}?{name}={value}"), demo::MANAGER).await.expect(422).json();
             assert_eq!(
                 (&answer["detail"][0]["loc"], answer["detail"].as_array().map(Vec::len)),
@@ -178,6 +181,41 @@ async fn a_name_lists_only_whose_display_name_contains_it_in_any_case() {
     ] {
         assert_eq!(names(&roster, query).await, expected, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_name_is_found_by_case_folding_and_however_it_is_composed() {
+    let roster = Roster::start().await;
+    for name in ["Straße", "ﬁona", "ΟΔΥΣΣΕΥΣ", "José", "Jose\u{301} II", "İpek", "Ilk"] {
+        create(&roster, demo::MANAGER, name, None).await.expect(200);
+    }
+    for (sought, expected) in [
+        ("STRASSE", vec!["Straße"]),
+        ("strasse", vec!["Straße"]),
+        ("raẞ", vec!["Straße"]),
+        ("fiona", vec!["ﬁona"]),
+        ("FIONA", vec!["ﬁona"]),
+        ("ﬁ", vec!["ﬁona", "Finn Berg"]),
+        ("οδυσσευς", vec!["ΟΔΥΣΣΕΥΣ"]),
+        ("οδυσσευσ", vec!["ΟΔΥΣΣΕΥΣ"]),
+        ("JOSÉ", vec!["José", "Jose\u{301} II"]),
+        ("jose\u{301}", vec!["José", "Jose\u{301} II"]),
+        ("jose", vec![]),
+        ("i\u{307}pek", vec!["İpek"]),
+        ("ipek", vec![]),
+    ] {
+        let query = format!("?include_shared=0&name={}", percent_encoded(sought));
+        let mut found = names(&roster, &query).await;
+        found.sort();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{sought}");
+    }
+}
+
+/// A text as a query may have it.
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[tokio::test]
@@ -709,6 +747,63 @@ async fn an_api_key_has_no_principal_token() {
     send(roster.request(Method::GET, LIST).bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
     let answer = unchanged(&roster, roster.request(Method::GET, PRINCIPAL).bearer_auth(key(demo::ADMIN, 1))).await;
     assert_json_snapshot!(answer.expect(403).snapshot());
+}
+
+const USERINFO: &str = "/api/v1/oauth/userinfo";
+
+#[tokio::test]
+async fn the_claims_are_those_of_the_caller() {
+    let roster = Roster::start().await;
+    let ask = || roster.request(Method::GET, USERINFO).bearer_auth(roster.token(demo::MANAGER));
+    assert_json_snapshot!(unchanged(&roster, ask()).await.expect(200).snapshot());
+    let by_cookie = roster.request(Method::GET, USERINFO).header("cookie", format!("token={}", roster.token(demo::MANAGER)));
+    assert_eq!(send(by_cookie).await.expect(200).text, send(ask()).await.text);
+    // A managed user has no email, and a key with `account:read` reads its owner's.
+    assert_eq!(roster.get(USERINFO, FINN).await.expect(200).json()["email"], Value::Null);
+    let by_key = send(roster.request(Method::GET, USERINFO).bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
+    assert_eq!(by_key.text, roster.get(USERINFO, demo::ADMIN).await.text);
+    assert_eq!(by_key.json()["sub"], json!(demo::ADMIN));
+}
+
+#[tokio::test]
+async fn a_token_that_acts_for_someone_opens_the_claims_of_its_scopes() {
+    let roster = Roster::start().await;
+    let own = roster.get(USERINFO, demo::VIEWER).await.expect(200).json();
+    let actor = roster.get(USERINFO, demo::OTHER_ADMIN).await.expect(200).json();
+    assert!(own["email"].is_string() && own["name"].is_string() && actor["email"].is_string());
+    let share = format!("/api/v1/users/shares/{}", demo::OTHER_ADMIN);
+    for (scopes, with_names, with_email) in [
+        (vec!["openid"], false, false),
+        (vec!["openid", "profile"], true, false),
+        (vec!["openid", "email"], false, true),
+        (vec!["openid", "profile", "email"], true, true),
+    ] {
+        roster.call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": scopes})).await.expect(200);
+        let body = json!({"sub": demo::VIEWER});
+        let delegated = roster.call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body).await.expect(200);
+        let token = |answer: Answer| answer.json()["access_token"].as_str().expect("a token").to_owned();
+        let delegated = token(delegated);
+        let principal = token(send(roster.request(Method::GET, PRINCIPAL).bearer_auth(&delegated)).await.expect(200));
+        for (credential, whole) in [(delegated, &own), (principal, &actor)] {
+            let claims = send(roster.request(Method::GET, USERINFO).bearer_auth(credential)).await.expect(200).json();
+            let mut expected = whole.clone();
+            if !with_names {
+                expected["name"] = json!("");
+                expected["given_name"] = Value::Null;
+                expected["family_name"] = Value::Null;
+            }
+            if !with_email {
+                expected["email"] = Value::Null;
+            }
+            assert_eq!(claims, expected, "{scopes:?}");
+        }
+    }
+    roster.call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": ["profile", "email"]})).await.expect(200);
+    let body = json!({"sub": demo::VIEWER});
+    let answer = roster.call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body).await.expect(200).json();
+    let delegated = answer["access_token"].as_str().expect("a token");
+    send(roster.request(Method::GET, USERINFO).bearer_auth(delegated)).await.expect(403);
+    roster.check_table().await;
 }
 
 #[tokio::test]

@@ -246,7 +246,7 @@ async fn a_tier_that_there_is_not_is_refused() {
         let request = with_text(&roster, Method::PATCH, &of(demo::ADMIN, "/quota"), body);
         let answer = send(request).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{body}");
-        told.push(json!([body, answer["error_detail"]]));
+        told.push(json!([body, answer["error"]]));
     }
     assert_json_snapshot!(told);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -317,11 +317,11 @@ async fn a_wrong_name_or_body_makes_no_key() {
     let mut told = Vec::new();
     for body in [r#"{"name": ""}"#, r#"{"name": "  "}"#, r#"{"name": 7}"#, r#"{"name": ["ci"]}"#, "[]", "null", "name=ci"] {
         let answer = send(with_text(&roster, Method::POST, &path, body)).await.expect(422).json();
-        told.push(json!([body, answer["code"], answer["error_detail"]]));
+        told.push(json!([body, answer["code"], answer["error"]]));
     }
     let long = json!({"name": "x".repeat(256)}).to_string();
     let answer = send(with_text(&roster, Method::POST, &path, long)).await.expect(422).json();
-    told.push(json!(["256 characters", answer["code"], answer["error_detail"]]));
+    told.push(json!(["256 characters", answer["code"], answer["error"]]));
     assert_json_snapshot!(told);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
     for body in ["", "{}", r#"{"name": null}"#] {
@@ -337,9 +337,14 @@ async fn who_is_suspended_is_refused_at_once_by_token_and_key_until_it_is_lifted
     let mut expected = detail(&roster, demo::ADMIN).await;
 
     roster.advance(60);
-    let answer = post(&roster, &of(demo::ADMIN, "/suspend")).await.expect(200).json();
+    let reason = json!({"reason": "Payment failed three times"});
+    let answer = roster.call(Method::POST, &of(demo::ADMIN, "/suspend"), demo::PLATFORM_OPERATOR, &reason).await.expect(200).json();
     expected["user"]["updated_at"] = json!(roster.now());
+    let flags = expected["user"]["abuse_flags"].clone();
+    expected["user"]["abuse_flags"]["suspended_at"] = json!(roster.now());
+    expected["user"]["abuse_flags"]["suspended_reason"] = json!("Payment failed three times");
     assert_eq!(answer, expected);
+    expected["user"]["abuse_flags"] = flags;
     assert_eq!(status(&roster, demo::ADMIN).await, Status::Suspended);
     check(&roster).await;
     let by_token = roster.get("/v1/account/me", demo::ADMIN).await;
@@ -455,7 +460,7 @@ async fn a_wrong_reason_or_body_changes_nothing() {
             ("no JSON", "reason=spam".to_owned()),
         ] {
             let answer = send(with_text(&roster, Method::POST, &of(user, what), body)).await.expect(422).json();
-            answers.push(json!([name, answer["code"], answer["error_detail"]]));
+            answers.push(json!([name, answer["code"], answer["error"]]));
         }
         let answers = json!(answers);
         assert_eq!(*told.get_or_insert(answers.clone()), answers, "{what}");
@@ -555,7 +560,7 @@ async fn a_wrong_page_of_the_audit_log_is_refused() {
         let request = bare(&roster, Method::GET, &of(demo::VIEWER, &format!("/audit-log?{query}")));
         let answer = send(request).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{query}");
-        told.push(json!([query, answer["error_detail"]]));
+        told.push(json!([query, answer["error"]]));
     }
     assert_json_snapshot!(told);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);

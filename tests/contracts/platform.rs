@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::lagging::Lagging;
 use tests::{LAG, Roster, send};
 
-use crate::{changes, unchanged};
+use crate::{DELETED, NOBODY, SUSPENDED, changes, key, unchanged};
 
 /// What nobody serves says so, with or without a credential, in the form of the contract under whose base path it is: gives each
 /// answer with the requests that it is given for.
@@ -82,12 +82,15 @@ async fn unmatched_under_the_directory() {
 #[tokio::test]
 async fn unmatched_under_user_admin() {
     let requests = [
-        (Method::GET, "/api/admin/user-admin/"),
-        (Method::GET, "/api/admin/user-admin/1/"),
+        (Method::GET, "/api/admin/nothing"),
+        (Method::GET, "/api/admin/user-admin/1/nothing"),
         (Method::GET, "/api/admin/user-admin/1/change-password"),
         (Method::POST, "/api/admin/user-admin/1"),
         (Method::PATCH, "/api/admin/user-admin/1"),
-        (Method::POST, "/api/admin/user-admin/validate-password"),
+        (Method::DELETE, "/api/admin/user-admin"),
+        (Method::PUT, "/api/admin/user-admin/"),
+        (Method::TRACE, "/api/admin/user-admin"),
+        (Method::POST, "/api/admin/user-admin/search"),
     ];
     assert_json_snapshot!(unmatched(&requests).await);
 }
@@ -141,13 +144,149 @@ async fn unmatched_under_operator_and_account_and_anywhere_else() {
     assert_json_snapshot!(unmatched(&requests).await);
 }
 
-#[tokio::test]
-async fn a_head_request_is_no_get() {
+/// Every event of a GET request is sent as HEAD too: the same status and headers, and no body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_request_is_answered_as_the_get_request_without_a_body() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let contracts = std::fs::read_dir(folder).expect("events").map(|folder| folder.expect("a folder").path());
+    let files = contracts.flat_map(|folder| std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()));
+    let mut sent = 0;
     let roster = Roster::start().await;
-    for path in ["/users", "/v1/account/me", "/health"] {
-        let answer = send(roster.request(Method::HEAD, path).bearer_auth(roster.token(demo::ADMIN))).await.expect(404);
-        assert_eq!(answer.text, "");
+    for path in files {
+        let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("an event")).expect("JSON");
+        if event["requestContext"]["http"]["method"] != "GET" {
+            continue;
+        }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let target = format!("{}?{}", text(&event["rawPath"]), text(&event["rawQueryString"]));
+        let answer = async |method: Method| {
+            let mut request = roster.request(method, &target);
+            for (name, value) in event["headers"].as_object().expect("headers").iter().filter(|(name, _)| *name != "host") {
+                request = request.header(name, text(value));
+            }
+            for cookie in event["cookies"].as_array().into_iter().flatten() {
+                request = request.header("cookie", text(cookie));
+            }
+            let mut answer = send(request).await;
+            // A gateway may leave the length out; the others are of the request.
+            for name in ["content-length", "date", "server-timing", "x-request-id"] {
+                answer.headers.remove(name);
+            }
+            answer
+        };
+        let (get, head) = (answer(Method::GET).await, answer(Method::HEAD).await);
+        assert_eq!((head.status, &head.headers, head.text.as_str()), (get.status, &get.headers, ""), "{}", path.display());
+        sent += 1;
     }
+    assert!(sent > 30, "{sent}");
+    roster.check_table().await;
+}
+
+#[tokio::test]
+async fn a_head_request_counts_as_any_other() {
+    let limit = std::num::NonZeroU32::new(2);
+    let roster = Roster::start_with(|options| options.config.requests_per_minute = limit).await;
+    let head = async || send(roster.request(Method::HEAD, "/users/me").bearer_auth(roster.token(demo::ADMIN))).await;
+    for status in [200, 200, 429] {
+        assert_eq!(head().await.status, status);
+    }
+    roster.get("/users/me", demo::ADMIN).await.expect(429);
+}
+
+/// The paths of user-admin as the product takes them, where no route does.
+#[tokio::test]
+async fn user_admin_is_served_at_paths_with_other_slashes_and_in_capitals() {
+    for routing in [TrailingSlash::Proxy, TrailingSlash::Default] {
+        let roster = Roster::start_with(|options| options.trailing_slash = routing).await;
+        for (path, others) in [
+            ("/api/admin/user-admin", ["/api/admin/user-admin/", "/api/admin//user-admin", "/API/Admin/User-Admin//"]),
+            ("/api/admin/user-admin/2", ["/api/admin/user-admin/2/", "//api/admin/user-admin//2", "/api/admin/USER-ADMIN/2"]),
+            (
+                "/api/admin/user-admin/search?q=ada",
+                ["/api/admin/user-admin/search/?q=ada", "/api/admin/user-admin//search?q=ada", "/api/admin/user-admin/SEARCH/?q=ada"],
+            ),
+            (
+                "/api/admin/user-admin/admin-count",
+                ["/api/admin/user-admin/admin-count/", "/api/admin/user-admin/admin-count//", "/api/admin/User-admin/Admin-count"],
+            ),
+            (
+                "/api/admin/user-admin/inactive",
+                ["/api/admin/user-admin/inactive/", "/api//admin/user-admin/inactive", "/api/admin/User-admin/inactive"],
+            ),
+        ] {
+            let expected = roster.get(path, demo::ADMIN).await.expect(200);
+            for other in others {
+                assert_eq!(roster.get(other, demo::ADMIN).await.snapshot(), expected.snapshot(), "{other}");
+                // They are no way past the checks, and take a bare key as the others do.
+                send(roster.request(Method::GET, other)).await.expect(401);
+                let bare = roster.request(Method::GET, other).header("authorization", key(demo::ADMIN, 1));
+                assert_eq!(send(bare).await.expect(200).text, expected.text, "{other}");
+                let head = roster.request(Method::HEAD, other).bearer_auth(roster.token(demo::ADMIN));
+                assert_eq!(send(head).await.expect(200).text, "");
+            }
+            if !path.contains("/search") {
+                for other in others {
+                    assert_eq!(roster.get(other, demo::VIEWER).await.expect(403).json()["name"], "PermissionError", "{other}");
+                }
+            }
+        }
+        let user = json!({"username": "slashed", "rootRole": 3});
+        let made = roster.call(Method::POST, "/api/admin/user-admin/", demo::ADMIN, &user).await.expect(201).json();
+        let path = format!("/api/admin/user-admin/{}/", made["id"]);
+        let renamed = roster.call(Method::PUT, &path, demo::ADMIN, &json!({"name": "Slashed"})).await.expect(200).json();
+        assert_eq!((&renamed["id"], &renamed["name"]), (&made["id"], &json!("Slashed")));
+        let ids = json!({"ids": [made["id"]]});
+        roster.call(Method::POST, "/api/admin/user-admin/inactive/delete/", demo::ADMIN, &ids).await.expect(200);
+        roster.delete(&path, demo::ADMIN).await.expect(200);
+        assert_eq!(roster.get("/api/admin/user-admin/abc/", demo::ADMIN).await.expect(400).json()["name"], "BadDataError");
+        roster.check_table().await;
+    }
+}
+
+#[tokio::test]
+async fn options_tells_the_methods_of_a_path() {
+    let roster = Roster::start().await;
+    for (path, methods) in [
+        ("/api/admin/user-admin", "GET,HEAD,POST"),
+        ("/api/admin/user-admin/1", "GET,HEAD,PUT,DELETE"),
+        ("/api/admin/user-admin/1/", "GET,HEAD,PUT,DELETE"),
+        ("/api/admin/user-admin/search", "GET,HEAD"),
+        ("/api/admin/user-admin/inactive/delete", "POST"),
+    ] {
+        let answer = unchanged(&roster, roster.request(Method::OPTIONS, path)).await.expect(200);
+        assert_eq!((&answer.headers["allow"][..], answer.text.as_str()), (methods, ""), "{path}");
+    }
+    send(roster.request(Method::OPTIONS, "/api/admin/user-admin/1/2")).await.expect(404);
+}
+
+/// The endpoints of the product that Roster does not serve say who does.
+#[tokio::test]
+async fn what_user_admin_does_not_serve_is_told_to_members() {
+    let roster = Roster::start().await;
+    let mut told = Vec::new();
+    for (method, path) in [
+        (Method::GET, "/access"),
+        (Method::GET, "/1/permissions"),
+        (Method::POST, "/validate-password"),
+        (Method::POST, "/reset-password"),
+        (Method::POST, "/1/change-password"),
+        (Method::DELETE, "/scim-users"),
+    ] {
+        for (caller, path) in
+            [(demo::ADMIN, format!("/api/admin/user-admin{path}")), (demo::VIEWER, format!("/api/admin/user-admin{path}/"))]
+        {
+            let answer = roster.call(method.clone(), &path, caller, &json!({})).await.expect(501).json();
+            assert_eq!(answer["name"], "NotImplementedError", "{path}");
+            assert_eq!(answer["details"], json!([{"message": answer["message"]}]));
+            told.push(format!("{method} {path}: {}", answer["message"].as_str().unwrap_or_default()));
+            send(roster.request(method.clone(), &path)).await.expect(401);
+            for refused in [SUSPENDED, DELETED, NOBODY] {
+                roster.call(method.clone(), &path, refused, &json!({})).await.expect(401);
+            }
+        }
+    }
+    assert_json_snapshot!(told);
+    roster.check_table().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

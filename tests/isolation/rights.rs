@@ -113,7 +113,7 @@ async fn an_email_of_someone_else_signs_up_to_nothing() {
         claims["email"] = email.into();
         claims["email_verified"] = true.into();
         let answer = send(roster.request(Method::POST, "/v1/account").bearer_auth(sign(&claims))).await.expect(409);
-        assert_eq!(Contract::Operator.error(&answer), "conflict");
+        assert_eq!(Contract::Operator.error(&answer), "transition_conflict");
         for text in ["Ada", "Nils", "Acme", "Northwind", "00000000-0000-4000-8000"] {
             assert!(!answer.text.contains(text), "{answer:?}");
         }

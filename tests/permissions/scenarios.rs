@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::demo::{self, ADMIN, MANAGER, OPERATOR, OPERATOR_VIEW_ALL, OTHER_ADMIN, PLATFORM_OPERATOR, TEAM, VIEWER};
 use local::template::{Router, TrailingSlash};
 use serde_json::{Value, json};
 use shared::config::Caps;
 use shared::models::{ApiKey, ApiKeyRecord, Permission, Role, Status, User};
+use shared::table::Key;
 use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, key};
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ const FINN: Uuid = demo::id(0x61);
 const GITA: Uuid = demo::id(0x62);
 const ACCOUNT: &str = "/v1/account";
 const SANDBOXES: &str = "/v1/sandboxes";
+const USERINFO: &str = "/api/v1/oauth/userinfo";
 const INVITES: &str = "/api/v1/admin_user_invite";
 const MANAGED: &str = "/api/v1/users/";
 const NUMBERED: &str = "/api/admin/user-admin";
@@ -71,8 +74,9 @@ pub async fn all() -> Vec<Made> {
         futures::join!(Box::pin(events()), Box::pin(operators()), Box::pin(accounts()), Box::pin(teams()));
     let (managed, invited, erased, purged) =
         futures::join!(Box::pin(managed()), Box::pin(invited()), Box::pin(erased()), Box::pin(purged()));
-    let (inactive, platform, listed) = futures::join!(Box::pin(inactive()), Box::pin(platform()), Box::pin(listed()));
-    vec![events, operators, accounts, teams, managed, invited, erased, purged, inactive, platform, listed]
+    let (platform, listed) = futures::join!(Box::pin(platform()), Box::pin(listed()));
+    let (routed, slashed, unrouted) = futures::join!(Box::pin(inactive(false)), Box::pin(slashed()), Box::pin(inactive(true)));
+    vec![events, operators, accounts, teams, managed, invited, erased, purged, platform, listed, routed, slashed, unrouted]
 }
 
 /// Those of requests, whatever they are answered.
@@ -208,6 +212,9 @@ async fn accounts() -> Made {
     for is_key in [false, true] {
         let made = stage.call("POST", SANDBOXES, by(is_key), sandbox.clone(), 201).await;
         let one = format!("{SANDBOXES}/{}", text(&made, "id"));
+        for path in [SANDBOXES, one.as_str()] {
+            stage.call("GET", path, by(is_key), none.clone(), 200).await;
+        }
         for status in ["running", "paused"] {
             stage.call("PATCH", &one, by(is_key), json!({"status": status}), 200).await;
         }
@@ -277,39 +284,7 @@ async fn teams() -> Made {
         stage.call("POST", INVITES, by, json!({"details": {"email": email, "account_id": TEAM}}), 200).await;
     }
 
-    for target in ["", "?limit=5", "/4", "/search?q=ad", "/admin-count", "/inactive"] {
-        for by in admins() {
-            stage.call("GET", &format!("{NUMBERED}{target}"), by, none.clone(), 200).await;
-        }
-    }
-    let fields = json!({"name": "Bot", "username": "bot", "rootRole": "Viewer"});
-    let bot = stage.call("POST", NUMBERED, key(ADMIN, 1), fields, 201).await;
-    stage.call("PUT", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), json!({"name": "Robot"}), 200).await;
-    stage.call("DELETE", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), none.clone(), 200).await;
-    let fields = json!({"name": "Eve", "email": "eve@example.com", "username": "eve", "rootRole": "Admin"});
-    let eve = stage.call("POST", NUMBERED, ADMIN, fields, 201).await;
-    let eve = format!("{NUMBERED}/{}", eve["id"]);
-    // All that may change, and back; and who is managed.
-    for fields in [
-        json!({"name": "Eva", "email": "eva@example.com", "rootRole": 3}),
-        json!({"name": "Eve", "email": "", "rootRole": 1}),
-        json!({"email": "eve@example.com"}),
-    ] {
-        stage.call("PUT", &eve, ADMIN, fields, 200).await;
-    }
-    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn G", "email": "finn@example.com"}), 200).await;
-    // One who is managed and has an email; and one who is called by the name that the team gave.
-    let nameless = json!({"first_name": null, "last_name": null});
-    stage.call("PUT", &format!("{MANAGED}{FINN}"), MANAGER, nameless, 200).await;
-    stage.call("PUT", &format!("/api/v1/admin_user/{FINN}"), ADMIN, json!({"details": {"name": "Finn H"}}), 200).await;
-    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn I"}), 200).await;
-    let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;
-    load_keys(&stage, admin.id, MANY_KEYS).await;
-    stage.call("DELETE", &format!("{NUMBERED}/2000"), ADMIN, none.clone(), 200).await;
-    // With keys, which are revoked; an administrator, who is counted otherwise.
-    stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
-    stage.call("DELETE", &format!("{NUMBERED}/4"), ADMIN, none.clone(), 200).await;
-    stage.call("DELETE", &eve, ADMIN, none.clone(), 200).await;
+    numbered(&mut stage).await;
 
     for sort in ["createdAt", "name", "role", "status", "updatedAt"] {
         for by in [ADMIN, OPERATOR_VIEW_ALL] {
@@ -330,7 +305,7 @@ async fn managed() -> Made {
     let mut stage = Stage::start().await;
     let none = Value::Null;
     let finn = format!("{MANAGED}{FINN}");
-    let asked = json!({"permissions": ["managed-users:read", "managed-users:write", "sharing:write"]});
+    let asked = json!({"permissions": ["account:read", "managed-users:read", "managed-users:write", "sharing:write"]});
     let by_key = stage.call("POST", "/v1/keys", MANAGER, asked, 201).await;
     let by_key = text(&by_key, "key");
     let managers = || [By::User(MANAGER), By::Credential(by_key.clone())];
@@ -372,6 +347,18 @@ async fn managed() -> Made {
         }
         stage.pause = 3600;
     }
+    for by in managers() {
+        stage.call("GET", USERINFO, by, none.clone(), 200).await;
+    }
+    stage.call("PUT", &format!("/api/v1/users/shares/{MANAGER}"), ADMIN, json!({"scopes": ["openid"]}), 200).await;
+    let token = stage.call("POST", "/api/v1/oauth/delegated-token", MANAGER, json!({"sub": ADMIN}), 200).await;
+    stage.pause = 0;
+    let token = text(&token, "access_token");
+    let principal = stage.call("GET", "/api/v1/oauth/principal-token", token.clone(), none.clone(), 200).await;
+    for token in [token, text(&principal, "access_token")] {
+        stage.call("GET", USERINFO, token, none.clone(), 200).await;
+    }
+    stage.pause = 3600;
     // The trailing slash goes to what no other route takes.
     stage.router = Router::new(TrailingSlash::Default);
     for by in managers() {
@@ -540,9 +527,72 @@ async fn listed() -> Made {
     stage.end().await
 }
 
-/// The team after half a year.
-async fn inactive() -> Made {
+/// What the administrators of a team do in user-admin.
+async fn numbered(stage: &mut Stage) {
+    for target in ["", "?limit=5", "/4", "/search?q=ad", "/admin-count", "/inactive"] {
+        for by in [By::User(ADMIN), By::Credential(key(ADMIN, 1))] {
+            stage.call("GET", &format!("{NUMBERED}{target}"), by, Value::Null, 200).await;
+        }
+    }
+    in_a_large_team(stage, "/search?q=ad").await;
+    let fields = json!({"name": "Bot", "username": "bot", "rootRole": "Viewer"});
+    let bot = stage.call("POST", NUMBERED, key(ADMIN, 1), fields, 201).await;
+    stage.call("PUT", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), json!({"name": "Robot"}), 200).await;
+    stage.call("DELETE", &format!("{NUMBERED}/{}", bot["id"]), key(ADMIN, 1), Value::Null, 200).await;
+    let fields = json!({"name": "Eve", "email": "eve@example.com", "username": "eve", "rootRole": "Admin"});
+    let eve = stage.call("POST", NUMBERED, ADMIN, fields, 201).await;
+    let eve = format!("{NUMBERED}/{}", eve["id"]);
+    // All that may change, and back; and who is managed.
+    for fields in [
+        json!({"name": "Eva", "email": "eva@example.com", "rootRole": 3}),
+        json!({"name": "Eve", "email": "eve@example.com", "rootRole": 1}),
+    ] {
+        stage.call("PUT", &eve, ADMIN, fields, 200).await;
+    }
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn G", "email": "finn@example.com"}), 200).await;
+    // One who is managed and has an email; and one who is called by the name that the team gave.
+    let nameless = json!({"first_name": null, "last_name": null});
+    stage.call("PUT", &format!("{MANAGED}{FINN}"), MANAGER, nameless, 200).await;
+    stage.call("PUT", &format!("/api/v1/admin_user/{FINN}"), ADMIN, json!({"details": {"name": "Finn H"}}), 200).await;
+    stage.call("PUT", &format!("{NUMBERED}/6"), ADMIN, json!({"name": "Finn I"}), 200).await;
+    let admin = load(stage, 2000, |user| User { role: Role::Admin, ..user }).await;
+    load_keys(stage, admin.id, MANY_KEYS).await;
+    stage.call("DELETE", &format!("{NUMBERED}/2000"), ADMIN, Value::Null, 200).await;
+    // With keys, which are revoked; an administrator, who is counted otherwise.
+    stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, Value::Null, 201).await;
+    stage.call("DELETE", &format!("{NUMBERED}/4"), ADMIN, Value::Null, 200).await;
+    stage.call("DELETE", &eve, ADMIN, Value::Null, 200).await;
+}
+
+/// A search while the counters say that the team has very many members.
+async fn in_a_large_team(stage: &mut Stage, target: &str) {
+    let count = async |stage: &Stage, members: i64| {
+        let update = stage.roster.server.data.client.update_item().table_name(&stage.roster.table);
+        let update = update.set_key(Some(Key::count(TEAM, ADMIN).item())).update_expression("ADD vaa :members");
+        let members = AttributeValue::N(members.to_string());
+        update.expression_attribute_values(":members", members).send().await.expect("the counter is changed");
+    };
+    count(stage, 6000).await;
+    stage.call("GET", &format!("{NUMBERED}{target}"), ADMIN, Value::Null, 200).await;
+    count(stage, -6000).await;
+}
+
+/// User-admin by paths that end in a slash, which no route takes.
+async fn slashed() -> Made {
     let mut stage = Stage::start().await;
+    stage.slashed = true;
+    numbered(&mut stage).await;
+    for (method, path) in [("GET", "/access"), ("POST", "/validate-password"), ("DELETE", "/scim-users")] {
+        stage.call(method, &format!("{NUMBERED}{path}"), ADMIN, Value::Null, 501).await;
+    }
+    stage.call("OPTIONS", NUMBERED, By::Nobody, Value::Null, 200).await;
+    stage.end().await
+}
+
+/// The team after half a year.
+async fn inactive(slashed: bool) -> Made {
+    let mut stage = Stage::start().await;
+    stage.slashed = slashed;
     let none = Value::Null;
     stage.call("POST", &format!("{}/keys", of(VIEWER)), PLATFORM_OPERATOR, none.clone(), 201).await;
     let admin = load(&stage, 2000, |user| User { role: Role::Admin, ..user }).await;

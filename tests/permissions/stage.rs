@@ -86,6 +86,8 @@ pub struct Stage {
     pub pause: i64,
     /// How requests are routed.
     pub router: Router,
+    /// True where the paths of user-admin end in a slash.
+    pub slashed: bool,
     app: Arc<App>,
     log: Log,
     made: Made,
@@ -106,7 +108,7 @@ impl Stage {
         let config = Config { table_name: roster.table.clone(), requests_per_minute: Some(NonZeroU32::MAX), ..config };
         let quiet = Arc::new(functions::log::NoLog);
         let app = Arc::new(App::new(&config, Client::from_conf(noted), None, quiet, clock).await.expect("an application"));
-        Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), app, log, made: Made::new(), requests: 0 }
+        Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), slashed: false, app, log, made: Made::new(), requests: 0 }
     }
 
     /// Sends a request, and returns the body of an answer that has that status. A POST is told from others by an `Idempotency-Key`: so
@@ -129,6 +131,8 @@ impl Stage {
             By::Nobody => None,
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let slash = if self.slashed && path.starts_with("/api/admin/") { "/" } else { "" };
+        let path = &format!("{path}{slash}");
         let mut headers = Map::new();
         headers.insert("content-type".to_owned(), "application/json".into());
         if let Some(credential) = credential {

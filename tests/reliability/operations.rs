@@ -423,7 +423,7 @@ impl Rig {
             }
             Work::RecountPlaces => self.app.store.recount_places(TEAM).await,
             Work::Import(file) => {
-                let outcome = import::file(&self.roster.server.data, file, demo::id(0xf0), self.roster.now(), false).await;
+                let outcome = import::file(&self.roster.server.data, file, &import::Options::new(demo::id(0xf0)), self.roster.now()).await;
                 outcome.map(|_| ()).map_err(|error| match error.downcast::<Error>() {
                     Ok(error) => *error,
                     Err(error) => Error::Internal(error),

@@ -125,7 +125,8 @@ async fn imports_commands_and_the_schedule_are_named_as_what_they_are() {
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().expect("a file");
     std::fs::write(file.path(), json!({"id": id, "email": "imported@example.com"}).to_string()).expect("a line");
     for imported in [1, 0] {
-        let report = import::file(&roster.server.data, file.path(), demo::TEAM, roster.now(), false).await.expect("an import");
+        let report =
+            import::file(&roster.server.data, file.path(), &import::Options::new(demo::TEAM), roster.now()).await.expect("an import");
         assert_eq!(report.imported, imported);
     }
     let [entry] = &entries(&roster, id).await[..] else { panic!("one entry") };

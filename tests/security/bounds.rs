@@ -214,7 +214,7 @@ async fn a_person_has_so_many_keys_and_no_race_makes_more() {
     let ids = made(&answers);
     assert_eq!(ids.len(), 5, "{answers:#?}");
     let refused = answers.iter().find(|answer| answer.status != 201).expect("a refusal");
-    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("conflict")));
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("transition_conflict")));
     assert!(refused.json()["error"].as_str().expect("a sentence").contains('5'), "{refused:?}");
     // Nor by any other way.
     let minted = format!("/v1/admin/users/{}/keys", demo::VIEWER);

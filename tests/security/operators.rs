@@ -32,9 +32,9 @@ async fn no_import_makes_one() {
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().expect("a file");
     let line = json!({"id": SOMEONE, "email": "someone@example.com", "is_operator": true});
     std::fs::write(file.path(), line.to_string()).expect("a line");
-    let report = import::file(&roster.server.data, file.path(), demo::TEAM, roster.now(), false).await.expect("an import");
-    assert_eq!((report.imported, report.refused), (0, 1));
-    assert!(roster.user(SOMEONE).await.is_none());
+    let report = import::file(&roster.server.data, file.path(), &import::Options::new(demo::TEAM), roster.now()).await.expect("an import");
+    assert_eq!((report.imported, report.warned), (1, 1));
+    assert!(!roster.user(SOMEONE).await.expect("the user").is_operator);
 }
 
 #[tokio::test]

@@ -436,7 +436,7 @@ async fn nothing_is_replayed_to_a_caller_who_was_suspended_or_deleted_since() {
             assert!(!is_replayed(&answer), "{}", case.route);
             let expected = match case.route {
                 // The one endpoint that a deleted caller may use, if nobody else did it.
-                "/v1/account/restore" if of_operator_contract == "account_deleted" => (409, "conflict"),
+                "/v1/account/restore" if of_operator_contract == "account_deleted" => (409, "transition_conflict"),
                 route if route.starts_with("/v1/") => (403, of_operator_contract),
                 route if route.starts_with("/api/v1/admin_user") => (401, "bad_authtoken"),
                 _ => (401, ""),
@@ -444,7 +444,7 @@ async fn nothing_is_replayed_to_a_caller_who_was_suspended_or_deleted_since() {
             assert_eq!((answer.status, answer.json()["code"].as_str().unwrap_or_default()), expected, "{}: {answer:?}", case.route);
         };
         set_status(&roster, case.caller, Status::Suspended).await;
-        refused("account_suspended").await;
+        refused("auth_locked").await;
         // And as before, once that is lifted.
         set_status(&roster, case.caller, Status::Active).await;
         assert_replayed(&send(request(&roster, &case)).await, &first, case.route);

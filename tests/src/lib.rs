@@ -177,11 +177,12 @@ impl Roster {
         send(self.request(Method::DELETE, path).bearer_auth(self.token(caller))).await
     }
 
-    /// The whole table, in the order of its keys, without the counts of places, which follow from it: [`Self::check_table`] looks at
-    /// those. And without the published key, which follows from a secret: [`Self::signing_key`] is that.
+    /// The whole table, in the order of its keys, without the counts of places and the words of names,
+    /// which follow from it: [`Self::check_table`] looks at those. And without the published key, which follows from a secret: [`Self::signing_key`] is that.
     pub async fn items(&self) -> Vec<Map<String, Value>> {
         let mut items = self.table().scan(None).await;
-        items.retain(|item| !item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SPANS#") || pk == "SIGNING_KEY"));
+        let follows = |pk: &str| pk.starts_with("SPANS#") || pk.starts_with("WORDS#") || pk == "SIGNING_KEY";
+        items.retain(|item| !item["pk"].as_s().is_ok_and(|pk| follows(pk)));
         let mut items: Vec<Map<String, Value>> =
             items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an item is JSON")).collect();
         items.sort_by_key(|item| (item["pk"].as_str().map(str::to_owned), item["sk"].as_str().map(str::to_owned)));
@@ -399,6 +400,10 @@ impl Roster {
             }
             assert_eq!(counted, recount, "{sequence:?} of {team} is counted otherwise than it is");
         }
+        let present = users.iter().filter(|user| user.status != Status::Deleted);
+        let words = present.filter_map(|user| Some(Key::words(user.team_id, user.name.as_ref()?, user.id)));
+        let kept = self.table().scan(None).await.iter().filter_map(Key::of).filter(|key| key.pk.starts_with("WORDS#")).collect();
+        assert_eq!(words.flatten().collect::<BTreeSet<_>>(), kept, "the words of names are others than the names have");
     }
 }
 
@@ -657,6 +662,8 @@ fn hide_new_ids(value: Value) -> Value {
         Value::String(text) if text.len() == 36 && Uuid::parse_str(&text).is_ok() && !text.starts_with("00000000-0000-4000-8000") => {
             Value::String("(new id)".into())
         }
+        // Its address holds a hash of the id.
+        Value::String(text) if text.starts_with("https://gravatar.com/avatar/") => Value::String("(drawn picture)".into()),
         Value::Array(values) => values.into_iter().map(hide_new_ids).collect(),
         Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, hide_new_ids(value))).collect(),
         value => value,

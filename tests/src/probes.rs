@@ -204,6 +204,14 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
                 .with(json!({"template": "base", "user_id": "{user}", "team_id": "{team}", "id": "{sandbox}", "status": "running"}))
                 .writing(),
         ],
+        "operator_account.list_sandboxes" => vec![
+            get("/v1/sandboxes"),
+            get("/v1/sandboxes?user_id={user}&team_id={team}&state=running,destroyed"),
+            get("/v1/sandboxes?next_token={user}"),
+        ],
+        "operator_account.get_sandbox" => {
+            vec![get("/v1/sandboxes/{sandbox}"), get("/v1/sandboxes/{sandbox}?user_id={user}&fields=id,user_id")]
+        }
         "operator_account.update_sandbox" => vec![
             probe(Method::PATCH, "/v1/sandboxes/{sandbox}").with(json!({"status": "paused", "metadata": {"of": "mine"}})),
             probe(Method::PATCH, "/v1/sandboxes/{sandbox}?user_id={user}").with(json!({"status": "running", "user_id": "{user}"})),
@@ -252,10 +260,13 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         "user_admin.create_user" => vec![
             probe(Method::POST, "/api/admin/user-admin")
                 .with(json!({
-                    "email": "{new}@example.com", "name": "Eve", "rootRole": 1, "id": "{number}", "user_id": "{user}", "team_id": "{team}",
-                    "sendEmail": true, "is_operator": true, "manager_id": "{user}",
+                    "email": "{new}@example.com", "name": "Eve", "rootRole": 1, "password": "{user}", "sendEmail": true,
                 }))
                 .writing(),
+            probe(Method::POST, "/api/admin/user-admin").with(json!({
+                "email": "{new}@example.com", "rootRole": 3, "id": "{number}", "user_id": "{user}", "team_id": "{team}",
+                "is_operator": true, "manager_id": "{user}",
+            })),
             probe(Method::POST, "/api/admin/user-admin?team_id={team}")
                 .with(json!({"email": "{new}@example.com", "rootRole": 3}))
                 .writing(),
@@ -281,8 +292,8 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         }
         "user_admin.delete_inactive_users" => vec![
             probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{number}"]})),
-            probe(Method::POST, "/api/admin/user-admin/inactive/delete?team_id={team}")
-                .with(json!({"ids": ["{number}"], "team_id": "{team}"})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete?team_id={team}").with(json!({"ids": ["{number}"]})),
+            probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{number}"], "team_id": "{team}"})),
             probe(Method::POST, "/api/admin/user-admin/inactive/delete").with(json!({"ids": ["{user}"]})),
         ],
         "managed_users.list_shares" => vec![get("/api/v1/users/shares"), get("/api/v1/users/shares?user_id={user}&grantor_id={user}")],
@@ -329,6 +340,9 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
         "managed_users.delete_user" => vec![probe(Method::DELETE, "/api/v1/users/{user}")],
         "managed_users.get_principal_token" => {
             vec![get("/api/v1/oauth/principal-token"), get("/api/v1/oauth/principal-token?sub={user}&user_id={user}")]
+        }
+        "managed_users.get_userinfo" => {
+            vec![get("/api/v1/oauth/userinfo"), get("/api/v1/oauth/userinfo?sub={user}&user_id={user}")]
         }
         "workspace.list_users" => {
             vec![get("/users?ids={user}"), get("/users?ids={user}&ids={team}&status=ACTIVE"), get("/users?teamId={team}")]

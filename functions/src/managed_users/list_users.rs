@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Refusals, ScopeWord, ValidationErrorBody};
 use crate::context::DEFAULT_SCOPES;
 use crate::openapi::words;
-use crate::request::{path_parameter, query};
+use crate::request::{all, path_parameter, query};
 use crate::{Context, Request, Response, json};
 
 /// A user as this contract lists it.
@@ -135,30 +135,33 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Self> {
-        let mut wanted = Self { managed: true, shared: true, name: None };
-        let mut issues = Vec::new();
+        let parameters = query(request);
         // The last value of a parameter counts, and unknown parameters do not, as in the original.
-        for (name, value) in query(request) {
-            let flag = match name.as_ref() {
-                "include_managed" => &mut wanted.managed,
-                "include_shared" => &mut wanted.shared,
-                "name" => {
-                    wanted.name = Some(case_fold(&value));
-                    continue;
-                }
-                _ => continue,
-            };
-            match value.to_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => *flag = true,
-                "false" | "0" | "no" | "off" => *flag = false,
-                _ => issues.push(Issue::new(Place::Query, name, Fault::NotA("a boolean"))),
-            }
-        }
-        if issues.is_empty() { Ok(wanted) } else { Err(Error::Invalid(issues)) }
+        let last = |name| {
+            let found = parameters.iter().rev().find(|(other, _)| other == name);
+            found.map(|(_, value)| value.as_ref())
+        };
+        let flag = |name| last(name).map_or(Ok(true), |value| flag(name, value));
+        let (managed, shared) = all(flag("include_managed"), flag("include_shared"))?;
+        Ok(Self { managed, shared, name: last("name").map(case_fold) })
+    }
+}
+
+/// What a flag is written as, in any case of letters: what the framework of the published client's
+/// service takes for a boolean.
+const TRUE: [&str; 6] = ["true", "1", "yes", "on", "t", "y"];
+const FALSE: [&str; 6] = ["false", "0", "no", "off", "f", "n"];
+
+fn flag(name: &str, value: &str) -> Result<bool, Issue> {
+    let is_one_of = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
+    match (is_one_of(TRUE), is_one_of(FALSE)) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(Issue::new(Place::Query, name, Fault::NotA("a boolean"))),
     }
 }
 
 words! {
     /// What flags are written as.
-    FlagWord: ["true", "false", "1", "0", "yes", "no", "on", "off"].into_iter();
+    FlagWord: TRUE.into_iter().chain(FALSE);
 }

@@ -5,6 +5,7 @@ pub mod create_user;
 pub mod delete_user;
 pub mod get_principal_token;
 pub mod get_user;
+pub mod get_userinfo;
 pub mod list_shares;
 pub mod list_users;
 pub mod share;

@@ -4,14 +4,14 @@
 use lambda_http::http::StatusCode;
 use shared::auth::{Claims, VerifiedToken};
 use shared::models::{Status, User};
+use shared::profile::Profile;
 use shared::store::{Account, Refusal, WriteError, own_team, team_tier};
-use shared::text::{MOST_EMAIL, MOST_NAME, MOST_URL, is_email};
+use shared::text::{MOST_EMAIL, is_email};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use uuid::Uuid;
 
-use super::{AccountBody, Conflict, Erased, Failures, InvalidSignUp, NoSignUp, TokenOnly, account_answer, web_address};
+use super::{Conflict, Erased, Failures, InvalidSignUp, NoSignUp, OwnAccountBody, TokenOnly, account_answer};
 use crate::openapi::IdempotencyKey;
-use crate::request::text;
 use crate::{Context, Request, Response};
 
 /// Signs up whom the token names.
@@ -25,8 +25,8 @@ use crate::{Context, Request, Response};
     operation_id = "operator_account.create_account",
     params(IdempotencyKey),
     responses(
-        (status = 201, description = "The account, which is new", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
-        (status = 200, description = "The account, which there was already", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 201, description = "The account, which is new", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account, which there was already", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
         TokenOnly,
         NoSignUp,
         Erased,
@@ -60,7 +60,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let user = User { team_id: team.id, team_name: team.name.clone(), ..user };
     let answer = |user: &User| {
         let account = Account { user: user.clone(), team: team.clone(), quota_tier: quota_tier.clone(), quota_usage: Vec::new() };
-        account_answer(StatusCode::CREATED, account)
+        account_answer(StatusCode::CREATED, account, Some(claims))
     };
     match context.store().sign_up(user.clone(), &team, &act, &answer).await {
         // The same person signed up in another request at the same time.
@@ -97,7 +97,10 @@ async fn invited(context: &Context, token: &VerifiedToken, new: &User) -> Result
     let user = User { is_operator: false, ..user };
     let user = User { id: new.id, invited_as: Some(invited.id), version: invited.version + 1, updated_at: context.now, ..user };
     let account = context.store().account(invited.clone(), context.now).await?;
-    let answer = |user: &User| account_answer(StatusCode::CREATED, Account { user: user.clone(), ..account.clone() });
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), ..account.clone() };
+        account_answer(StatusCode::CREATED, account, Some(claims))
+    };
     match context.store().sign_up_invited(&invited, &user, &context.act(claims, "user.signed_up"), &answer).await {
         Err(WriteError::Refused(Refusal::UserExists)) => signed_up_meanwhile(context, token).await,
         Err(WriteError::Refused(Refusal::Changed)) => match context.store().own_user(token).await? {
@@ -120,7 +123,10 @@ fn in_use(user: &User) -> Result<()> {
 async fn existing(context: &Context, claims: &Claims, user: User) -> Result<Response> {
     in_use(&user)?;
     let account = context.store().account(user.clone(), context.now).await?;
-    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), ..account.clone() };
+        account_answer(StatusCode::OK, account, Some(claims))
+    };
     if user.status == Status::Active {
         return Ok(answer(&user));
     }
@@ -146,14 +152,12 @@ fn new_user(claims: &Claims, now: Timestamp) -> Result<User> {
 
 /// A user who takes the account into use, with what the token tells that is not known yet.
 fn signed_up(user: &User, claims: &Claims, now: Timestamp) -> User {
-    let said = claims.user_metadata.as_object().cloned().unwrap_or_default();
-    let word = |name, most| text(&said, name, most).ok().flatten().flatten();
-    let picture = web_address(Some(word("avatar_url", MOST_URL))).ok().flatten().flatten();
+    let said = Profile::read(&claims.user_metadata);
     User {
         status: Status::Active,
         invite_link: None,
-        name: user.name.clone().or_else(|| word("full_name", MOST_NAME)).or_else(|| word("name", MOST_NAME)),
-        avatar_url: user.avatar_url.clone().or(picture),
+        name: user.name.clone().or(said.name),
+        avatar_url: user.avatar_url.clone().or(said.avatar_url),
         email_verified_at: user.email_verified_at.or_else(|| claims.email_verified.filter(|verified| *verified).map(|_| now)),
         ..user.clone()
     }

@@ -11,10 +11,11 @@ use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
+use super::sandbox_view::{SandboxBody, sandbox_answer};
 use super::{Failures, Forbidden, Invalid, QuotaExceeded, StillRunning, Unauthorized, metadata};
 use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{json_object, required_text};
-use crate::{Context, Request, Response, json};
+use crate::{Context, Request, Response};
 
 /// The most processors, MB of memory and of disk, and milliseconds (a week) that may be asked for.
 const MOST_CPUS: u64 = 1024;
@@ -32,7 +33,7 @@ const DEFAULT_MB: u32 = 512;
     params(IdempotencyKey),
     request_body = SandboxInput,
     responses(
-        (status = 201, description = "The sandbox", body = Sandbox),
+        (status = 201, description = "The sandbox", body = SandboxBody),
         Unauthorized,
         Forbidden,
         StillRunning,
@@ -45,7 +46,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let new = new_sandbox(&json_object(&request)?)?;
     let tier = context.store().quota_tier_of(&caller, context.now).await?;
-    let answer = |sandbox: &Sandbox| json(StatusCode::CREATED, sandbox);
+    let answer = |sandbox: &Sandbox| sandbox_answer(StatusCode::CREATED, sandbox);
     context.store().create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer).await
 }
 
@@ -58,15 +59,17 @@ fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
             None
         }
     };
+    let vcpus = figure("vcpus", MOST_CPUS);
     let small = |figure: Option<u64>| figure.and_then(|figure| u32::try_from(figure).ok());
     let new = NewSandbox {
         template: String::new(),
         metadata: BTreeMap::new(),
-        cpu_count: small(figure("cpu_count", MOST_CPUS)),
+        cpu_count: small(figure("cpu_count", MOST_CPUS).or(vcpus)),
         memory_mb: small(figure("memory_mb", MOST_MB)).or(Some(DEFAULT_MB)),
         disk_mb: small(figure("disk_mb", MOST_MB)),
         timeout_ms: figure("timeout_ms", MOST_MS),
     };
+    issues.extend(SETTINGS.iter().filter_map(|setting| left_out(fields, setting).err()));
     match (required_text(fields, "template", MOST_NAME), metadata(fields)) {
         (Ok(template), Ok(metadata)) if issues.is_empty() => Ok(NewSandbox { template, metadata: metadata.unwrap_or_default(), ..new }),
         (template, metadata) => {
@@ -85,6 +88,35 @@ fn figure(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u
         None | Some(Value::Null) => Ok(None),
         Some(value) => value.as_u64().filter(|value| (1..=most).contains(value)).map(Some).ok_or_else(wrong),
     }
+}
+
+/// The settings of a running sandbox that the published client sends, each with the flag that asks
+/// for nothing. Roster runs no sandboxes, and keeps none of these.
+const SETTINGS: &[(&str, bool)] = &[
+    ("auto_resume", false),
+    ("cwd", false),
+    ("desktop", false),
+    ("envs", false),
+    ("internet_access", true),
+    ("lifecycle", false),
+    ("network", false),
+    ("snapshot_id", false),
+    ("timeout_action", false),
+    ("volumes", false),
+    ("warm_pool", false),
+];
+
+/// Refuses a setting that asks for something: it would be lost.
+fn left_out(fields: &Map<String, Value>, &(name, usual): &(&str, bool)) -> Result<(), Issue> {
+    let asks = match fields.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => *flag != usual,
+        Some(Value::Array(values)) => !values.is_empty(),
+        Some(Value::Object(values)) => !values.is_empty(),
+        Some(_) => true,
+    };
+    let fault = Fault::NotA("left out: Roster counts sandboxes and runs none");
+    if asks { Err(Issue::new(Place::Body, name, fault)) } else { Ok(()) }
 }
 
 /// What the sandbox is to be.
@@ -107,6 +139,9 @@ struct SandboxInput {
     /// Processors.
     #[schema(minimum = 1, maximum = 1024)]
     cpu_count: Option<u64>,
+    /// The same, by the name that the published client sends; `cpu_count` counts before it.
+    #[schema(minimum = 1, maximum = 1024)]
+    vcpus: Option<u64>,
     /// Memory in MB.
     #[schema(minimum = 1, maximum = 16_777_216)]
     memory_mb: Option<u64>,

@@ -3,11 +3,11 @@
 use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::auth::SandboxesWrite;
-use shared::models::Sandbox;
 
+use super::sandbox_view::{SandboxBody, sandbox_answer};
 use super::{Failures, Forbidden, NoSandbox, Unauthorized};
 use crate::request::path_parameter;
-use crate::{Context, Request, Response, json};
+use crate::{Context, Request, Response};
 
 /// Destroys a sandbox of the caller's, and adds the GB-hours that it used to the day's usage.
 ///
@@ -19,7 +19,7 @@ use crate::{Context, Request, Response, json};
     operation_id = "operator_account.destroy_sandbox",
     params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0000000000000009")),
     responses(
-        (status = 200, description = "The sandbox, destroyed", body = Sandbox),
+        (status = 200, description = "The sandbox, destroyed", body = SandboxBody),
         Unauthorized,
         Forbidden,
         NoSandbox,
@@ -30,5 +30,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let id = path_parameter(&request, "sandbox_id");
     let sandbox = context.store().destroy_sandbox(&caller, &id, &context.act(&caller, "sandbox.destroyed")).await?;
-    Ok(json(StatusCode::OK, &sandbox))
+    Ok(sandbox_answer(StatusCode::OK, &sandbox))
 }

@@ -2,11 +2,12 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use shared::Result;
 use shared::auth::AccountRead;
-use shared::models::User;
-use shared::store::Holdings;
+use shared::models::{ApiKey, AuditEntry, ManagedUser, Permission, Sandbox, Share, SourceAddress, User};
+use shared::store::{Account, Holdings};
+use shared::{Result, Timestamp};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{AccountBody, Failures, Forbidden, Invalid, Unauthorized};
 use crate::request::{cursor_page, too_large, whole, with_next, wrong_cursor};
@@ -20,8 +21,109 @@ struct Export {
     account: AccountBody,
     /// The whole record of the user, with what no other answer of this contract shows.
     record: User,
-    #[serde(flatten)]
-    holdings: Holdings,
+    /// API keys, without their secrets.
+    api_keys: Vec<ExportedKey>,
+    /// Sandboxes, newest first.
+    sandboxes: Vec<Sandbox>,
+    /// The users whom the user manages.
+    managed_users: Vec<ManagedUser>,
+    /// Whom the user lets in.
+    shares_given: Vec<Share>,
+    /// Who lets the user in.
+    shares_received: Vec<Share>,
+    /// What was done to the user, newest first.
+    audit_log: Vec<AuditEntry>,
+    /// The addresses that the user's own changes of the last 90 days came from, oldest first.
+    source_addresses: Vec<SourceAddress>,
+}
+
+impl Export {
+    fn new(account: Account, holdings: Holdings) -> Self {
+        let user = account.user.clone();
+        let keys = holdings.api_keys.into_iter();
+        Self {
+            api_keys: keys.map(|key| ExportedKey::new(key, &user)).collect(),
+            account: account.into(),
+            record: user,
+            sandboxes: holdings.sandboxes,
+            managed_users: holdings.managed_users,
+            shares_given: holdings.shares_given,
+            shares_received: holdings.shares_received,
+            audit_log: holdings.audit_log,
+            source_addresses: holdings.source_addresses,
+        }
+    }
+}
+
+/// An API key as the export shows it: by the names that the published client reads there, which are
+/// others than those of the list of keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountExportedKey, example = json!({
+    "id": "00000000-0000-4000-8000-00000000f203",
+    "user_id": "00000000-0000-4000-8000-000000000002",
+    "team_id": "00000000-0000-4000-8000-0000000000a1",
+    "key_prefix": "ns_live_Exam",
+    "name": "ci",
+    "is_active": true,
+    "created_at": "2026-01-26T09:30:00.000Z",
+    "last_used_at": "2026-05-01T09:30:00.000Z",
+    "scope": "user",
+    "revoked_at": null,
+    "expires_at": "2027-01-26T09:30:00.000Z",
+    "rotation_parent_key_id": "00000000-0000-4000-8000-00000000f202",
+    "permissions": ["members:read", "members:write"],
+    "allowed_ips": [],
+    "minted_by": null
+}))]
+struct ExportedKey {
+    id: Uuid,
+    /// The owner.
+    user_id: Uuid,
+    /// The owner's team.
+    team_id: Uuid,
+    /// The first 12 characters of the key.
+    #[schema(min_length = 12, max_length = 12)]
+    key_prefix: String,
+    #[schema(required)]
+    name: Option<String>,
+    is_active: bool,
+    created_at: Timestamp,
+    #[schema(required)]
+    last_used_at: Option<Timestamp>,
+    scope: String,
+    #[schema(required)]
+    revoked_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    #[schema(required)]
+    rotation_parent_key_id: Option<Uuid>,
+    permissions: Vec<Permission>,
+    /// The networks that it may be used from.
+    allowed_ips: Vec<String>,
+    /// The platform operator who made it, where the owner did not.
+    #[schema(required)]
+    minted_by: Option<Uuid>,
+}
+
+impl ExportedKey {
+    fn new(key: ApiKey, owner: &User) -> Self {
+        Self {
+            id: key.id,
+            user_id: owner.id,
+            team_id: owner.team_id,
+            key_prefix: key.prefix,
+            name: key.name,
+            is_active: key.is_active,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            scope: key.scope,
+            revoked_at: key.revoked_at,
+            expires_at: key.expires_at,
+            rotation_parent_key_id: key.rotation_parent_key_id,
+            permissions: key.permissions,
+            allowed_ips: key.allowed_ips.iter().map(ToString::to_string).collect(),
+            minted_by: key.minted_by,
+        }
+    }
 }
 
 /// The most records of a page.
@@ -62,6 +164,6 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         let (account, holdings) = futures::try_join!(account, context.store().holdings(&caller, context.now))?;
         (account, holdings.ok_or_else(too_large)?, None)
     };
-    let response = json(StatusCode::OK, &Export { account: account.into(), record: caller.user, holdings });
+    let response = json(StatusCode::OK, &Export::new(account, holdings));
     whole(with_next(response, &request, next.as_deref()))
 }

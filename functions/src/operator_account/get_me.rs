@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::auth::AccountRead;
 
-use super::{AccountBody, Failures, Forbidden, Unauthorized, account_answer};
+use super::{Failures, Forbidden, OwnAccountBody, Unauthorized, account_answer};
 use crate::{Context, Request, Response};
 
 /// The caller's own account.
@@ -17,7 +17,7 @@ use crate::{Context, Request, Response};
     tag = "operator and account",
     operation_id = "operator_account.get_me",
     responses(
-        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
         Unauthorized,
         Forbidden,
         Failures,
@@ -27,5 +27,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let user = context.caller_or_principal::<AccountRead>(&token, "profile").await?;
     let account = context.store().account(user, context.now).await?;
-    Ok(account_answer(StatusCode::OK, account))
+    Ok(account_answer(StatusCode::OK, account, token.claims().ok()))
 }

@@ -11,16 +11,19 @@ pub mod destroy_sandbox;
 pub mod export_account;
 pub mod get_audit_log;
 pub mod get_me;
+pub mod get_sandbox;
 pub mod get_user;
 mod key_input;
 pub mod list_keys;
 pub mod list_quota_tiers;
+pub mod list_sandboxes;
 pub mod list_users;
 pub mod report_running_time;
 pub mod restore_account;
 pub mod restore_user;
 pub mod revoke_key;
 pub mod rotate_key;
+mod sandbox_view;
 pub mod sign_out_everywhere;
 pub mod sign_out_user_everywhere;
 pub mod suspend_user;
@@ -32,7 +35,8 @@ pub mod update_user_quota;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::auth::{Caller, Operating, Places, VerifiedToken};
+use shared::address::is_web_address;
+use shared::auth::{Caller, Claims, Operating, Places, VerifiedToken};
 use shared::models::{ApiKey, ListedUser, QuotaTier, Sandbox, Status, Team, UsageDay, User};
 use shared::store::{Account, AccountRecords, Act, MadeApiKey};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
@@ -44,7 +48,7 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::entity_tag::tagged;
-use crate::openapi::{NAME, Text, words};
+use crate::openapi::{NAME, Text};
 use crate::request::{optional_json_object, path_id, text};
 use crate::{Context, Contract, Request, Response, json};
 
@@ -176,10 +180,30 @@ impl From<Account> for AccountBody {
     }
 }
 
-/// An account as its user sees it.
-fn account_answer(status: StatusCode, account: Account) -> Response {
+/// An account as its own user sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorAccountOwnAccount)]
+struct OwnAccountBody<'a> {
+    #[serde(flatten)]
+    account: AccountBody,
+    /// True where the user's email is proven.
+    #[schema(example = true)]
+    email_verified: bool,
+    /// The email of the token that the request came with; null for any other credential.
+    #[schema(required, example = "ada.nordmann@acme-robotics.example")]
+    session_email: Option<&'a str>,
+}
+
+/// Returns an account as its own user sees it. The claims are those of a token of the identity
+/// provider.
+fn account_answer(status: StatusCode, account: Account, claims: Option<&Claims>) -> Response {
     let user = account.user.clone();
-    tagged(json(status, &AccountBody::from(account)), &user)
+    let body = OwnAccountBody {
+        account: account.into(),
+        email_verified: user.email_verified_at.is_some(),
+        session_email: claims.and_then(|claims| claims.email.as_deref()),
+    };
+    tagged(json(status, &body), &user)
 }
 
 /// An account as operators see it: with its keys and its newest 100 sandboxes.
@@ -258,19 +282,21 @@ fn detail(account: &Account, records: &AccountRecords) -> Response {
     tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
-/// Moves an account that the path names from one status to another, for a platform operator, and answers its detail.
+/// Moves an account that the path names from one status to another, for a platform operator, and
+/// answers its detail. `change` is given the reason too.
 async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: &(dyn Fn(&Caller<Operating>, &User) -> Result<User> + Sync),
+    change: &(dyn Fn(&Caller<Operating>, &User, Option<&str>) -> Result<User> + Sync),
 ) -> Result<Response> {
     let token = context.verify(request).await?;
     let (caller, records) = operators_view(context, request, &token).await?;
-    let act = Act { reason: reason(request)?, ..context.act(&caller, action) };
+    let reason = reason(request)?;
+    let act = Act { reason: reason.clone(), ..context.act(&caller, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    context.store().change_user(records.user.clone(), &|user| change(&caller, user), &act, &answer).await
+    context.store().change_user(records.user.clone(), &|user| change(&caller, user, reason.as_deref()), &act, &answer).await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.
@@ -353,39 +379,8 @@ pub struct ErrorBody<'a> {
     error: String,
     /// For programs.
     code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = ErrorDetail)]
-    error_detail: Option<Value>,
     /// Also in the header `x-request-id`.
     request_id: &'a str,
-}
-
-/// What more there is to say of an error.
-#[derive(ToSchema)]
-#[schema(as = OperatorAccountErrorDetail)]
-#[serde(untagged)]
-#[allow(dead_code)]
-enum ErrorDetail {
-    /// Every wrong input.
-    Issues(Vec<Detail>),
-    /// Why an account was not erased.
-    Blocked { deleted: bool, blocked_reason: String },
-}
-
-/// One wrong input.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OperatorAccountIssue)]
-struct Detail {
-    #[schema(inline, value_type = Location)]
-    location: &'static str,
-    /// The parameter or field; empty for the whole body.
-    field: String,
-    message: String,
-}
-
-words! {
-    /// Where a wrong input can stand.
-    Location: [Place::Path, Place::Query, Place::Body, Place::Header, Place::Token].into_iter().map(Place::as_str);
 }
 
 /// What several endpoints may answer beside their own: a status, when it is answered, and the codes that the error may have.
@@ -407,28 +402,28 @@ refusals! {
     TokenOnly: 401, "No credential, one that is refused, or an API key where it takes a token.", ["unauthorized"];
     Forbidden: 403, "The caller's account is deleted or suspended, or the credential is a delegated token or an API key that may not \
         do this.",
-        ["account_deleted", "account_suspended", "unauthorized"];
+        ["account_deleted", "auth_locked", "unauthorized"];
     OperatorsOnly: 403, "The caller is no platform operator, or the account is deleted or suspended, or the credential is a delegated token.",
-        ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
+        ["operator_required", "account_deleted", "auth_locked", "unauthorized"];
     MeteringOnly: 403, "The credential is no platform operator's, or an API key without `metering:write`, or the account is deleted or suspended.",
-        ["operator_required", "account_deleted", "account_suspended", "unauthorized"];
+        ["operator_required", "account_deleted", "auth_locked", "unauthorized"];
     NoSignUp: 403, "The account is deleted or suspended, the email of an invited user is not verified, or the token is a delegated one.",
-        ["account_deleted", "account_suspended", "email_not_verified", "unauthorized"];
-    NoRestore: 403, "The account is suspended, or the token is a delegated one.", ["account_suspended", "unauthorized"];
+        ["account_deleted", "auth_locked", "email_not_verified", "unauthorized"];
+    NoRestore: 403, "The account is suspended, or the token is a delegated one.", ["auth_locked", "unauthorized"];
     NoAccount: 404, "There is no such account.", ["account_not_found"];
     NoAccountToChange: 404, "There is no such account, or it was erased while the request ran.", ["account_not_found", "not_found"];
     Erased: 404, "The account was erased while the request ran.", ["not_found"];
     NoKey: 404, "The caller has no key of that id.", ["not_found"];
     NoSandbox: 404, "There is no sandbox of that id.", ["not_found"];
-    Conflict: 409, "What is there stands against it, or a request with the same `Idempotency-Key` is still running.", ["conflict"];
-    StillRunning: 409, "A request with the same `Idempotency-Key` is still running, or its answer cannot be given again.", ["conflict"];
-    LastAdministrator: 409, "It would leave others in the team without an administrator.", ["conflict"];
-    SandboxConflict: 409, "The sandbox is destroyed, or has not started yet.", ["conflict"];
+    Conflict: 409, "What is there stands against it, or a request with the same `Idempotency-Key` is still running.", ["transition_conflict"];
+    StillRunning: 409, "A request with the same `Idempotency-Key` is still running, or its answer cannot be given again.", ["transition_conflict"];
+    LastAdministrator: 409, "It would leave others in the team without an administrator.", ["transition_conflict"];
+    SandboxConflict: 409, "The sandbox is destroyed, or has not started yet.", ["transition_conflict"];
     NotRestorable: 409, "The account is not deleted, its date has come, someone else deleted it, or a request with the same `Idempotency-Key` is \
-        still running.", ["account_not_soft_deleted", "conflict"];
+        still running.", ["account_not_soft_deleted", "transition_conflict"];
     NotErasable: 409, "The account is not soft-deleted, or has sandboxes that are not destroyed.",
-        ["account_not_soft_deleted", "account_hard_delete_active_resources", "conflict"];
-    Stale: 412, "The user has another version by now than `If-Match` names.", ["conflict"];
+        ["account_not_soft_deleted", "account_hard_delete_active_resources", "transition_conflict"];
+    Stale: 412, "The user has another version by now than `If-Match` names.", ["transition_conflict"];
     Invalid: 422, "Inputs are wrong, or the `Idempotency-Key` was used for another request.", ["invalid_request"];
     InvalidKey: 422, "The `Idempotency-Key` is none, or was used for another request.", ["invalid_request"];
     InvalidSignUp: 422, "The token's claim `email` is missing or wrong, or the `Idempotency-Key` is none, or was used for another request.",
@@ -486,7 +481,7 @@ struct ReasonInput {
 fn render(error: &Error, request_id: &str) -> Response {
     let (status, code) = match error {
         Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        Error::AccountSuspended => (StatusCode::FORBIDDEN, "account_suspended"),
+        Error::AccountSuspended => (StatusCode::FORBIDDEN, "auth_locked"),
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),
         Error::EmailNotVerified => (StatusCode::FORBIDDEN, "email_not_verified"),
@@ -497,30 +492,22 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::AccountNotDeleted => (StatusCode::CONFLICT, "account_not_soft_deleted"),
         Error::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
         Error::ActiveResources(_) => (StatusCode::CONFLICT, "account_hard_delete_active_resources"),
-        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        Error::Stale => (StatusCode::PRECONDITION_FAILED, "conflict"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "transition_conflict"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "transition_conflict"),
         Error::Invalid(_) | Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
         Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable"),
         Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     };
-    let detail = |issue: &Issue| Detail { location: issue.place.as_str(), field: issue.name.clone(), message: issue.to_string() };
-    let error_detail = match error {
-        Error::Invalid(issues) => Some(serde_json::json!(issues.iter().map(detail).collect::<Vec<_>>())),
-        Error::ActiveResources(reason) => Some(serde_json::json!({"deleted": false, "blocked_reason": reason})),
-        _ => None,
-    };
-    json(status, &ErrorBody { error: error.to_string(), code, error_detail, request_id })
+    // The published client takes nothing from an error with other fields or codes.
+    json(status, &ErrorBody { error: error.to_string(), code, request_id })
 }
 
 /// Refuses a picture's address that is no web address.
 fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
-    let web = |url: &str| {
-        url.parse::<lambda_http::http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-    };
     match url {
-        Some(Some(url)) if !web(&url) => {
+        Some(Some(url)) if !is_web_address(&url) => {
             Err(Issue::new(Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
         }
         url => Ok(url),

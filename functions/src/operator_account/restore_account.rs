@@ -6,7 +6,7 @@ use shared::models::{Status, User};
 use shared::store::Account;
 use shared::{Error, Result};
 
-use super::{AccountBody, Erased, Failures, InvalidKey, NoRestore, NotRestorable, TokenOnly, account_answer, restored};
+use super::{Erased, Failures, InvalidKey, NoRestore, NotRestorable, OwnAccountBody, TokenOnly, account_answer, restored};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
@@ -20,7 +20,7 @@ use crate::{Context, Request, Response};
     operation_id = "operator_account.restore_account",
     params(IdempotencyKey),
     responses(
-        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
         TokenOnly,
         NoRestore,
         Erased,
@@ -48,7 +48,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     };
     change(&user)?;
     let account = context.store().account(user.clone(), context.now).await?;
-    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), ..account.clone() };
+        account_answer(StatusCode::OK, account, Some(claims))
+    };
     let act = context.act(claims, "user.restored");
     context.store().change_user(user, &change, &act, &answer).await
 }

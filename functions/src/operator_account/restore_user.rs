@@ -29,5 +29,5 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.restored", &|_, user| restored(user, context.now)).await
+    change_status(context, &request, "user.restored", &|_, user, _| restored(user, context.now)).await
 }

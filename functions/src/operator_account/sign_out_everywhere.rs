@@ -7,7 +7,7 @@ use shared::auth::SignedIn;
 use shared::models::User;
 use shared::store::Account;
 
-use super::{AccountBody, Erased, Failures, Forbidden, InvalidKey, StillRunning, TokenOnly, account_answer, signed_out};
+use super::{Erased, Failures, Forbidden, InvalidKey, OwnAccountBody, StillRunning, TokenOnly, account_answer, signed_out};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
@@ -22,7 +22,7 @@ use crate::{Context, Request, Response};
     operation_id = "operator_account.sign_out_everywhere",
     params(IdempotencyKey),
     responses(
-        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
         TokenOnly,
         Forbidden,
         Erased,
@@ -35,7 +35,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let caller = context.caller::<SignedIn>(&token).await?;
     let account = context.store().account(caller.user.clone(), context.now).await?;
-    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), ..account.clone() };
+        account_answer(StatusCode::OK, account, token.claims().ok())
+    };
     let act = context.act(&caller, "user.signed_out_everywhere");
     context.store().change_user(caller.user, &|user| Ok(signed_out(user, context.now)), &act, &answer).await
 }

@@ -31,5 +31,5 @@ use crate::{Context, Request, Response};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let now = context.now;
-    change_status(context, &request, "user.signed_out_everywhere", &|_, user| Ok(signed_out(user, now))).await
+    change_status(context, &request, "user.signed_out_everywhere", &|_, user, _| Ok(signed_out(user, now))).await
 }

@@ -1,5 +1,6 @@
 //! POST `/v1/admin/users/{user_id}/suspend`: locks an account, for platform operators. Its tokens and keys are refused at once.
 
+use serde_json::json;
 use shared::models::{Status, User};
 use shared::{Error, Result};
 
@@ -7,9 +8,14 @@ use super::{AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, Opera
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
+/// The flags of a suspended user: since when, and why, or null.
+pub(super) const SUSPENDED_AT: &str = "suspended_at";
+pub(super) const SUSPENDED_REASON: &str = "suspended_reason";
+
 /// Locks an account.
 ///
-/// For platform operators. Its tokens and keys are refused at once.
+/// For platform operators. Its tokens and keys are refused at once. Until it is lifted, the user's
+/// `abuse_flags` have `suspended_at` and `suspended_reason`.
 #[utoipa::path(
     post,
     path = "/v1/admin/users/{user_id}/suspend",
@@ -28,9 +34,14 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.suspended", &|caller, user| match user.status {
+    change_status(context, &request, "user.suspended", &|caller, user, reason| match user.status {
         _ if user.id == caller.user.id => Err(Error::Conflict("You may not suspend yourself: ask another operator.".into())),
-        Status::Invited | Status::Active => Ok(User { status: Status::Suspended, ..user.clone() }),
+        Status::Invited | Status::Active => {
+            let mut user = User { status: Status::Suspended, ..user.clone() };
+            user.abuse_flags.insert(SUSPENDED_AT.to_owned(), json!(context.now));
+            user.abuse_flags.insert(SUSPENDED_REASON.to_owned(), json!(reason));
+            Ok(user)
+        }
         Status::Suspended => Err(Error::Conflict("This account is suspended already.".into())),
         Status::Deleted => Err(Error::Conflict("This account is deleted: restore it first.".into())),
     })

@@ -3,6 +3,7 @@
 use shared::models::{Status, User};
 use shared::{Error, Result};
 
+use super::suspend_user::{SUSPENDED_AT, SUSPENDED_REASON};
 use super::{
     AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, Unauthorized, change_status, status_in_use,
 };
@@ -30,8 +31,14 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.unsuspended", &|_, user| match user.status {
-        Status::Suspended => Ok(User { status: status_in_use(user), ..user.clone() }),
+    change_status(context, &request, "user.unsuspended", &|_, user, _| match user.status {
+        Status::Suspended => {
+            let mut user = User { status: status_in_use(user), ..user.clone() };
+            for flag in [SUSPENDED_AT, SUSPENDED_REASON] {
+                user.abuse_flags.remove(flag);
+            }
+            Ok(user)
+        }
         _ => Err(Error::Conflict("This account is not suspended.".into())),
     })
     .await

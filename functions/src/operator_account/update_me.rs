@@ -8,7 +8,7 @@ use shared::store::Account;
 use shared::text::{MOST_NAME, MOST_URL};
 use utoipa::ToSchema;
 
-use super::{AccountBody, Erased, Failures, Forbidden, Invalid, Stale, Unauthorized, account_answer, web_address};
+use super::{Erased, Failures, Forbidden, Invalid, OwnAccountBody, Stale, Unauthorized, account_answer, web_address};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Text};
 use crate::request::{all, json_object, text};
@@ -25,7 +25,7 @@ use crate::{Context, Request, Response};
     params(openapi::IfMatch),
     request_body = ProfileInput,
     responses(
-        (status = 200, description = "The account", body = AccountBody, headers(("etag" = String, description = "The user's version"))),
+        (status = 200, description = "The account", body = OwnAccountBody, headers(("etag" = String, description = "The user's version"))),
         Unauthorized,
         Forbidden,
         Erased,
@@ -35,7 +35,8 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    let caller = context.authenticate::<AccountWrite>(&request).await?;
+    let token = context.verify(&request).await?;
+    let caller = context.caller::<AccountWrite>(&token).await?;
     let fields = json_object(&request)?;
     let (display_name, avatar_url) =
         all(text(&fields, "display_name", MOST_NAME), text(&fields, "avatar_url", MOST_URL).and_then(web_address))?;
@@ -49,7 +50,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         })
     };
     let account = context.store().account(caller.user.clone(), context.now).await?;
-    let answer = |user: &User| account_answer(StatusCode::OK, Account { user: user.clone(), ..account.clone() });
+    let answer = |user: &User| {
+        let account = Account { user: user.clone(), ..account.clone() };
+        account_answer(StatusCode::OK, account, token.claims().ok())
+    };
     let act = context.act(&caller, "user.updated");
     context.store().change_user(caller.user, &change, &act, &answer).await
 }

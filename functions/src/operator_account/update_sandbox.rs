@@ -10,10 +10,11 @@ use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::ToSchema;
 
+use super::sandbox_view::{SandboxBody, sandbox_answer};
 use super::{Failures, Forbidden, Invalid, NoSandbox, SandboxConflict, Unauthorized, metadata};
 use crate::openapi::words;
 use crate::request::{all, json_object, path_parameter, required_text};
-use crate::{Context, Request, Response, json};
+use crate::{Context, Request, Response};
 
 /// A sandbox of the caller's runs, or is paused; its metadata is replaced.
 #[utoipa::path(
@@ -24,7 +25,7 @@ use crate::{Context, Request, Response, json};
     params(("sandbox_id" = String, description = "The sandbox", example = "sbx_0000000000000008")),
     request_body = SandboxChangeInput,
     responses(
-        (status = 200, description = "The sandbox", body = Sandbox),
+        (status = 200, description = "The sandbox", body = SandboxBody),
         Unauthorized,
         Forbidden,
         NoSandbox,
@@ -44,7 +45,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     };
     let id = path_parameter(&request, "sandbox_id");
     let sandbox = context.store().change_sandbox(&caller, &id, change, &context.act(&caller, "sandbox.updated")).await?;
-    Ok(json(StatusCode::OK, &sandbox))
+    Ok(sandbox_answer(StatusCode::OK, &sandbox))
 }
 
 const STATUSES: &[&str] = &["running", "paused"];
@@ -57,12 +58,12 @@ fn status(fields: &Map<String, Value>) -> Result<SandboxStatus, Issue> {
 
 /// The sandbox in another status. Its bill is another matter: that takes the platform's word.
 fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<SandboxRecord> {
-    use SandboxStatus::{Destroyed, Paused, Running, Starting};
+    use SandboxStatus::{Creating, Destroyed, Paused, Running};
     let sandbox = |status| Sandbox { status, ..record.sandbox.clone() };
     match (record.sandbox.status, to) {
         (Destroyed, _) => Err(Error::Conflict("This sandbox is destroyed: make a new one.".into())),
-        (Starting, Paused) => Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into())),
-        (Starting | Paused, Running) => {
+        (Creating, Paused) => Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into())),
+        (Creating | Paused, Running) => {
             let started_at = record.sandbox.started_at.or(Some(now));
             Ok(SandboxRecord { sandbox: Sandbox { started_at, ..sandbox(Running) }, ..record.clone() })
         }

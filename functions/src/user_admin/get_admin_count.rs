@@ -7,6 +7,8 @@ use shared::auth::MembersRead;
 use utoipa::ToSchema;
 
 use super::Refusals;
+use crate::entity_tag::hashed;
+use crate::openapi::IfNoneMatch;
 use crate::{Context, Request, Response, json};
 
 /// The administrators of a team.
@@ -28,8 +30,10 @@ struct AdminCount {
     path = "/api/admin/user-admin/admin-count",
     tag = "user-admin",
     operation_id = "user_admin.get_admin_count",
+    params(IfNoneMatch),
     responses(
-        (status = 200, description = "How many there are", body = AdminCount),
+        (status = 200, description = "How many there are", body = AdminCount, headers(("etag", description = "A hash of the counts"))),
+        (status = 304, description = "There are as many as `If-None-Match` names", headers(("etag", description = "A hash of the counts"))),
         Refusals,
     ),
     security(("bearer" = []), ("bare_key" = [])),
@@ -37,5 +41,6 @@ struct AdminCount {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let access = context.authenticate::<MembersRead>(&request).await?.team_admin()?;
     let (people, machines) = context.store().admins(&access).await?;
-    Ok(json(StatusCode::OK, &AdminCount { password: 0, no_password: people, service: machines }))
+    let count = AdminCount { password: 0, no_password: people, service: machines };
+    Ok(hashed(&request, json(StatusCode::OK, &count)))
 }

@@ -1,13 +1,12 @@
 //! GET `/api/admin/user-admin/{id}`: a user of the team, by number.
 
-use lambda_http::Body;
 use lambda_http::http::StatusCode;
 use shared::Result;
 use shared::auth::MembersRead;
 use shared::models::Status;
 
 use super::{ErrorBody, Refusals, UserBody, not_found, number};
-use crate::entity_tag::{is_known, tagged};
+use crate::entity_tag::unless_known;
 use crate::openapi::IfNoneMatch;
 use crate::request::path_parameter;
 use crate::{Context, Request, Response, json};
@@ -24,12 +23,16 @@ use crate::{Context, Request, Response, json};
             "id": 2,
             "name": "Ada King",
             "email": "ada@example.com",
+            "imageUrl": "https://avatars.example/ada.png",
             "loginAttempts": 0,
             "rootRole": 1,
             "seenAt": "2026-05-02T09:28:00.000Z",
             "createdAt": "2026-01-01T00:00:00.000Z",
             "accountType": "User",
-            "permissions": []
+            "scimId": null,
+            "seatType": null,
+            "companyRole": null,
+            "productUpdatesEmailConsent": null
         })),
         (status = 304, description = "The user is as `If-None-Match` names it", headers(("etag", description = "The user's version"))),
         (status = 400, description = "The number is none", body = ErrorBody, example = json!({
@@ -48,10 +51,5 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let id = path_parameter(&request, "id");
     let user = context.store().numbered_user(&access, number(&id)?).await?;
     let user = user.filter(|user| user.class.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
-    if is_known(&request, &user) {
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(tagged(response, &user));
-    }
-    Ok(tagged(json(StatusCode::OK, &UserBody::from(user.clone())), &user))
+    Ok(unless_known(&request, json(StatusCode::OK, &UserBody::from(user.clone())), &user))
 }

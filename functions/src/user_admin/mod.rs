@@ -8,14 +8,18 @@ pub mod get_user;
 pub mod list_inactive_users;
 pub mod list_users;
 pub mod search_users;
+mod unrouted;
 pub mod update_user;
 
-use lambda_http::http::{StatusCode, header};
+pub(crate) use unrouted::answer as answer_unrouted;
+
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::auth::{Caller, MembersWrite, Places};
 use shared::models::{AccountType, NumberedUser, Role, Status, User};
-use shared::text::{MOST_EMAIL, MOST_NAME, is_identifier};
+use shared::store::fingerprint;
+use shared::text::{MOST_NAME, is_identifier};
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -23,13 +27,14 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::openapi::{Email, Name, words};
-use crate::request::{email, json_object, path_parameter, text};
+use crate::request::{email, marked_json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
-pub const CONTRACT: Contract = Contract { base_path: "/api/admin/user-admin", places: Places::BareKey, render };
+pub const CONTRACT: Contract = Contract { base_path: "/api/admin", places: Places::BareKey, render };
 
-/// A user as this contract shows it. What is not set is left out, but for `seenAt`, which is null.
+/// A user as this contract shows it. A name, an email or a username that is not set is left out;
+/// what else is not set is null.
 #[derive(Debug, Serialize, ToSchema)]
 // As published: nothing else.
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -37,12 +42,16 @@ pub const CONTRACT: Contract = Contract { base_path: "/api/admin/user-admin", pl
     "id": 2,
     "name": "Bela Kovacs",
     "email": "bela.kovacs@acme-robotics.example",
+    "imageUrl": "https://avatars.example/bela.png",
     "loginAttempts": 0,
     "rootRole": 2,
     "seenAt": "2026-05-02T09:28:00.000Z",
     "createdAt": "2025-04-17T09:30:00.000Z",
     "accountType": "User",
-    "permissions": []
+    "scimId": null,
+    "seatType": null,
+    "companyRole": null,
+    "productUpdatesEmailConsent": null
 }))]
 pub struct UserBody {
     /// The number in the team.
@@ -56,28 +65,35 @@ pub struct UserBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     username: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    image_url: Option<String>,
+    image_url: String,
+    /// In the response to who made the user, and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     invite_link: Option<String>,
     login_attempts: u32,
+    /// As `inviteLink`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     email_sent: Option<bool>,
-    #[schema(minimum = 1, maximum = 3)]
-    root_role: u8,
+    /// Left out in the response to a change that does not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 3)]
+    root_role: Option<u8>,
     /// Null for users who were never seen.
     #[schema(required)]
     seen_at: Option<Timestamp>,
     created_at: Timestamp,
     #[schema(inline, value_type = AccountTypeWord)]
     account_type: &'static str,
-    permissions: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(required)]
     scim_id: Option<String>,
+    /// Roster keeps none, nor what follows.
+    #[schema(required, value_type = Option<String>)]
+    seat_type: (),
+    #[schema(required, value_type = Option<String>)]
+    company_role: (),
+    #[schema(required, value_type = Option<bool>)]
+    product_updates_email_consent: (),
 }
 
 /// The root roles by their number, name and meaning.
@@ -102,23 +118,38 @@ impl From<NumberedUser> for UserBody {
     fn from(user: NumberedUser) -> Self {
         Self {
             id: user.number,
+            image_url: image_url(&user),
             name: user.name,
             email: user.email,
             username: user.username,
-            image_url: user.avatar_url,
-            invite_link: user.invite_link,
+            invite_link: None,
             login_attempts: user.login_attempts,
-            email_sent: user.email_sent,
-            root_role: root_role(user.class.role),
+            email_sent: None,
+            root_role: Some(root_role(user.class.role)),
             seen_at: user.seen_at,
             created_at: user.created_at,
-            account_type: match user.account_type {
-                AccountType::User => "User",
-                AccountType::Service => "Service Account",
-            },
-            permissions: user.permissions,
+            account_type: account_type(user.account_type),
             scim_id: user.scim_id,
+            seat_type: (),
+            company_role: (),
+            product_updates_email_consent: (),
         }
+    }
+}
+
+/// The address of a user's picture. Who has none gets one that Gravatar draws from the id's hash:
+/// neither the id nor the email reaches it.
+fn image_url(user: &NumberedUser) -> String {
+    user.avatar_url.clone().unwrap_or_else(|| {
+        let hash = fingerprint(&[user.id.as_bytes()]);
+        format!("https://gravatar.com/avatar/{hash}?s=42&d=retro&f=y")
+    })
+}
+
+fn account_type(account_type: AccountType) -> &'static str {
+    match account_type {
+        AccountType::User => "User",
+        AccountType::Service => "Service Account",
     }
 }
 
@@ -152,19 +183,25 @@ fn parse_number(id: &str) -> Result<i64> {
 /// What bodies are written in.
 const CONTENT_TYPES: &[&str] = &["application/json"];
 
-/// The body as a JSON object. One that says it is something else is refused, as the product does; one that says nothing is taken.
+/// The body as a JSON object. As the product does, it refuses a body that is said to be something
+/// else, and one that is not said to be anything.
 fn body(request: &Request) -> Result<Map<String, Value>> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let accepted = |content_type: &str| {
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        CONTENT_TYPES.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted))
-    };
-    match content_type {
-        Some(content_type) if !accepted(&content_type) => {
-            Err(Error::invalid(Issue::new(Place::Header, header::CONTENT_TYPE.as_str(), Fault::NotOneOf(CONTENT_TYPES)).sent(content_type)))
-        }
-        _ => json_object(request),
+    accept_content_type(request)?;
+    marked_json_object(request)
+}
+
+/// # Errors
+/// `Invalid`, which this contract shows as a `ContentTypeError`.
+fn accept_content_type(request: &Request) -> Result<()> {
+    let sent = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let sent = String::from_utf8_lossy(sent.unwrap_or_default());
+    let media_type = sent.split(';').next().unwrap_or_default().trim();
+    if CONTENT_TYPES.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted)) {
+        return Ok(());
     }
+    let sent = if sent.is_empty() { "none".into() } else { sent };
+    let fault = Fault::NotOneOf(CONTENT_TYPES);
+    Err(Error::invalid(Issue::new(Place::Header, header::CONTENT_TYPE.as_str(), fault).sent(sent)))
 }
 
 /// The content type that a request was refused for.
@@ -174,54 +211,99 @@ fn refused_content_type(error: &Error) -> Option<String> {
     Some(issue.sent.iter().flat_map(|sent| sent.chars()).take(MOST_REPEATED).collect())
 }
 
-/// The fields of a body that make or change a user. What is absent is `None`; what is null or "" is `Some(None)`.
+/// The fields of a body that make or change a user. What is absent, null or blank is `None`.
 struct Fields {
-    name: Option<Option<String>>,
-    email: Option<Option<String>>,
-    username: Option<Option<String>>,
+    name: Option<String>,
+    email: Option<String>,
+    username: Option<String>,
     role: Option<Role>,
 }
 
 impl Fields {
     fn read(fields: &Map<String, Value>) -> Result<Self, Vec<Issue>> {
-        // Forms send "" for what was left blank.
-        let mut fields = fields.clone();
-        for name in ["name", "email", "username"] {
-            if fields.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
-                fields.insert(name.to_owned(), Value::Null);
-            }
-        }
-        let email_field = match fields.get("email") {
-            Some(Value::String(_)) => email(&fields, "email").map(|email| Some(Some(email))),
-            _ => text(&fields, "email", MOST_EMAIL),
-        };
-        let name = text(&fields, "name", MOST_NAME);
-        let username = text(&fields, "username", MOST_NAME).and_then(identifier);
-        match (name, email_field, username, role(fields.get("rootRole"))) {
+        let username = given(fields, "username", MOST_NAME).and_then(identifier);
+        match (given(fields, "name", MOST_NAME), lower_email(fields), username, role(fields)) {
             (Ok(name), Ok(email), Ok(username), Ok(role)) => Ok(Self { name, email, username, role }),
             (name, email, username, role) => Err([name.err(), email.err(), username.err(), role.err()].into_iter().flatten().collect()),
         }
     }
 }
 
+/// True for a field that is absent, null or blank: forms send "" for what was left blank.
+fn is_blank(fields: &Map<String, Value>, name: &str) -> bool {
+    match fields.get(name) {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.trim().is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// A text that is neither absent nor null nor blank.
+fn given(fields: &Map<String, Value>, name: &str, most: usize) -> Result<Option<String>, Issue> {
+    if is_blank(fields, name) { Ok(None) } else { text(fields, name, most).map(Option::flatten) }
+}
+
+/// An email address in lower case, in which the product stores it.
+fn lower_email(fields: &Map<String, Value>) -> Result<Option<String>, Issue> {
+    if is_blank(fields, "email") {
+        return Ok(None);
+    }
+    let lower = fields.get("email").map(|sent| sent.as_str().map_or_else(|| sent.clone(), |text| text.to_lowercase().into()));
+    email(&lower.map(|lower| ("email".to_owned(), lower)).into_iter().collect(), "email").map(Some)
+}
+
 /// A username, which tells its holder from others of the team.
-fn identifier(username: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
-    match username.iter().flatten().find(|username| !is_identifier(username)) {
+fn identifier(username: Option<String>) -> Result<Option<String>, Issue> {
+    match username.iter().find(|username| !is_identifier(username)) {
         None => Ok(username),
         Some(_) => Err(Issue::new(Place::Body, "username", Fault::NotA("in Unicode's normalization form NFKC, without joiners"))),
     }
 }
 
-/// A root role, by its number or its name.
-fn role(value: Option<&Value>) -> Result<Option<Role>, Issue> {
-    let known = match value {
-        None => return Ok(None),
-        Some(Value::String(name)) => ROOT_ROLES.iter().find(|known| known.2 == name),
-        Some(value) => ROOT_ROLES.iter().find(|known| value.as_u64() == Some(known.0.into())),
+/// The body's root role, by its number, also as text, or by its name. None where there is none,
+/// which null and 0 stand for too.
+fn role(fields: &Map<String, Value>) -> Result<Option<Role>, Issue> {
+    let sent = fields.get("rootRole").unwrap_or(&Value::Null);
+    let number = match sent {
+        Value::String(text) => ["0", "1", "2", "3"].iter().position(|known| known == text).map(|number| number as u64),
+        sent => integer(sent),
     };
+    if sent.is_null() || number == Some(0) {
+        return Ok(None);
+    }
+    let known = |(of, _, name, _): &&(u8, Role, &str, &str)| number == Some(u64::from(*of)) || sent == name;
     let wrong = || Issue::new(Place::Body, "rootRole", Fault::NotA("1, 2, 3, Admin, Editor or Viewer"));
-    known.map(|known| Some(known.1)).ok_or_else(wrong)
+    ROOT_ROLES.iter().find(known).map(|known| Some(known.1)).ok_or_else(wrong)
 }
+
+/// An integer of JSON, which may be written `2.0`.
+fn integer(value: &Value) -> Option<u64> {
+    /// Beyond it a double does not hold every integer.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = |number: &f64| number.fract() == 0.0 && (0.0..MAX_EXACT).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
+}
+
+/// The response with a warning that names the fields of the body which were not taken, if there are
+/// any, and says why.
+fn warned<'a>(mut response: Response, why: &str, fields: impl Iterator<Item = &'a String>) -> Response {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
+    let plain = |name: &String| name.chars().filter(is_plain).take(MOST_REPEATED).collect::<String>();
+    let names = fields.take(MAX_WARNINGS).map(plain).collect::<Vec<_>>().join(", ");
+    if !names.is_empty()
+        && let Ok(warning) = HeaderValue::from_str(&format!("299 - \"Not taken: {names}. {why}\""))
+    {
+        response.headers_mut().insert(WARNING, warning);
+    }
+    response
+}
+
+/// The header that tells of fields which were not taken. The code 299 is that of lasting warnings
+/// of any kind (RFC 7234, section 5.5.7).
+const WARNING: HeaderName = header::WARNING;
+
+/// The most fields that a warning names.
+const MAX_WARNINGS: usize = 20;
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
@@ -229,6 +311,7 @@ fn role(value: Option<&Value>) -> Result<Option<Role>, Issue> {
     "id": "9c40958a-daac-400e-98fb-3bb438567008",
     "name": "PermissionError",
     "message": "Only an administrator of the team may do this.",
+    "details": [{"message": "Only an administrator of the team may do this."}],
     "permissions": ["ADMIN"]
 }))]
 pub struct ErrorBody {
@@ -237,20 +320,23 @@ pub struct ErrorBody {
     #[schema(inline, value_type = ErrorName)]
     name: &'static str,
     message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    details: Option<Vec<Detail>>,
+    /// Each wrong input; the message alone where none is wrong.
+    #[schema(min_items = 1)]
+    details: Vec<Detail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Vec<String>, required = false)]
     permissions: Option<[&'static str; 1]>,
 }
 
-/// One wrong input.
+/// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserAdminErrorDetail)]
 struct Detail {
     message: String,
-    path: String,
+    /// The input that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    path: Option<String>,
 }
 
 words! {
@@ -259,25 +345,42 @@ words! {
     /// The names of errors.
     ErrorName: [
         "BadDataError", "AuthenticationRequired", "UnauthorizedError", "PermissionError", "NotFoundError", "ContentTypeError",
-        "RateLimitError", "InternalError",
+        "RateLimitError", "InternalError", "NotImplementedError",
     ].into_iter();
 }
 
-/// A root role as bodies bring it: its number or its name.
+/// A root role as bodies bring it: its number, also as text, or its name.
 struct RootRoleInput;
 
 impl PartialSchema for RootRoleInput {
     fn schema() -> RefOr<Schema> {
-        let numbers = ROOT_ROLES.iter().map(|(number, ..)| Value::from(*number));
-        let names = ROOT_ROLES.iter().map(|(_, _, name, _)| Value::from(*name));
-        let kinds = SchemaType::from_iter([Type::Integer, Type::String]);
-        ObjectBuilder::new().schema_type(kinds).enum_values(Some(numbers.chain(names).collect::<Vec<_>>())).into()
+        roles([Type::Integer, Type::String], &[])
     }
+}
+
+/// The schema of the root roles, and of what else a field may hold.
+fn roles(types: impl IntoIterator<Item = Type>, others: &[Value]) -> RefOr<Schema> {
+    let values =
+        |(number, _, name, _): &(u8, Role, &'static str, &str)| [Value::from(*number), Value::from(number.to_string()), Value::from(*name)];
+    let values = ROOT_ROLES.iter().flat_map(values).chain(others.iter().cloned());
+    ObjectBuilder::new().schema_type(SchemaType::from_iter(types)).enum_values(Some(values.collect::<Vec<_>>())).into()
 }
 
 impl ToSchema for RootRoleInput {}
 
-/// A name, which forms may leave blank.
+/// A root role as a change brings it: 0 and null leave it as it is.
+struct RootRoleChange;
+
+impl PartialSchema for RootRoleChange {
+    fn schema() -> RefOr<Schema> {
+        let types = [Type::Integer, Type::String, Type::Null];
+        roles(types, &[0.into(), "0".into(), Value::Null])
+    }
+}
+
+impl ToSchema for RootRoleChange {}
+
+/// A username, or a name that a change may leave, which forms may leave blank.
 #[derive(ToSchema)]
 #[schema(as = NameOrBlank)]
 #[serde(untagged)]
@@ -365,14 +468,22 @@ fn render(error: &Error, request_id: &str) -> Response {
             let message = format!(
                 "We do not accept the content-type you provided ({content_type}). Try using one of the content-types we do accept instead ({accepted}) {advice}"
             );
-            (message, None)
+            (message, Vec::new())
         }
         (Error::Invalid(issues), _) => {
             let message = "Request validation failed: the request's body or parameters are not what we expect. See `details`.".to_owned();
-            (message, Some(issues.iter().map(Detail::from).collect()))
+            (message, issues.iter().map(Detail::from).collect())
         }
-        (error, _) => (error.to_string(), None),
+        (error, _) => (error.to_string(), Vec::new()),
     };
+    error_response(status, name, message, details, request_id)
+}
+
+/// An error as this contract shows it.
+fn error_response(status: StatusCode, name: &'static str, message: String, mut details: Vec<Detail>, request_id: &str) -> Response {
+    if details.is_empty() {
+        details.push(Detail { message: message.clone(), path: None });
+    }
     let permissions = (name == "PermissionError").then_some(["ADMIN"]);
     // The id by which the error is found in the log, where it has the form that the contract asks for.
     let id = request_id.parse().unwrap_or_else(|_| Uuid::now_v7());
@@ -394,6 +505,6 @@ impl From<&Issue> for Detail {
         // What was sent is repeated as JSON, at most this much of it.
         let sent = issue.sent.as_ref().map(|sent| sent.chars().take(MOST_REPEATED).collect::<String>());
         let sent = sent.map(|sent| format!(" You sent {}.", Value::String(sent))).unwrap_or_default();
-        Self { message: format!("The `{path}` property {expectation}.{sent}"), path }
+        Self { message: format!("The `{path}` property {expectation}.{sent}"), path: Some(path) }
     }
 }

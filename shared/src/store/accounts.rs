@@ -3,7 +3,6 @@
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -55,7 +54,7 @@ pub struct AccountRecords {
 }
 
 /// What is held about a user beside the account.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default)]
 pub struct Holdings {
     /// API keys, without their secrets.
     pub api_keys: Vec<ApiKey>,

@@ -131,7 +131,7 @@ impl Store {
     ) -> Result<Sealed<(Vec<ApiKey>, Option<Uuid>)>> {
         let owner = token.user_id();
         let after = after.map(|id| Key::api_key(owner, id).sk);
-        let (mut keys, more) = self.next_of::<ApiKey>(&Key::user(owner), prefix::KEY, after, limit).await?;
+        let (mut keys, more) = self.next_of::<ApiKey>(&Key::user(owner), prefix::KEY, From::Start, after, limit).await?;
         let last = keys.last().filter(|_| more).map(|key| key.id);
         keys.retain(|key| key.is_kept(now));
         Ok(Sealed::new((keys, last)))

@@ -355,8 +355,10 @@ impl Store {
         if record.sandbox.status == SandboxStatus::Destroyed {
             return Ok(false);
         }
+        // The word that is stored, which may be that of an earlier version.
+        let status = item.get("status").and_then(|status| status.as_s().ok()).map_or("", String::as_str);
         let mut transaction = self.transaction();
-        transaction.delete_if(key, "status", record.sandbox.status.as_str())?;
+        transaction.delete_if(key, "status", status)?;
         transaction.add(&Key::sandbox_count(user.team_id), &[("sandboxes", -1)])?;
         let reserved = i64::try_from(record.reserved_mb_ms).unwrap_or(i64::MAX);
         transaction.add(&Key::own_sandbox_count(user.id), &[("sandboxes", -1), ("reserved_mb_ms", -reserved)])?;

@@ -324,6 +324,12 @@ impl Store {
         Ok(self.read_counts(team_id, freshness).await?.total(&Filter::default()))
     }
 
+    /// The number of a team's members who are not deleted, as it was a moment ago.
+    pub(super) async fn members(&self, team_id: Uuid) -> Result<u64> {
+        let counts = self.read_counts(team_id, Freshness::Eventual).await?;
+        Ok(counts.of(Classes::of(|class| class.status != Status::Deleted)))
+    }
+
     /// How many people and how many machines administer a team; those who are deleted do not.
     pub async fn admins(&self, access: &TeamAccess<MembersRead>) -> Result<(u64, u64)> {
         #[derive(serde::Deserialize)]

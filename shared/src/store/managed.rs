@@ -135,7 +135,7 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<Share>, bool)> {
         let after = after.map(|id| Key::grant(caller.user.id, id).sk);
-        self.next_of(&Key::user(caller.user.id), prefix::GRANT, after, limit).await
+        self.next_of(&Key::user(caller.user.id), prefix::GRANT, From::Start, after, limit).await
     }
 
     /// Lets `grantee` in, replacing what the caller granted before. Gives the share: where the same

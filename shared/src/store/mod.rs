@@ -6,6 +6,7 @@ mod api_keys;
 mod audit;
 mod delegations;
 mod erasure;
+mod import;
 mod invites;
 mod lists;
 mod managed;
@@ -21,6 +22,7 @@ mod signing_key;
 pub mod spans;
 mod transaction;
 mod users;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,6 +40,7 @@ pub use addresses::ADDRESS_DAYS;
 pub use api_keys::{KeyRotation, MadeApiKey, NewApiKey};
 pub use audit::{Act, Attribution, Author};
 pub use erasure::Erasure;
+pub use import::Existing;
 pub use lists::{Counts, Entry, Filter, ListQuery, Shows, Standing};
 pub use purge::Report;
 pub use rebuild::Rebuild;
@@ -161,11 +164,12 @@ impl Store {
         &self,
         partition: &Key,
         prefix: &str,
+        from: From,
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<T>, bool)> {
         let start = after.map(|sk| Key { sk, ..partition.clone() }.item());
-        let mut items = self.query_items(partition, prefix, From::Start, limit + 1, Freshness::Strong, start).await?;
+        let mut items = self.query_items(partition, prefix, from, limit + 1, Freshness::Strong, start).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         Ok((items.into_iter().map(decode).collect::<Result<_>>()?, more))

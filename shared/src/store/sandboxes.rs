@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, Metering, Operator, SandboxesWrite};
+use crate::auth::{Caller, Metering, Operator, SandboxesRead, SandboxesWrite, Sealed, VerifiedToken};
 use crate::error::{Error, Fault, Issue, Place, Result};
 use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Role, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
 use crate::table::{Key, prefix};
@@ -87,7 +87,7 @@ impl Store {
             id: format!("sbx_{}", Uuid::now_v7().simple()),
             user_id: owner.id,
             template: new.template,
-            status: SandboxStatus::Starting,
+            status: SandboxStatus::Creating,
             created_at: act.at,
             updated_at: act.at,
             metadata: new.metadata,
@@ -307,10 +307,27 @@ impl Store {
         Ok(all.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count())
     }
 
+    /// The next of the caller's own sandboxes, newest first, from behind the id `after` on: at most
+    /// so many. Says too if there are more.
+    pub async fn next_sandboxes(&self, token: &VerifiedToken, after: Option<&str>, limit: usize) -> Result<Sealed<(Vec<Sandbox>, bool)>> {
+        let owner = token.user_id();
+        let after = after.map(|id| Key::sandbox(owner, id).sk);
+        Ok(Sealed::new(self.next_of(&Key::user(owner), prefix::SANDBOX, From::End, after, limit).await?))
+    }
+
+    /// A sandbox of the caller's own, if there is one of that id.
+    pub async fn sealed_sandbox(&self, token: &VerifiedToken, id: &str) -> Result<Sealed<Option<Sandbox>>> {
+        match self.sandbox(token.user_id(), id).await {
+            Ok(record) => Ok(Sealed::new(Some(record.sandbox))),
+            Err(Error::NotFound(_)) => Ok(Sealed::new(None)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn sandbox(&self, owner: Uuid, id: &str) -> Result<SandboxRecord> {
         // Longer than any id: no key for DynamoDB.
         let found = if id.len() > 100 { None } else { self.get(&Key::sandbox(owner, id), Freshness::Strong).await? };
-        found.ok_or_else(|| Error::NotFound("There is no sandbox of that id.".into()))
+        found.ok_or_else(Error::no_such_sandbox)
     }
 
     fn replace_sandbox(
@@ -330,6 +347,20 @@ impl Store {
             ("status".to_owned(), FieldChange { before: word(&old.sandbox), after: word(&new.sandbox) }),
         ]);
         self.record_changes(transaction, owner, act, changes)
+    }
+}
+
+impl Sealed<(Vec<Sandbox>, bool)> {
+    /// Opens a page of the list to the sandboxes' owner.
+    pub fn open(self, _: &Caller<SandboxesRead>) -> (Vec<Sandbox>, bool) {
+        self.into_inner()
+    }
+}
+
+impl Sealed<Option<Sandbox>> {
+    /// Opens a sandbox to its owner.
+    pub fn open(self, _: &Caller<SandboxesRead>) -> Option<Sandbox> {
+        self.into_inner()
     }
 }
 

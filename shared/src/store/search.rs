@@ -14,15 +14,19 @@ use crate::auth::{Caller, MembersRead, MembersWrite, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{AccountType, ListedUser, NumberedUser, Status, User};
 use crate::table::{
-    Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, index, initial, searchable, searchable_identifier,
+    Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, index, initial, searchable, searchable_identifier, words,
 };
+use crate::text::case_fold;
 use crate::time::Timestamp;
 
 /// A page of users, and where the next one starts, if there is more.
 pub type Page<T> = (Vec<T>, Option<String>);
 
-/// The most users that a search in a team finds.
-const MOST_FOUND: usize = 100;
+/// The most members of a team whose names a search reads, all of them.
+const MAX_READ: u64 = 5000;
+
+/// The most users that a search in a larger team finds.
+const MAX_FOUND: usize = 5000;
 
 /// The number of entries of an index that are read at a time for a page of people who were not seen.
 const ENTRIES_AT_A_TIME: i32 = 500;
@@ -74,35 +78,61 @@ impl Store {
         Ok(self.user(id, Freshness::Strong).await?.map(|user| ListedUser::from(&user)))
     }
 
-    /// A team's users who are not deleted and whose name, username or email begins with a text: the first hundred, by number. For any
-    /// of its members.
-    pub async fn search_team(&self, caller: &Caller<MembersRead>, text: &str) -> Result<Vec<User>> {
-        let (team, username, text) = (caller.user.team_id, searchable_identifier(text), searchable(text));
-        let usernames = async {
-            let found = self.beginning_with(&Key::username(team, "").pk, &username, None, MOST_FOUND).await?;
-            let holders = found.into_iter().map(|(_, item)| decode::<Holder>(item).map(|holder| holder.user_id));
-            holders.collect::<Result<Vec<_>>>()
-        };
-        let (usernames, names, titles) =
-            futures::try_join!(usernames, self.indexed(team, index::NAME, &text), self.indexed(team, index::TITLE, &text))?;
-        let mut ids = [usernames, names, titles].concat();
-        ids.sort_unstable();
-        ids.dedup();
-        let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
-        let mut users: Vec<User> = self.get_many(&keys, Freshness::Strong).await?;
+    /// A team's users who are not deleted and whose name contains a text, or whose username or email
+    /// begins with it, by number; none where they are more than [`MAX_FOUND`]. In a team of more than
+    /// [`MAX_READ`] members, the text must begin a word of the name. For any of its members.
+    pub async fn search_team(&self, caller: &Caller<MembersRead>, text: &str) -> Result<Option<Vec<NumberedUser>>> {
+        let team = caller.user.team_id;
+        let folded = case_fold(text);
+        let begins = |value: &Option<String>| value.as_deref().is_some_and(|value| case_fold(value).starts_with(&folded));
+        if self.members(team).await? > MAX_READ {
+            let Some(mut users) = self.beginning_a_word_with(team, text, &folded).await? else { return Ok(None) };
+            users.retain(|user| {
+                let mut words = user.name.iter().flat_map(|name| words(name));
+                words.any(|word| word.starts_with(&folded)) || begins(&user.username) || begins(&user.email)
+            });
+            users.sort_unstable_by_key(|user| user.number);
+            return Ok(Some(users));
+        }
+        let (mut users, _) = self.page_by_number(team, None, usize::MAX).await?;
         users.retain(|user| {
-            let values = [&user.name, &user.username, &user.email];
-            let begins = |value: &String| searchable(value).starts_with(&text);
-            user.team_id == team && user.status != Status::Deleted && values.into_iter().flatten().any(begins)
+            let name = user.name.as_deref().is_some_and(|name| case_fold(name).contains(&folded));
+            name || begins(&user.username) || begins(&user.email)
         });
-        users.sort_unstable_by_key(|user| user.number);
-        users.truncate(MOST_FOUND);
-        Ok(users)
+        Ok(Some(users))
     }
 
-    /// The people of a team who were not seen since a time, by number, from behind `after`: with
-    /// `limit` at most so many, and of a part of the team that is not too large to read; without it all
-    /// of them. Gives the number behind which the rest is, too.
+    /// The users of a large team who may be found by a text, in no order; none where they are too
+    /// many.
+    async fn beginning_a_word_with(&self, team: Uuid, text: &str, folded: &str) -> Result<Option<Vec<NumberedUser>>> {
+        let (usernames, words) = (Key::username(team, ""), Key::words_of(team));
+        let (username, sorted) = (searchable_identifier(text), searchable(text));
+        let (usernames, words, names, titles) = futures::try_join!(
+            self.holders(&usernames.pk, &username),
+            self.holders(&words, folded),
+            self.indexed(team, index::NAME, &sorted),
+            self.indexed(team, index::TITLE, &sorted),
+        )?;
+        let mut ids = [usernames, words, names, titles].concat();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > MAX_FOUND {
+            return Ok(None);
+        }
+        let users = self.users_of(team, &ids).await?;
+        let users = users.into_iter().filter(|user| user.status != Status::Deleted);
+        Ok(Some(users.map(NumberedUser::from).collect()))
+    }
+
+    /// The holders of what begins with a text in a partition: one more than a search finds at most.
+    async fn holders(&self, partition: &str, text: &str) -> Result<Vec<Uuid>> {
+        let found = self.beginning_with(partition, text, None, MAX_FOUND + 1).await?;
+        found.into_iter().map(|(_, item)| decode::<Holder>(item).map(|holder| holder.user_id)).collect()
+    }
+
+    /// The people of a team who were not seen since a time, by number, from behind `after`: at most so
+    /// many, and, for a page, of a part of the team that is not too large to read. Gives the number
+    /// behind which the rest is, too.
     ///
     /// Only those of whom an index does not tell that they are people are read by key: who was never
     /// seen, and does not wait for their first sign-in, is most often managed by someone.
@@ -111,7 +141,8 @@ impl Store {
         access: &TeamAccess<MembersRead>,
         since: Timestamp,
         after: Option<u64>,
-        limit: Option<usize>,
+        limit: usize,
+        is_page: bool,
     ) -> Result<Page<NumberedUser>> {
         let mut found: Vec<NumberedUser> = Vec::new();
         let mut after = after.unwrap_or(0);
@@ -119,7 +150,7 @@ impl Store {
         loop {
             let behind = AttributeValue::N(after.to_string());
             let mut query = self.in_team(access.team_id(), index::NUMBER, "#sort > :bound", behind);
-            if limit.is_some() {
+            if is_page {
                 query = query.limit(ENTRIES_AT_A_TIME);
             }
             let output = query.send().await.map_err(failed)?;
@@ -127,21 +158,20 @@ impl Store {
             looked_at += ENTRIES_AT_A_TIME;
             let mut people = Vec::new();
             for item in output.items.unwrap_or_default() {
-                let id = user_of(&item)?;
                 let user: NumberedUser = decode(item)?;
                 if user.seen_at.unwrap_or(user.created_at) < since
                     && user.class.status != Status::Deleted
                     && user.account_type == AccountType::User
                 {
-                    people.push((id, user));
+                    people.push(user);
                 }
             }
-            let unknown = people.iter().filter(|(_, user)| user.seen_at.is_none() && user.class.status != Status::Invited);
-            let keys: Vec<_> = unknown.map(|(id, _)| Key::user(*id)).collect();
+            let unknown = people.iter().filter(|user| user.seen_at.is_none() && user.class.status != Status::Invited);
+            let keys: Vec<_> = unknown.map(|user| Key::user(user.id)).collect();
             let read: Vec<User> = self.get_many(&keys, Freshness::Eventual).await?;
             let managed: BTreeSet<Uuid> = read.into_iter().filter(|user| user.manager_id.is_some()).map(|user| user.id).collect();
-            for (_, user) in people.into_iter().filter(|(id, _)| !managed.contains(id)) {
-                if limit.is_some_and(|limit| found.len() == limit) {
+            for user in people.into_iter().filter(|user| !managed.contains(&user.id)) {
+                if found.len() == limit {
                     let next = found.last().map(|user| user.number.to_string());
                     return Ok((found, next));
                 }
@@ -149,7 +179,7 @@ impl Store {
             }
             match last {
                 None => return Ok((found, None)),
-                Some(last) if limit.is_some() && looked_at >= MOST_ENTRIES_OF_A_PAGE => return Ok((found, Some(last.to_string()))),
+                Some(last) if is_page && looked_at >= MOST_ENTRIES_OF_A_PAGE => return Ok((found, Some(last.to_string()))),
                 Some(last) => after = last,
             }
         }
@@ -157,12 +187,16 @@ impl Store {
 
     /// A team's users who are not deleted, by number, from behind `after`.
     pub async fn users_by_number(&self, access: &TeamAccess<MembersRead>, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
+        self.page_by_number(access.team_id(), after, limit).await
+    }
+
+    pub(super) async fn page_by_number(&self, team: Uuid, after: Option<u64>, limit: usize) -> Result<Page<NumberedUser>> {
         let mut users: Vec<NumberedUser> = Vec::new();
         let mut after = after.unwrap_or(0);
         loop {
             let wanted = (limit - users.len()).saturating_add(1);
             let behind = AttributeValue::N(after.to_string());
-            let output = not_deleted(self.in_team(access.team_id(), index::NUMBER, "#sort > :bound", behind))
+            let output = not_deleted(self.in_team(team, index::NUMBER, "#sort > :bound", behind))
                 .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
                 .send()
                 .await
@@ -231,14 +265,15 @@ impl Store {
         Ok(items.into_iter().filter_map(|item| Some((item.get(SK)?.as_s().ok()?.clone(), item))).collect())
     }
 
-    /// The ids of a team's users who are not deleted and whose place in an index begins with a text: as many as a search finds.
+    /// The ids of a team's users who are not deleted and whose place in an index begins with a text:
+    /// one more than a search finds at most.
     async fn indexed(&self, team: Uuid, index: Index, text: &str) -> Result<Vec<Uuid>> {
         let mut ids = Vec::new();
         let mut start = None;
         loop {
             let beginning = AttributeValue::S(text.to_owned());
             let output = not_deleted(self.in_team(team, index, "begins_with(#sort, :bound)", beginning))
-                .limit(i32::try_from(MOST_FOUND).unwrap_or(i32::MAX))
+                .limit(i32::try_from(MAX_FOUND).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -248,8 +283,7 @@ impl Store {
             }
             start = output.last_evaluated_key;
             // Those who are deleted until their purge leave room for the others.
-            if start.is_none() || ids.len() >= MOST_FOUND {
-                ids.truncate(MOST_FOUND);
+            if start.is_none() || ids.len() > MAX_FOUND {
                 return Ok(ids);
             }
         }

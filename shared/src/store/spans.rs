@@ -24,7 +24,7 @@ use super::lists::Edge;
 use super::transaction::back_off;
 use super::{Freshness, From, Refusal, Store, WriteError, failed};
 use crate::error::{Error, Result};
-use crate::models::Class;
+use crate::models::{Class, Status};
 use crate::table::{Classes, EVERYONE, Item, Key, Sequence, TTL, WIDE_PARTITIONS, prefix};
 use crate::time::Timestamp;
 
@@ -194,6 +194,7 @@ pub struct Placed {
     team_id: Uuid,
     class: String,
     id: String,
+    name: Option<String>,
     by_last_seen: String,
     by_title: String,
     by_created_at: String,
@@ -202,6 +203,15 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// Where the words of the name stand, with the user's id; none for who is deleted.
+    pub(super) fn words(&self) -> impl Iterator<Item = (Key, Uuid)> {
+        let id = self.id.parse().unwrap_or_default();
+        let is_deleted = Class::from_code(&self.class).is_none_or(|class| class.status == Status::Deleted);
+        let name = self.name.iter().filter(move |_| !is_deleted);
+        let words = name.flat_map(move |name| Key::words(self.team_id, name, id));
+        words.map(move |key| (key, id))
+    }
+
     fn place(&self, sequence: Sequence) -> &str {
         match sequence {
             Sequence::Id => &self.id,
@@ -269,6 +279,7 @@ impl Store {
     /// # Errors
     /// Some may be applied then and some not: all can be given again.
     pub async fn count_places(&self, changes: &[Change], shard: &str, caught_up: bool, now: Timestamp) -> Result<()> {
+        self.keep_words(changes).await?;
         let mut moves: BTreeMap<(Uuid, Sequence), Vec<Move<'_>>> = BTreeMap::new();
         for change in changes {
             for sequence in Sequence::ALL {
@@ -658,6 +669,7 @@ impl Store {
         }
         for team in &teams {
             self.recount_places(*team).await?;
+            self.rebuild_words(*team).await?;
         }
         Ok(teams.len())
     }

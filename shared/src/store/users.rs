@@ -10,9 +10,8 @@ use super::{Act, Freshness, Holder, Refusal, Store, Transaction, WriteError, enc
 use crate::Response;
 use crate::auth::{MembersRead, MembersWrite, TeamAccess};
 use crate::error::{Error, Result};
-use crate::models::{AuditCredential, AuditCredentialKind, ListedUser, ManagedUser, Seen, Status, Team, User};
+use crate::models::{ListedUser, ManagedUser, Seen, Status, Team, User};
 use crate::table::{Item, Key, ROW, last_seen_attribute, user_attributes};
-use crate::time::Timestamp;
 
 /// Seconds for which a sighting stands before the next one is noted.
 pub const SEEN_EVERY: i64 = 600;
@@ -284,8 +283,8 @@ impl Store {
         Err(Error::Unavailable("the user kept changing".into()))
     }
 
-    /// How many people administer a team.
-    async fn administrators(&self, team: Uuid) -> Result<u64> {
+    /// Returns how many people administer a team, active ones.
+    pub async fn administrators(&self, team: Uuid) -> Result<u64> {
         #[derive(serde::Deserialize)]
         struct Counted {
             #[serde(default)]
@@ -320,13 +319,8 @@ impl Store {
         self.load_with(users, None).await
     }
 
-    /// The same for an import, whose entry begins each user's history.
-    pub async fn import_users(&self, users: &[User], at: Timestamp) -> Result<(), WriteError> {
-        let import = AuditCredential::new(AuditCredentialKind::Import, None);
-        self.load_with(users, Some(&Act::of_machine(import, "user.imported", at))).await
-    }
-
-    async fn load_with(&self, users: &[User], act: Option<&Act>) -> Result<(), WriteError> {
+    /// The same, with the entry that begins each user's history.
+    pub(super) async fn load_with(&self, users: &[User], act: Option<&Act>) -> Result<(), WriteError> {
         let mut transaction = self.transaction();
         let mut counts: BTreeMap<Key, BTreeMap<String, i64>> = BTreeMap::new();
         for user in users {
@@ -427,46 +421,4 @@ pub(super) fn user_item(user: &User) -> Result<Item> {
     item.extend(user_attributes(user));
     item.insert(ROW.to_owned(), AttributeValue::M(row));
     Ok(item)
-}
-
-/// Who is there already, of those asked for.
-#[derive(Debug, Default)]
-pub struct Existing {
-    /// The ids of users that exist.
-    pub ids: std::collections::HashSet<Uuid>,
-    /// Who holds which email; emails are folded.
-    pub holders: std::collections::HashMap<String, Uuid>,
-}
-
-/// For loading.
-impl Store {
-    /// Which of those users and emails exist.
-    pub async fn existing(&self, ids: &[Uuid], emails: &[String]) -> Result<Existing> {
-        let mut keys: Vec<Key> = ids.iter().map(|id| Key::user(*id)).chain(emails.iter().map(|email| Key::email(email))).collect();
-        // DynamoDB takes no key twice.
-        keys.sort_unstable();
-        keys.dedup();
-        let found: Vec<Found> = self.get_many(&keys, Freshness::Strong).await?;
-        let mut existing = Existing::default();
-        for item in found {
-            match (item.user_id, item.pk.strip_prefix("EMAIL#")) {
-                (Some(holder), Some(_)) => drop(existing.holders.insert(item.sk, holder)),
-                _ => existing.ids.extend(item.id),
-            }
-        }
-        Ok(existing)
-    }
-
-    /// A team's name, if there is such a team.
-    pub async fn team_name(&self, id: Uuid) -> Result<Option<String>> {
-        Ok(self.get::<Team>(&Key::team(id), Freshness::Strong).await?.map(|team| team.name))
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Found {
-    pk: String,
-    sk: String,
-    id: Option<Uuid>,
-    user_id: Option<Uuid>,
 }

@@ -9,7 +9,7 @@ use shared::table::fold;
 use uuid::Uuid;
 
 use super::state::{DAY, Model, OWN_SCOPES, Sandbox, Team, Usage, User, tiers};
-use super::steps::{By, DirectoryPage, Id, Request, WorkspacePage};
+use super::steps::{By, DirectoryPage, EMAILS, Id, Request, WorkspacePage};
 
 /// What really has each label.
 #[derive(Default)]
@@ -104,7 +104,15 @@ impl View<'_> {
     /// What must be answered to a request of that caller, shown of that label; none where that is not known.
     pub fn body(&self, request: &Request, me: Id, of: Id, by: By) -> Option<Value> {
         Some(match request {
-            Request::SignUp { .. } | Request::ShowAccount | Request::ChangeProfile { .. } | Request::RestoreAccount => self.account(of),
+            Request::SignUp { .. } | Request::ShowAccount | Request::ChangeProfile { .. } | Request::RestoreAccount => {
+                let mut account = self.account(of);
+                account["email_verified"] = json!(self.of(of).email_verified_at.is_some());
+                account["session_email"] = match by {
+                    By::Token(id) => json!(EMAILS[id as usize]),
+                    _ => Value::Null,
+                };
+                account
+            }
             Request::ExportAccount => self.export(of),
             Request::DeleteAccount => json!({"success": true, "scheduled_hard_delete_at": self.of(of).due.map(time)}),
             Request::ListKeys => self.keys(me),
@@ -140,7 +148,10 @@ impl View<'_> {
             Request::ShowHistory { limit, .. } => self.history(of).into_iter().rev().take(*limit).collect(),
             Request::ListTiers => json!(tiers()),
             Request::MakeSandbox { .. } | Request::ChangeSandbox { .. } | Request::DestroySandbox { .. } => {
-                self.sandbox(of, &self.model.sandboxes[&of])
+                let sandbox = &self.model.sandboxes[&of];
+                let mut shown = self.sandbox(of, sandbox);
+                shown["config"] = json!({"vcpus": null, "memory_mb": sandbox.memory_mb});
+                shown
             }
             Request::ListDirectory(page) => self.directory(page),
             Request::ShowDirectoryUser { .. } | Request::ChangeDirectoryUser { .. } => {
@@ -226,11 +237,13 @@ impl View<'_> {
 
     fn user(&self, id: Id) -> Value {
         let user = self.of(id);
+        let suspended = |at| json!({"suspended_at": time(at), "suspended_reason": "as the model has it"});
         json!({
             "id": self.ids.user(id), "email": user.email, "tier": "free", "quota_tier_id": user.tier, "is_operator": user.is_operator,
             "created_at": time(user.created_at), "updated_at": time(user.updated_at), "name": user.name,
             "display_name": self.shown_name(id), "avatar_url": null, "email_verified_at": user.email_verified_at.map(time),
-            "soft_deleted_at": user.soft_deleted_at.map(time), "delete_scheduled_at": user.due.map(time), "abuse_flags": {},
+            "soft_deleted_at": user.soft_deleted_at.map(time), "delete_scheduled_at": user.due.map(time),
+            "abuse_flags": user.suspended_at.map_or(json!({}), suspended),
         })
     }
 
@@ -262,6 +275,12 @@ impl View<'_> {
 
     fn export(&self, id: Id) -> Value {
         let mut export = self.detail(id);
+        for key in export["api_keys"].as_array_mut().expect("keys") {
+            let fields = key.as_object_mut().expect("a key");
+            let prefix = fields.remove("prefix").expect("a prefix");
+            let owner = [("user_id", json!(self.ids.user(id))), ("team_id", json!(self.ids.team(self.of(id).team)))];
+            fields.extend(owner.into_iter().chain([("key_prefix", prefix)]).map(|(name, value)| (name.to_owned(), value)));
+        }
         let mut managed: Vec<Id> = self.model.users.iter().filter(|(_, user)| user.manager == Some(id)).map(|(id, _)| *id).collect();
         managed.sort_by_key(|id| self.ids.user(*id));
         let shown = |id: &Id| {

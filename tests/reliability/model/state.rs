@@ -62,6 +62,7 @@ pub struct User {
     pub tier: String,
     pub email_verified_at: Option<i64>,
     pub soft_deleted_at: Option<i64>,
+    pub suspended_at: Option<i64>,
     pub due: Option<i64>,
     pub deleted_by: Option<Id>,
     pub deleted_from: Option<Status>,
@@ -93,6 +94,7 @@ impl User {
             tier: "free".into(),
             email_verified_at: None,
             soft_deleted_at: None,
+            suspended_at: None,
             due: None,
             deleted_by: None,
             deleted_from: None,
@@ -318,7 +320,7 @@ impl Refusal {
             (Self::QuotaExceeded, _) => 429,
         };
         let code = match (contract, status, self) {
-            (Operator, _, Self::AccountSuspended) => "account_suspended",
+            (Operator, _, Self::AccountSuspended) => "auth_locked",
             (Operator, _, Self::AccountDeleted) => "account_deleted",
             (Operator, _, Self::OperatorRequired) => "operator_required",
             (Operator, _, Self::EmailNotVerified) => "email_not_verified",
@@ -329,7 +331,7 @@ impl Refusal {
             (Operator, 404, _) => "not_found",
             (Operator, 429, _) => "QUOTA_EXCEEDED",
             (Operator, 422, _) => "invalid_request",
-            (Operator, _, _) => "conflict",
+            (Operator, _, _) => "transition_conflict",
             (Directory, _, Self::NotAuthenticated) => "not_authenticated",
             (Directory, 401, _) => "bad_authtoken",
             (Directory, 403, _) => "not_permitted",
@@ -1055,7 +1057,10 @@ impl Model {
                 if !self.account(*user)?.is_usable() || *user == me {
                     return Err(Refusal::Conflict.into());
                 }
-                self.change(*user, me, "user.suspended", |user| user.status = Status::Suspended);
+                self.change(*user, me, "user.suspended", |user| {
+                    user.status = Status::Suspended;
+                    user.suspended_at = Some(now);
+                });
                 Ok((200, *user))
             }
             Request::Unsuspend { user } => {
@@ -1065,6 +1070,7 @@ impl Model {
                 }
                 self.change(*user, me, "user.unsuspended", |user| {
                     user.status = if user.has_yet_to_sign_up() { Status::Invited } else { Status::Active };
+                    user.suspended_at = None;
                 });
                 Ok((200, *user))
             }
@@ -1110,7 +1116,7 @@ impl Model {
                 });
                 let sandbox = Sandbox {
                     owner: me,
-                    status: SandboxStatus::Starting,
+                    status: SandboxStatus::Creating,
                     memory_mb: *memory_mb,
                     timeout_ms: *timeout_ms,
                     created_at: now,
@@ -1126,8 +1132,8 @@ impl Model {
                 let old = self.own_sandbox(caller, *sandbox)?.clone();
                 let mut new = old.clone();
                 match (old.status, runs) {
-                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Starting, false) => return Err(Refusal::Conflict.into()),
-                    (SandboxStatus::Starting | SandboxStatus::Paused, true) => {
+                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Creating, false) => return Err(Refusal::Conflict.into()),
+                    (SandboxStatus::Creating | SandboxStatus::Paused, true) => {
                         new.status = SandboxStatus::Running;
                         new.started_at.get_or_insert(now);
                     }
