@@ -275,6 +275,18 @@ mod making {
     }
 
     #[tokio::test]
+    async fn names_some_of_very_many_unknown_fields_in_part() {
+        let roster = Roster::start().await;
+        let fields: serde_json::Map<String, Value> = (0..2000).map(|n| (format!("{n:04}{}", "y".repeat(400)), json!(n))).collect();
+        for path in [USER_ADMIN.to_owned(), format!("{USER_ADMIN}/inactive/delete")] {
+            let many = request(&roster, Method::POST, &path, demo::ADMIN, &Value::Object(fields.clone()));
+            let answer = unchanged(&roster, many).await.expect(400);
+            assert!(answer.text.len() < 10_000, "{}", answer.text.len());
+            assert!((20..25).contains(&answer.json()["details"].as_array().map_or(0, Vec::len)), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn takes_no_password_and_says_so() {
         let roster = Roster::start().await;
         for (place, password) in [json!("a-good-one-123-GH"), json!("x"), json!(5)].into_iter().enumerate() {

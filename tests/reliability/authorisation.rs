@@ -163,7 +163,7 @@ DELETE /api/admin/user-admin/{number}                            nobody  ·   ·
 GET /api/admin/user-admin/search?q={user}                        acme    ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 403
 GET /api/admin/user-admin/admin-count                            -       ·   ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403 403
 GET /api/admin/user-admin/inactive                               -       ·   ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403 403
-POST /api/admin/user-admin/inactive/delete                       acme    ·   ·   ·   ·   ·    403 403 403 403 403 200  200 200  200 200 200 200  ·   ·   403 403
+POST /api/admin/user-admin/inactive/delete                       acme    ·   ·   ·   ·   ·    403 403 403 403 403 200  404 404  200 200 404 404  ·   ·   403 403
 
 # Managed users                                                  of      non bad exp ano new  vie ope all mgr mgd adm  oth plt  a-u a-o p-u p-o  sus del dlg prn
 GET /api/v1/users/                                               -       ·   ·   ·   ·   ·    200 200 200 200 200 200  200 200  200 200 200 200  ·   ·   403 200

@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, is_blank, warned};
+use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, is_blank, unknown, warned};
 use crate::entity_tag::tagged;
 use crate::openapi::{Email, IdempotencyKey, Name};
 use crate::{Context, Request, Response, json};
@@ -107,8 +107,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 fn new_user(context: &Context, sent: &Map<String, Value>, caller: &User) -> Result<User> {
     let issue = |name: &str, fault| Issue::new(Place::Body, name, fault);
-    let unknown = sent.keys().filter(|name| !FIELDS.contains(&name.as_str()));
-    let mut issues: Vec<_> = unknown.map(|name| issue(name, Fault::Unknown)).collect();
+    let mut issues = unknown(sent, &FIELDS);
     if !matches!(sent.get("sendEmail"), None | Some(Value::Bool(_) | Value::Null)) {
         issues.push(issue("sendEmail", Fault::NotA("a boolean")));
     }

@@ -21,7 +21,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::list_inactive_users::is_inactive;
-use super::{ErrorBody, Refusals, body, error_response, integer, not_found};
+use super::{ErrorBody, Refusals, body, error_response, integer, not_found, unknown};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
@@ -149,14 +149,15 @@ fn cut_off(context: &Context, deleted: usize, all: usize) -> Response {
 
 /// The numbers of the body's `ids`, each once.
 fn numbers(request: &Request) -> Result<Vec<u64>> {
-    let issue = |name: &str, fault| Error::invalid(Issue::new(Place::Body, name, fault));
+    let issue = |fault| Error::invalid(Issue::new(Place::Body, "ids", fault));
     let fields = body(request)?;
-    if let Some(unknown) = fields.keys().find(|name| *name != "ids") {
-        return Err(issue(unknown, Fault::Unknown));
+    let unknown = unknown(&fields, &["ids"]);
+    if !unknown.is_empty() {
+        return Err(Error::Invalid(unknown));
     }
-    let ids = fields.get("ids").ok_or_else(|| issue("ids", Fault::Missing))?;
-    let ids = ids.as_array().ok_or_else(|| issue("ids", Fault::NotA("a list")))?;
-    let number = |id: &Value| integer(id).ok_or_else(|| issue("ids", Fault::NotA("a list of integers from 0 on")));
+    let ids = fields.get("ids").ok_or_else(|| issue(Fault::Missing))?;
+    let ids = ids.as_array().ok_or_else(|| issue(Fault::NotA("a list")))?;
+    let number = |id: &Value| integer(id).ok_or_else(|| issue(Fault::NotA("a list of integers from 0 on")));
     let mut numbers: Vec<_> = ids.iter().map(number).collect::<Result<_>>()?;
     numbers.sort_unstable();
     numbers.dedup();

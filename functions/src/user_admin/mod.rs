@@ -284,12 +284,20 @@ fn integer(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
 }
 
+/// An issue for each field that is not known, in their order, and no more than a response should
+/// hold.
+fn unknown(sent: &Map<String, Value>, known: &[&str]) -> Vec<Issue> {
+    let unknown = sent.keys().filter(|name| !known.contains(&name.as_str())).take(MAX_NAMED);
+    let name = |name: &String| name.chars().take(MOST_REPEATED).collect::<String>();
+    unknown.map(|field| Issue::new(Place::Body, name(field), Fault::Unknown)).collect()
+}
+
 /// The response with a warning that names the fields of the body which were not taken, if there are
 /// any, and says why.
 fn warned<'a>(mut response: Response, why: &str, fields: impl Iterator<Item = &'a String>) -> Response {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
     let plain = |name: &String| name.chars().filter(is_plain).take(MOST_REPEATED).collect::<String>();
-    let names = fields.take(MAX_WARNINGS).map(plain).collect::<Vec<_>>().join(", ");
+    let names = fields.take(MAX_NAMED).map(plain).collect::<Vec<_>>().join(", ");
     if !names.is_empty()
         && let Ok(warning) = HeaderValue::from_str(&format!("299 - \"Not taken: {names}. {why}\""))
     {
@@ -302,8 +310,8 @@ fn warned<'a>(mut response: Response, why: &str, fields: impl Iterator<Item = &'
 /// of any kind (RFC 7234, section 5.5.7).
 const WARNING: HeaderName = header::WARNING;
 
-/// The most fields that a warning names.
-const MAX_WARNINGS: usize = 20;
+/// The most fields that a response names as not known or not taken.
+const MAX_NAMED: usize = 20;
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
