@@ -221,7 +221,7 @@ async fn every_list_shows_each_member_once_after_hard_kills() {
     let sign_up = client.post(format!("{}/v1/account", server.url)).bearer_auth(&token).send().await.expect("an answer");
     assert_eq!(sign_up.status(), 201);
     let account: Value = sign_up.json().await.expect("an account");
-    let team = account["user"]["team_id"].as_str().expect("a team").to_owned();
+    let team = account["team"]["id"].as_str().expect("a team").to_owned();
     let mut acknowledged = BTreeSet::new();
     for kill in 0..KILLS {
         let count = Arc::new(AtomicUsize::new(0));

@@ -129,8 +129,17 @@ async fn everything_written() -> Written {
     roster.advance(61);
     let list = Call::new(Method::GET, "/users?page=2").credential(&by(demo::ADMIN));
     roster.direct(&list).await.expect(200);
-    let batch = serde_json::from_value(stream.take().expect("a request")).expect("a batch");
-    count_places::run_logged(&roster.server.app, batch).await.expect("the index is rebuilt");
+    let request = stream.take().expect("a request");
+    let rebuild = || count_places::run_logged(&roster.server.app, serde_json::from_value(request.clone()).expect("a batch"));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let call = Call::new(Method::PUT, "/api/admin/user-admin/2").credential(&by(demo::ADMIN));
+        roster.direct(&call.json(&json!({"name": "Other"}))).await.expect(200);
+    };
+    let (given_up, ()) = futures::join!(rebuild(), meanwhile);
+    given_up.expect("it is given up");
+    stream.settle().await.expect("counted");
+    rebuild().await.expect("the index is rebuilt");
     drop(roster);
     Written(std::mem::take(&mut lines.lock().expect("the lines")))
 }

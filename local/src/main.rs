@@ -369,7 +369,8 @@ async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure
 async fn stopped() -> std::io::Result<()> {
     #[cfg(unix)]
     {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted,
             _ = terminated.recv() => Ok(()),

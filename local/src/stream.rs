@@ -26,6 +26,9 @@ use uuid::Uuid;
 
 use crate::Failure;
 
+/// Teams that are marked, each with its table.
+type Marks = BTreeSet<(String, String)>;
+
 /// The changes of users in an embedded database that are not counted yet.
 pub struct Changes {
     database: Database,
@@ -33,7 +36,7 @@ pub struct Changes {
     /// True where a file keeps the database.
     is_kept: bool,
     /// The teams that are marked, each with its table. Held by whoever writes users.
-    marked: tokio::sync::Mutex<BTreeSet<(String, String)>>,
+    marked: tokio::sync::Mutex<Marks>,
     /// True while there are marks.
     has_marks: AtomicBool,
     /// The last sequence number.
@@ -80,7 +83,11 @@ impl Changes {
         let writes = writes.into_iter().filter_map(|(table, write)| {
             let item = [&write["Item"], &write["Key"]].into_iter().find(is_streamed)?;
             Some(Write {
-                read: json!({"TableName": table, "Key": {"pk": item["pk"], "sk": item["sk"]}, "ConsistentRead": true}),
+                read: json!({
+                    "TableName": table,
+                    "Key": {"pk": item["pk"], "sk": item["sk"]},
+                    "ConsistentRead": true,
+                }),
                 table: table.as_str().unwrap_or_default().to_owned(),
                 team: team_of(item),
             })
@@ -94,13 +101,15 @@ impl Changes {
     }
 
     /// Marks the teams whose users are about to be written, unless they are marked.
-    fn mark(&self, marked: &mut BTreeSet<(String, String)>, writes: &[Write], before: &[Option<Value>]) -> Result<(), Failure> {
+    fn mark(&self, marked: &mut Marks, writes: &[Write], before: &[Option<Value>]) -> Result<(), Failure> {
         for (write, before) in writes.iter().zip(before) {
-            for team in [write.team.clone(), before.as_ref().and_then(team_of)].into_iter().flatten() {
+            let teams = [write.team.clone(), before.as_ref().and_then(team_of)];
+            for team in teams.into_iter().flatten() {
                 let mark = (write.table.clone(), team);
                 if self.is_kept && !marked.contains(&mark) {
-                    let key = Key::uncounted(&mark.1);
-                    let put = json!({"TableName": mark.0, "Item": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}});
+                    let Key { pk, sk } = Key::uncounted(&mark.1);
+                    let item = json!({"pk": {"S": pk}, "sk": {"S": sk}});
+                    let put = json!({"TableName": mark.0, "Item": item});
                     self.database.put_item(serde_json::from_value(put)?)?;
                     marked.insert(mark);
                     self.has_marks.store(true, Ordering::SeqCst);
@@ -116,8 +125,9 @@ impl Changes {
         while self.with_waiting(|waiting| waiting.is_empty())
             && let Some((table, team)) = marked.first().cloned()
         {
-            let key = Key::uncounted(&team);
-            let delete = json!({"TableName": table, "Key": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}});
+            let Key { pk, sk } = Key::uncounted(&team);
+            let key = json!({"pk": {"S": pk}, "sk": {"S": sk}});
+            let delete = json!({"TableName": table, "Key": key});
             self.database.delete_item(serde_json::from_value(delete)?)?;
             marked.pop_first();
         }
@@ -125,8 +135,8 @@ impl Changes {
         Ok(())
     }
 
-    /// The teams that a process which was killed left marked in a table; they count as marked by this
-    /// one.
+    /// The teams that a process which was killed left marked in a table; they count as marked by
+    /// this one.
     async fn left_marked(&self, table: &str) -> Result<Vec<Uuid>, Failure> {
         let query = json!({
             "TableName": table, "KeyConditionExpression": "pk = :pk",
@@ -158,7 +168,8 @@ impl Changes {
         let work = tokio::spawn(async move {
             let mut marked = self.marked.lock().await;
             let before: Vec<_> = writes.iter().map(|write| self.read(&write.read)).collect();
-            self.mark(&mut marked, &writes, &before).map_err(|error| ConnectorError::other(error, None))?;
+            let is_marked = self.mark(&mut marked, &writes, &before);
+            is_marked.map_err(|error| ConnectorError::other(error, None))?;
             let answer = inner.call(request).await;
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             for (write, before) in writes.iter().zip(before) {
@@ -166,8 +177,10 @@ impl Changes {
                 if before != after {
                     let number = self.number.fetch_add(1, Ordering::Relaxed);
                     let images = json!({
-                        "ApproximateCreationDateTime": now, "SequenceNumber": format!("{number:021}"),
-                        "OldImage": before, "NewImage": after,
+                        "ApproximateCreationDateTime": now,
+                        "SequenceNumber": format!("{number:021}"),
+                        "OldImage": before,
+                        "NewImage": after,
                     });
                     self.with_waiting(|waiting| waiting.push_back(json!({"dynamodb": images})));
                 }
@@ -211,12 +224,18 @@ impl Stream {
     /// # Errors
     /// Where it cannot, for the next start to try again: nobody may be served before.
     pub async fn repair(&self, table: &str) -> Result<(), Failure> {
-        let teams = self.changes.left_marked(table).await?;
-        for team in &teams {
-            tracing::warn!(%team, "the last process was killed: the team's lists are counted anew");
-            self.store.recount_places(*team).await?;
+        // A query may not find all of them at once.
+        loop {
+            let teams = self.changes.left_marked(table).await?;
+            if teams.is_empty() {
+                return Ok(());
+            }
+            for team in teams {
+                tracing::warn!(%team, "after a hard kill, the team's lists are counted anew");
+                self.store.recount_places(team).await?;
+            }
+            self.changes.unmark().await?;
         }
-        self.changes.unmark().await
     }
 
     /// The changes that are waiting, as the event of a batch, which is then for the caller to hand over; none where none are waiting.

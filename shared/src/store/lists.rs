@@ -418,12 +418,13 @@ impl Store {
                 parts.push(self.part(access.team_id(), page, cells, part));
             }
         }
-        let (parts, ()) = futures::join!(try_join_all(parts), self.notice(access.team_id(), standing, now));
+        let notice = self.notice(access.team_id(), standing, now);
+        let (parts, ()) = futures::join!(try_join_all(parts), notice);
         Ok(parts?.into_iter().flatten().collect())
     }
 
-    /// Has the counts of a team rebuilt where they differ from its counters for longer than the stream
-    /// lags. No list fails for it. Without any counts, lists are right.
+    /// Has the counts of a team rebuilt where they differ from its counters for longer than the
+    /// stream lags. No list fails for it. Without any counts, lists are right.
     async fn notice(&self, team: Uuid, standing: &Standing, now: Timestamp) {
         if standing.cells.is_empty() || !differs(&standing.cells, &standing.counts) {
             return;

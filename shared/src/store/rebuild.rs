@@ -1,15 +1,15 @@
 //! Repair of the rank index: where its counts differ from the team's counters, it is made anew.
 //!
-//! A batch of the table's stream that is given up leaves its changes uncounted for good. A list reads
-//! the counts of one sequence beside the counters. Where the two differ though no user of the team
-//! was changed for a minute, it asks for a rebuild: it writes an item, and the stream brings that to
-//! the function that counts, which alone may write the counts. While the item is in force, an hour,
-//! nobody asks again. A team that is in order costs neither a read nor a write for this.
+//! A batch of the table's stream that is given up leaves its changes uncounted for good. A list
+//! reads the counts of one sequence beside the counters. Where the two differ though no user of the
+//! team was changed for a minute, it asks for a rebuild: it writes an item, and the stream brings
+//! that to the function that counts, which alone may write the counts. While the item is in force,
+//! an hour, nobody asks again. A team that is in order costs neither a read nor a write for this.
 //!
-//! Users are changed, and batches come late, while a team is rebuilt. So each sequence is read twice,
-//! and replaced only where both readings show the same, where they agree with the counters, and where
-//! nothing was counted in it meanwhile. From then on it knows until when its changes are counted
-//! ([`Span`]): a batch that brings earlier ones is too late for them.
+//! Users are changed, and batches come late, while a team is rebuilt. So each sequence is read
+//! twice, and replaced only where both readings show the same, where they agree with the counters,
+//! and where nothing was counted in it meanwhile. From then on it knows until when its changes are
+//! counted ([`Span`]): a batch that brings earlier ones is too late for them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::spans::{Cell, MOST_SPANS, Span, VERSION, cell_size, decode, divided, 
 use super::{Freshness, From, Refusal, Store, WriteError, encode, failed};
 use crate::error::Result;
 use crate::models::Class;
-use crate::table::{Item, Key, Sequence, TTL, prefix, time_of_place};
+use crate::table::{Key, Sequence, TTL, prefix, time_of_place};
 use crate::time::Timestamp;
 
 /// The seconds since the last change of a team's users before a difference is one: the stream lags.
@@ -37,6 +37,9 @@ const PAUSE: i64 = 3600;
 const BETWEEN: Duration = Duration::from_secs(2);
 /// The longest that a rebuild may take. The function has five minutes.
 const LONGEST: Duration = Duration::from_secs(240);
+
+/// The versions of spans.
+type Versions = BTreeMap<Key, String>;
 
 /// The item that asks for a rebuild, and holds off others until it expires.
 #[derive(Serialize, Deserialize)]
@@ -78,34 +81,40 @@ impl Store {
         let asked = self.get::<Request>(&key, Freshness::Eventual);
         let (latest, asked) = futures::try_join!(latest, asked)?;
         let changed_at = latest.first().and_then(|(place, _)| time_of_place(place));
-        if changed_at.is_some_and(|at| now < at.plus_seconds(LAG)) || asked.is_some_and(|asked| now.as_second() < asked.expires) {
+        let is_recent = changed_at.is_some_and(|at| now < at.plus_seconds(LAG));
+        if is_recent || asked.is_some_and(|asked| now.as_second() < asked.expires) {
             return Ok(());
         }
         let request = Request { expires: now.plus_seconds(PAUSE).as_second() };
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(encode(&key, &request)?));
+        let item = encode(&key, &request)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put
             .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
             .expression_attribute_names("#expires", TTL)
             .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()));
+        let refused = PutItemError::is_conditional_check_failed_exception;
         match put.send().await {
-            Err(error) if !error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Err(failed(error)),
-            _ => Ok(()),
+            // Somebody else was faster.
+            Err(error) if error.as_service_error().is_some_and(refused) => Ok(()),
+            outcome => outcome.map(|_| ()).map_err(failed),
         }
     }
 
-    /// Makes a team's index anew where it differs from the counters, while requests and the stream go
-    /// on.
+    /// Makes a team's index anew where it differs from the counters, while requests and the stream
+    /// go on.
     ///
     /// # Errors
     /// Some sequences may be made anew then, and some not.
     pub async fn rebuild(&self, team: Uuid, now: Timestamp) -> Result<Rebuild> {
-        tokio::time::timeout(LONGEST, self.rebuild_in_time(team, now)).await.unwrap_or(Ok(Rebuild::GivenUp))
+        let work = self.rebuild_in_time(team, now);
+        tokio::time::timeout(LONGEST, work).await.unwrap_or(Ok(Rebuild::GivenUp))
     }
 
     async fn rebuild_in_time(&self, team: Uuid, now: Timestamp) -> Result<Rebuild> {
         let begun = Instant::now();
         let counts = self.read_counts(team, Freshness::Strong).await?;
-        let known = try_join_all(Sequence::ALL.map(|sequence| self.known_spans(team, sequence))).await?;
+        let known = Sequence::ALL.map(|sequence| self.known_spans(team, sequence));
+        let known = try_join_all(known).await?;
         if !known.iter().any(|(cells, _)| differs(cells, &counts)) {
             return Ok(Rebuild::NotNeeded);
         }
@@ -114,14 +123,15 @@ impl Store {
         let first = try_join_all(Sequence::ALL.map(survey)).await?;
         // What is changed in this second is seen by the second reading, if it was not by the first.
         let elapsed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let until = Timestamp::from_millisecond(now.as_millisecond().saturating_add(elapsed)).as_second() + 1;
+        let until = now.as_millisecond().saturating_add(elapsed).div_euclid(1000) + 1;
         tokio::time::sleep(BETWEEN).await;
         let mut outcome = Rebuild::Done;
         for ((sequence, (_, versions)), cells) in Sequence::ALL.into_iter().zip(known).zip(first) {
             let again = survey(sequence).await?;
             let counts = self.read_counts(team, Freshness::Strong).await?;
             let span = Span::counted(cells, until);
-            if again != span.cells || differs(&span.cells, &counts) || !self.replace(team, sequence, &span, versions).await? {
+            let is_quiet = again == span.cells && !differs(&span.cells, &counts);
+            if !is_quiet || !self.replace(team, sequence, &span, versions).await? {
                 outcome = Rebuild::GivenUp;
             }
         }
@@ -129,9 +139,10 @@ impl Store {
     }
 
     /// The cells of a sequence, and the spans that hold them with their versions.
-    async fn known_spans(&self, team: Uuid, sequence: Sequence) -> Result<(Vec<Cell>, BTreeMap<Key, String>)> {
+    async fn known_spans(&self, team: Uuid, sequence: Sequence) -> Result<(Vec<Cell>, Versions)> {
         let first = Key::span(team, sequence, "");
-        let items: Vec<Item> = self.query_items(&first, prefix::FROM, From::Start, usize::MAX, Freshness::Strong, None).await?;
+        let (from, all, freshness) = (From::Start, usize::MAX, Freshness::Strong);
+        let items = self.query_items(&first, prefix::FROM, from, all, freshness, None).await?;
         let mut cells = Vec::new();
         for item in &items {
             cells.extend(decode(item)?.cells);
@@ -140,9 +151,9 @@ impl Store {
         Ok((cells, versions.collect()))
     }
 
-    /// Puts the cells of a sequence in place of its spans. Returns false if one of these was changed:
-    /// then some may be replaced and some not.
-    async fn replace(&self, team: Uuid, sequence: Sequence, span: &Span, mut versions: BTreeMap<Key, String>) -> Result<bool> {
+    /// Puts the cells of a sequence in place of its spans. Returns false if one of these was
+    /// changed: then some may be replaced and some not.
+    async fn replace(&self, team: Uuid, sequence: Sequence, span: &Span, mut versions: Versions) -> Result<bool> {
         let mut transaction = self.transaction();
         let mut transactions = Vec::new();
         let mut items = 0;
@@ -155,8 +166,9 @@ impl Store {
         for span in divided(span, usize::MAX)? {
             let key = Key::span(team, sequence, &span.cells[0].from);
             let version = versions.remove(&key);
-            let number = version.as_ref().and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1;
-            transaction.put_if(item(team, sequence, &span, number)?, VERSION, version, Refusal::Changed)?;
+            let known: Option<u64> = version.as_ref().and_then(|version| version.parse().ok());
+            let item = item(team, sequence, &span, known.unwrap_or(0) + 1)?;
+            transaction.put_if(item, VERSION, version, Refusal::Changed)?;
             next(&mut transaction);
         }
         for (key, version) in &versions {
