@@ -572,6 +572,31 @@ fn import_makes_users_and_ends() {
     assert_eq!(again.trim(), "imported 0, already there 1, refused 1, warned 0\nrefused 1: is not JSON");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stacks_table_gets_links_to_the_stacks_page() {
+    let database = embedded(false).await;
+    let client = local::database::client(&database, std::time::Duration::ZERO).await;
+    local::database::create_table(&database, &client, "roster").await.expect("a table");
+    let (folder, endpoint) = (TempDir::new().expect("a folder"), anywhere(&database.endpoint));
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\n").expect("a file");
+    let import = ["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"];
+    let server = ["--port", "0", "--import", "users.jsonl"];
+    for arguments in [&import[..], &server] {
+        let output = local(&folder, arguments).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output();
+        let told = text(&output.expect("the program ends").stderr);
+        assert!(told.contains("error: SIGN_UP_URL is not set: give the stack's parameter SignUpUrl."), "{told}");
+    }
+    assert_eq!(client.scan().table_name("roster").send().await.expect("the table").count, 0);
+    let page = ("SIGN_UP_URL", "https://app.example.com/sign-up");
+    let mut command = local(&folder, &import);
+    let output = command.args(["--dynamodb-endpoint", &endpoint]).envs(OWN).envs([page]).output();
+    assert!(output.as_ref().is_ok_and(|output| output.status.success()), "{output:?}");
+    let items = client.scan().table_name("roster").send().await.expect("the table");
+    let links = items.items().iter().filter_map(|item| item.get("invite_link")?.as_s().ok());
+    let links: Vec<_> = links.map(|link| link.split('=').next()).collect();
+    assert_eq!(links, [Some("https://app.example.com/sign-up?invite")]);
+}
+
 #[test]
 fn an_import_takes_options() {
     let folder = TempDir::new().expect("a folder");

@@ -253,8 +253,17 @@ async fn open_to_callers(options: &Options) -> Result<Data, Failure> {
 
 async fn import(options: &Options, file: &Path, how: import::Options) -> Result<(), Failure> {
     let data = Data::open(options).await?;
+    require_sign_up_url(&data)?;
     println!("{}", import::file(&data, file, &how, options.clock.now()).await?);
     Ok(())
+}
+
+/// Refuses to import into a stack's table without its page for sign-up: links are kept there.
+fn require_sign_up_url(data: &Data) -> Result<(), Failure> {
+    if data.database.is_on_this_machine() || std::env::var_os("SIGN_UP_URL").is_some() {
+        return Ok(());
+    }
+    Err("SIGN_UP_URL is not set: give the stack's parameter SignUpUrl. Links of pending members begin with it.".into())
 }
 
 /// A local command of that name, as entries of history name it.
@@ -324,6 +333,7 @@ async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure
     };
     let server = start().await.map_err(|error| format!("cannot start: {error}"))?;
     if let Some(file) = arguments.import {
+        require_sign_up_url(&server.data)?;
         let how = arguments.how.options(arguments.import_team.unwrap_or(demo::TEAM), &options.config.sign_up_url);
         let report = import::file(&server.data, &file, &how, clock.now()).await?;
         eprintln!("{report}");

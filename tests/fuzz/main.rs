@@ -146,5 +146,6 @@ attacks! {
     precondition: 100, 1_000;
     idempotency_key: 50, 500;
     import_json: 100, 2_000;
+    import_document: 100, 2_000;
     import_csv: 100, 2_000;
 }

@@ -38,7 +38,7 @@ pub type Run = Box<dyn FnMut(&[u8])>;
 pub type Target = (&'static str, fn() -> Run);
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("credential", credential),
     ("claims", claims),
     ("text", text),
@@ -50,6 +50,7 @@ pub const TARGETS: [Target; 12] = [
     ("precondition", precondition),
     ("idempotency_key", idempotency_key),
     ("import_json", || import("jsonl", b"")),
+    ("import_document", || import("json", b"{\"kind\": 1, \"users\": [")),
     ("import_csv", || import("csv", b"id,email,raw_user_meta_data,banned_until,created_at\n")),
 ];
 
