@@ -125,6 +125,8 @@ impl Store {
         let elapsed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         let until = now.as_millisecond().saturating_add(elapsed).div_euclid(1000) + 1;
         tokio::time::sleep(BETWEEN).await;
+        // Who is renamed meanwhile shows in the second reading.
+        self.rebuild_words(team).await?;
         let mut outcome = Rebuild::Done;
         for ((sequence, (_, versions)), cells) in Sequence::ALL.into_iter().zip(known).zip(first) {
             let again = survey(sequence).await?;

@@ -634,7 +634,7 @@ impl Store {
             let gone = old.iter().filter_map(Key::of).filter(|key| !kept.contains(key)).collect();
             self.write_batch(new, gone).await?;
         }
-        Ok(())
+        self.rebuild_words(team).await
     }
 
     /// The same for every team. Says how many there are.
@@ -669,7 +669,6 @@ impl Store {
         }
         for team in &teams {
             self.recount_places(*team).await?;
-            self.rebuild_words(*team).await?;
         }
         Ok(teams.len())
     }
