@@ -14,9 +14,14 @@ use shared::{Error, Result};
 use super::error_response;
 use crate::{Context, Request, Response, handler};
 
-/// The parts of the paths behind the contract's own, and what each method there leads to: a handler,
-/// or, in a sentence, who serves it instead. `*` is the number of a user.
-const PATHS: [(&[&str], &[(&str, &str)]); 10] = [
+/// A method, and what it leads to: a handler, or, in a sentence, who serves it instead.
+type Method = (&'static str, &'static str);
+
+/// The parts of a path behind the contract's own, and its methods.
+type Path = (&'static [&'static str], &'static [Method]);
+
+/// The contract's paths. `*` is the number of a user.
+const PATHS: [Path; 10] = [
     (&[], &[("GET", "user_admin.list_users"), ("POST", "user_admin.create_user")]),
     (&["search"], &[("GET", "user_admin.search_users")]),
     (&["admin-count"], &[("GET", "user_admin.get_admin_count")]),
@@ -29,7 +34,7 @@ const PATHS: [(&[&str], &[(&str, &str)]); 10] = [
     (&["*"], &[("GET", "user_admin.get_user"), ("PUT", "user_admin.update_user"), ("DELETE", "user_admin.delete_user")]),
 ];
 
-/// The same of paths behind the number of a user.
+/// The last parts of paths behind the number of a user, their methods, and who serves them.
 const PATHS_OF_USERS: [(&str, &str, &str); 2] = [("permissions", "GET", PERMISSIONS), ("change-password", "POST", PASSWORDS)];
 
 const PASSWORDS: &str = "Roster holds no passwords. The identity provider checks, changes and resets them.";
@@ -38,13 +43,12 @@ const PERMISSIONS: &str = "Roster has no projects and no permissions in them. Re
 /// Answers a request whose path, told by its parts, no route takes.
 pub(crate) async fn answer(context: &Context, request: Request, parts: &[&str]) -> Result<Response> {
     let ["api", "admin", "user-admin", parts @ ..] = parts else { return Err(Error::no_such_endpoint()) };
-    let mut methods: Vec<(&str, &str)> = Vec::new();
+    let mut methods: Vec<Method> = Vec::new();
     if let [_, last] = parts {
         methods.extend(PATHS_OF_USERS.iter().filter(|(name, ..)| name == last).map(|(_, method, to)| (*method, *to)));
     }
-    let is_at = |(known, _): &&(&[&str], &[(&str, &str)])| {
-        known.len() == parts.len() && known.iter().zip(parts).all(|(known, part)| known == part || *known == "*")
-    };
+    let is_at =
+        |(known, _): &&Path| known.len() == parts.len() && known.iter().zip(parts).all(|(known, part)| known == part || *known == "*");
     methods.extend(PATHS.iter().find(is_at).into_iter().flat_map(|(_, methods)| methods.iter().copied()));
     if request.method() == "OPTIONS" && !methods.is_empty() {
         return Ok(options(&methods));
@@ -68,7 +72,7 @@ pub(crate) async fn answer(context: &Context, request: Request, parts: &[&str]) 
 }
 
 /// The methods of a path, as `OPTIONS` tells them.
-fn options(methods: &[(&str, &str)]) -> Response {
+fn options(methods: &[Method]) -> Response {
     let methods = methods.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",").replace("GET", "GET,HEAD");
     let mut response = Response::new(Body::Empty);
     if let Ok(methods) = HeaderValue::from_str(&methods) {
