@@ -182,8 +182,9 @@ async fn a_secret_that_is_missing_is_named_and_stops_those_alone_that_need_it() 
             let log = String::from_utf8_lossy(&output.stdout);
             let told = format!("environment variable {variable} names a secret (nowhere) that cannot be read");
             assert!(output.status.code() == Some(1) && log.contains(&told), "{name}, {variable}: {log}");
-            // And where it is not set at all.
-            let output = command.env_remove(variable).output().expect("bootstrap ends");
+            // And where it is not set at all, by an issuer at which no keys can be discovered.
+            command.env_remove(variable).env("JWT_ISSUER", "our-issuer");
+            let output = command.output().expect("bootstrap ends");
             let log = String::from_utf8_lossy(&output.stdout);
             let told = format!("environment variable {text} is not set, and neither is {variable}");
             assert!(output.status.code() == Some(1) && log.contains(&told), "{name}, {text}: {log}");

@@ -260,11 +260,11 @@ impl Context {
         if needs.takes_token()
             && let Err(refusal) = token.claims()
         {
-            self.count_request(token).await?;
+            self.count_requests(token, 1).await?;
             return Err(refusal);
         }
         let look_up = KnownCaller::look_up(&self.app.store, token);
-        let (caller, counted, earlier) = futures::join!(look_up, self.count_request(token), self.earlier(token));
+        let (caller, counted, earlier) = futures::join!(look_up, self.count_requests(token, 1), self.earlier(token));
         // The limit holds for every caller whose credential is known; a former response is for those
         // alone who may still use the account.
         counted?;
@@ -335,7 +335,7 @@ impl Context {
     /// What [`KnownCaller::principal_of`] gives; `TooManyRequests`.
     pub async fn principal(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<User> {
         let principal = KnownCaller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
-        let (user, counted) = futures::join!(principal, self.count_request(token));
+        let (user, counted) = futures::join!(principal, self.count_requests(token, 1));
         counted?;
         user
     }
@@ -346,14 +346,18 @@ impl Context {
     /// # Errors
     /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
     pub async fn admit(&self, token: &VerifiedToken) -> Result<()> {
-        let (counted, earlier) = futures::join!(self.count_request(token), self.earlier(token));
+        let (counted, earlier) = futures::join!(self.count_requests(token, 1), self.earlier(token));
         counted?;
         earlier?.map_or(Ok(()), |(receipt, kept)| self.not_answered(receipt, kept))
     }
 
-    async fn count_request(&self, token: &VerifiedToken) -> Result<()> {
+    /// Counts a request of a caller, or the work of one that is worth several.
+    ///
+    /// # Errors
+    /// `TooManyRequests` where the caller had sent as many as one may in a minute.
+    pub async fn count_requests(&self, token: &VerifiedToken, requests: u32) -> Result<()> {
         let Some(most) = self.app.requests_per_minute else { return Ok(()) };
-        let outcome = self.app.store.count_request(counted(token), most, self.now).await;
+        let outcome = self.app.store.count_requests(counted(token), requests, most, self.now).await;
         if matches!(outcome, Err(Error::TooManyRequests(_))) {
             let mut refused = lock(&self.app.refused);
             refused.note(counted(token).to_string(), self.now);

@@ -180,7 +180,9 @@ pub fn with_next(mut response: Response, request: &Request, cursor: Option<&str>
     let Some(cursor) = cursor else { return response };
     let others = query(request).into_iter().filter(|(name, _)| name != "cursor");
     let next = form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", cursor).finish();
-    if let Ok(link) = HeaderValue::from_str(&format!("<{}?{next}>; rel=\"next\"", request.uri().path())) {
+    // A path that begins with two slashes would name another host.
+    let path = request.uri().path().trim_start_matches('/');
+    if let Ok(link) = HeaderValue::from_str(&format!("</{path}?{next}>; rel=\"next\"")) {
         response.headers_mut().insert(header::LINK, link);
     }
     response

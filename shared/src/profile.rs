@@ -1,4 +1,4 @@
-//! What people say of themselves: the metadata that a provider keeps for a user, as a token carries
+//! Descriptions that people give of themselves: the metadata that a provider keeps for a user, as a token carries
 //! it and as an export has it. Users write it, so that it proves nothing.
 
 use std::borrow::Cow;

@@ -575,7 +575,8 @@ fn sortable(text: &str) -> String {
     cut(case_fold(text))
 }
 
-fn cut(mut folded: String) -> String {
+/// Text cut to what a sort key holds beside an id.
+pub fn cut(mut folded: String) -> String {
     folded.truncate(folded.floor_char_boundary(SORTABLE_BYTES));
     folded
 }

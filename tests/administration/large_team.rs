@@ -64,6 +64,8 @@ async fn is_listed_whole_while_it_fits_a_response_and_searched_by_parts_or_by_wo
     for text in ["ngstr", "o%C3%AB", "yck", "ast-z", "gone", "%20%20", "--"] {
         assert_eq!(found(&roster, text).await, [Value::Null; 0], "{text}");
     }
+    // Eighteen letters each, once folded.
+    assert_eq!(found(&roster, &"%EF%B7%BA".repeat(86)).await, [Value::Null; 0]);
     assert_eq!(found(&roster, "person.5099@").await, [json!(name(5099))]);
     assert_eq!(found(&roster, &name(5099)[7..]).await, [json!(name(5099))]);
     // A name that changes is found by its new words alone.

@@ -145,7 +145,7 @@ async fn the_operators_story() {
     // Invited, and known to the operator by the email.
     life.post("/api/admin/user-admin", life.founder, json!({"email": EMAIL, "name": "Nadia", "rootRole": 3})).await.expect(201);
     let listed = async |query: &str| life.roster.get(&format!("/v1/admin/users?query={query}"), life.operator).await.expect(200).json();
-    assert_eq!(listed("nadia.r").await[0]["email"], EMAIL);
+    assert_eq!(listed("nadia.r").await[0]["email"], EMAIL.to_lowercase());
     // Signed up, and seen.
     life.roster.get(&detail, life.operator).await.expect(404);
     life.sign_up(life.nadia, EMAIL).await.expect(201);

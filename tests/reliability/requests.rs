@@ -54,6 +54,16 @@ async fn the_request_above_the_limit_is_refused_by_each_contract() {
 }
 
 #[tokio::test]
+async fn the_work_of_many_ids_counts_as_several_requests() {
+    let (roster, _) = limited(4).await;
+    let many = json!({"ids": (1..=300).collect::<Vec<u32>>()});
+    let path = "/api/admin/user-admin/inactive/delete";
+    roster.call(Method::POST, path, demo::ADMIN, &many).await.expect(404);
+    roster.get("/users/me", demo::ADMIN).await.expect(429);
+    roster.get("/users/me", demo::VIEWER).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_refused_request_changes_nothing() {
     let (roster, _) = limited(1).await;
     roster.get("/users/me", demo::MANAGER).await.expect(200);

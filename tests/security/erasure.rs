@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// The texts by which the founder is known, all of letters that nobody else's have in a row.
-const FOUNDER: [&str; 9] = ["Zephyrq", "Wolkvax", "zephyrq.wolkvax", "Jubxqo", "Vexquil", "Kwyjibo", "Grumblyx", "Fqwordvax", "Quuxbrow"];
+const FOUNDER: [&str; 9] = ["Zephyrq", "Wolkvax", "zephyrq.wolkvax", "Jubxqo", "Vexquil", "Kwyjibo", "Grumblyx", "Fqwyrdvax", "Quuxbrow"];
 
 const FOUNDER_ID: Uuid = demo::id(0x9001);
 const MEMBER: Uuid = demo::id(0x9002);
@@ -48,7 +48,7 @@ async fn nothing_is_left_of_a_founder() {
     founder(Method::POST, "/v1/keys", json!({"name": "Kwyjibo"})).await.expect(201);
     let sandbox = json!({"template": "base", "metadata": {"note": "Grumblyx"}});
     founder(Method::POST, "/v1/sandboxes", sandbox).await.expect(201);
-    founder(Method::POST, "/api/v1/users/", json!({"first_name": "Fqwordvax", "last_name": null})).await.expect(200);
+    founder(Method::POST, "/api/v1/users/", json!({"first_name": "Fqwyrdvax", "last_name": null})).await.expect(200);
     // Someone joins, so that the team stays; and someone does not.
     let invite = json!({"details": {"email": "mona@example.com", "account_id": team["id"]}});
     founder(Method::POST, "/api/v1/admin_user_invite", invite).await.expect(200);

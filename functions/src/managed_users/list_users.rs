@@ -147,7 +147,7 @@ impl Wanted {
     }
 }
 
-/// What a flag is written as, in any case of letters: what the framework of the published client's
+/// The words for a flag, in any case of letters: those that the framework of the published client's
 /// service takes for a boolean.
 const TRUE: [&str; 6] = ["true", "1", "yes", "on", "t", "y"];
 const FALSE: [&str; 6] = ["false", "0", "no", "off", "f", "n"];

@@ -97,7 +97,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     Ok(json(StatusCode::OK, &wanted.page(&sandboxes, more)?))
 }
 
-/// What was asked for.
+/// The most faults that a response names: the same parameter may be sent again and again.
+const MAX_ISSUES: usize = 20;
+
+/// The wanted sandboxes, and the fields of each.
 struct Wanted {
     limit: usize,
     after: Option<String>,
@@ -115,6 +118,9 @@ impl Wanted {
         let mut issues = Vec::new();
         for (name, value) in query(request) {
             issues.extend(wanted.take(&name, &value).err());
+            if issues.len() == MAX_ISSUES {
+                break;
+            }
         }
         if issues.is_empty() { Ok(wanted) } else { Err(Error::Invalid(issues)) }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Once;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -77,6 +78,9 @@ pub async fn run_logged(app: &App, batch: Batch) -> Result<Done> {
     done
 }
 
+/// The time for all rebuilds of a batch.
+const MAX_REBUILDING: Duration = Duration::from_secs(60);
+
 /// Logs, once in a process, that events name no shard: every batch fails then, for one reason.
 static NO_SHARD: Once = Once::new();
 
@@ -111,8 +115,14 @@ pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
     store.count_places(&changes, &shard_id, caught_up, now).await?;
     let mut done = Done::default();
     let teams: BTreeSet<Uuid> = requests.iter().filter_map(Record::team_to_rebuild).collect();
+    let begun = Instant::now();
     for team in teams {
-        let outcome = store.rebuild(team, now).await?;
+        // The stream waits, for all teams: it never gets the same batch again for a rebuild.
+        let left = MAX_REBUILDING.saturating_sub(begun.elapsed());
+        let outcome = store.rebuild(team, now, left).await.unwrap_or_else(|error| {
+            tracing::error!(%team, ?error, "the rank index of a team cannot be rebuilt");
+            Rebuild::GivenUp
+        });
         tracing::warn!(%team, ?outcome, "the rank index of a team differed from its counters");
         done.rebuilds.push((team, outcome));
     }

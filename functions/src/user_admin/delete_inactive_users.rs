@@ -25,6 +25,8 @@ use super::{ErrorBody, Refusals, body, error_response, integer, not_found, unkno
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
+/// The ids that count as one more request of the caller: any number may be sent.
+const PER_REQUEST: usize = 100;
 /// The users that are read together.
 const TOGETHER: usize = 100;
 
@@ -74,9 +76,15 @@ impl ToSchema for Number {}
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let start = Instant::now();
-    let caller = context.authenticate::<MembersWrite>(&request).await?;
+    let token = context.verify(&request).await?;
+    let caller = context.caller::<MembersWrite>(&token).await?;
     let access = caller.team_admin()?;
     let mut numbers = numbers(&request)?;
+    // Each of the users is read twice.
+    let more = numbers.len() / PER_REQUEST;
+    if more > 0 {
+        context.count_requests(&token, u32::try_from(more).unwrap_or(u32::MAX)).await?;
+    }
     // Who asks is there, whether that is noted yet or not.
     numbers.retain(|number| *number != caller.user.number);
     // The response is stored when all is done: a request that was cut off goes on when it is sent

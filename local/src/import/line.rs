@@ -68,7 +68,7 @@ pub enum Mark {
     At(Timestamp),
 }
 
-/// What becomes of a user with a field that cannot be used.
+/// The treatment of a user with a field that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// They are imported without it.

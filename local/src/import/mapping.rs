@@ -29,7 +29,8 @@ impl FromStr for Mapping {
                 OWN.fields.iter().map(|(name, _)| *name).filter(|name| named(name).is_some() && !name.contains('.')).collect();
             return Err(format!("there is no field `{}`. Use {} or claims.NAME", shown(name), known.join(", ")));
         };
-        let is_own_word = OWN_WORDS.iter().any(|words| path.strip_prefix(words).is_some_and(|rest| rest.starts_with('.')));
+        let is_own_word =
+            OWN_WORDS.iter().any(|words| path.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
         if is_own_word && !field.is_description() {
             return Err(format!("users write `{}` themselves: it may be a name, a picture or a job title, and not `{name}`", shown(path)));
         }
@@ -56,6 +57,7 @@ mod tests {
             ("a=claims.", "there is no field `claims.`. Use "),
             ("user_metadata.role=role", "users write `user_metadata.role` themselves: "),
             ("raw_user_meta_data.id=id", "users write `raw_user_meta_data.id` themselves: "),
+            ("user_metadata=claims", "users write `user_metadata` themselves: "),
             ("unsafe_metadata.mail=email", "users write `unsafe_metadata.mail` themselves: "),
         ] {
             let error = text.parse::<Mapping>().expect_err(text);

@@ -45,7 +45,7 @@ pub enum Deleted {
     Skip,
 }
 
-/// How to import.
+/// The options of an import.
 pub struct Options {
     /// The team that users join whose line names none. It is made if it does not exist.
     pub team_id: Uuid,

@@ -1,4 +1,4 @@
-//! What an import did, for a person to read.
+//! The result of an import, for a person to read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// The most names of fields that are not imported: in JSON there may be any number.
 const MAX_NAMES: usize = 100;
 
-/// What an import did; of a dry run, what it would do.
+/// The result of an import; of a dry run, that which it would have.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Users that were made.

@@ -35,8 +35,6 @@ const LAG: i64 = 60;
 const PAUSE: i64 = 3600;
 /// The time between two readings of a sequence: longer than an index lags.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// The longest that a rebuild may take. The function has five minutes.
-const LONGEST: Duration = Duration::from_secs(240);
 
 /// The versions of spans.
 type Versions = BTreeMap<Key, String>;
@@ -101,13 +99,13 @@ impl Store {
     }
 
     /// Makes a team's index anew where it differs from the counters, while requests and the stream
-    /// go on.
+    /// go on. It is given up after that time.
     ///
     /// # Errors
     /// Some sequences may be made anew then, and some not.
-    pub async fn rebuild(&self, team: Uuid, now: Timestamp) -> Result<Rebuild> {
+    pub async fn rebuild(&self, team: Uuid, now: Timestamp, within: Duration) -> Result<Rebuild> {
         let work = self.rebuild_in_time(team, now);
-        tokio::time::timeout(LONGEST, work).await.unwrap_or(Ok(Rebuild::GivenUp))
+        tokio::time::timeout(within, work).await.unwrap_or(Ok(Rebuild::GivenUp))
     }
 
     async fn rebuild_in_time(&self, team: Uuid, now: Timestamp) -> Result<Rebuild> {

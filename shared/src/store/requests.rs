@@ -11,11 +11,12 @@ use crate::table::{Key, TTL};
 use crate::time::Timestamp;
 
 impl Store {
-    /// Counts a request of a caller. A call that the SDK repeats may count twice, to the caller's cost.
+    /// Counts requests of a caller: one, or as many as the work of one is worth. A call that the SDK
+    /// repeats may count twice, to the caller's cost.
     ///
     /// # Errors
-    /// `TooManyRequests` where the caller sent more than `most` since the minute began.
-    pub async fn count_request(&self, caller: Uuid, most: NonZeroU32, now: Timestamp) -> Result<()> {
+    /// `TooManyRequests` where the caller had sent `most` since the minute began.
+    pub async fn count_requests(&self, caller: Uuid, requests: u32, most: NonZeroU32, now: Timestamp) -> Result<()> {
         let minute = now.as_second().div_euclid(60);
         let end = (minute + 1) * 60;
         let output = self
@@ -23,9 +24,9 @@ impl Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(Key::requests(caller, minute).item()))
-            .update_expression("ADD requests :one SET #expires = :end")
+            .update_expression("ADD requests :sent SET #expires = :end")
             .expression_attribute_names("#expires", TTL)
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":sent", AttributeValue::N(requests.to_string()))
             .expression_attribute_values(":end", AttributeValue::N(end.to_string()))
             .return_values(ReturnValue::UpdatedNew)
             .send()
@@ -33,7 +34,7 @@ impl Store {
             .map_err(failed)?;
         let sent = output.attributes.and_then(|attributes| attributes.get("requests")?.as_n().ok()?.parse().ok());
         match sent {
-            Some(1_u32..) if sent <= Some(most.get()) => Ok(()),
+            Some(1_u32..) if sent.is_some_and(|sent| sent.saturating_sub(requests) < most.get()) => Ok(()),
             Some(_) => Err(Error::TooManyRequests(end - now.as_second())),
             None => Err(Error::internal("the count of requests is no number")),
         }

@@ -14,7 +14,7 @@ use crate::auth::{Caller, MembersRead, MembersWrite, Operator, TeamAccess};
 use crate::error::Result;
 use crate::models::{AccountType, ListedUser, NumberedUser, Status, User};
 use crate::table::{
-    Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, index, initial, searchable, searchable_identifier, words,
+    Classes, EVERYONE, Index, Item, Key, SK, WIDE_PARTITIONS, WideIndex, cut, index, initial, searchable, searchable_identifier, words,
 };
 use crate::text::case_fold;
 use crate::time::Timestamp;
@@ -83,7 +83,8 @@ impl Store {
     /// [`MAX_READ`] members, the text must begin a word of the name. For any of its members.
     pub async fn search_team(&self, caller: &Caller<MembersRead>, text: &str) -> Result<Option<Vec<NumberedUser>>> {
         let team = caller.user.team_id;
-        let folded = case_fold(text);
+        // No stored word is longer, and no key may be.
+        let folded = cut(case_fold(text));
         let begins = |value: &Option<String>| value.as_deref().is_some_and(|value| case_fold(value).starts_with(&folded));
         if self.members(team).await? > MAX_READ {
             let Some(mut users) = self.beginning_a_word_with(team, text, &folded).await? else { return Ok(None) };

@@ -171,23 +171,38 @@ impl View<'_> {
                 let users = self.by_number(|_, user| user.team == self.of(me).team && user.status != Status::Deleted);
                 json!({"users": users.iter().take(*limit).map(|id| self.numbered(*id)).collect::<Vec<_>>()})
             }
-            Request::ShowNumber { .. } | Request::MakeUser { .. } | Request::ChangeUser { .. } => self.numbered(of),
+            Request::ShowNumber { .. } => self.numbered(of),
+            Request::MakeUser { .. } => {
+                let mut body = self.numbered(of);
+                let invited_as = self.ids.user(of);
+                body["inviteLink"] = json!(format!("http://localhost:3000/sign-up?invite={invited_as}"));
+                body
+            }
+            Request::ChangeUser { role, .. } => {
+                let mut body = self.numbered(of);
+                if let (None, Some(fields)) = (role, body.as_object_mut()) {
+                    fields.remove("rootRole");
+                }
+                body
+            }
             Request::DeleteUser { .. } | Request::DeleteInactive { .. } => Value::Null,
             Request::Search { text } => {
-                let begins =
-                    |value: &Option<String>| value.as_deref().is_some_and(|value| fold(value.trim_start()).starts_with(&fold(text)));
+                let begins = |value: &Option<String>| value.as_deref().is_some_and(|value| fold(value).starts_with(&fold(text)));
+                let contains = |value: &Option<String>| value.as_deref().is_some_and(|value| fold(value).contains(&fold(text)));
                 let found = self.by_number(|_, user| {
                     text.chars().count() > 1
                         && user.team == self.of(me).team
                         && user.status != Status::Deleted
-                        && (begins(&user.name) || begins(&user.email) || begins(&user.username))
+                        && (contains(&user.name) || begins(&user.email) || begins(&user.username))
                 });
                 let shown = |id: &Id| {
                     let user = self.of(*id);
-                    without_nulls(
-                        json!({"id": self.ids.number(*id), "name": user.name, "email": user.email, "username": user.username}),
-                        &[],
-                    )
+                    let body = json!({
+                        "id": self.ids.number(*id), "name": user.name, "email": user.email, "username": user.username,
+                        "seenAt": user.last_seen.map(time), "accountType": "User", "scimId": null, "seatType": null,
+                        "companyRole": null, "productUpdatesEmailConsent": null,
+                    });
+                    without_nulls(body, &NULLS)
                 };
                 found.iter().map(shown).collect()
             }
@@ -201,8 +216,8 @@ impl View<'_> {
                     let user = self.of(*id);
                     let (seen, made) = (user.last_seen.map(time), time(user.created_at));
                     let body = json!({
-                        "id": self.ids.number(*id), "name": user.name, "email": user.email, "seenAt": seen, "createdAt": made,
-                        "patSeenAt": null,
+                        "id": self.ids.number(*id), "name": user.name, "email": user.email, "username": user.username,
+                        "seenAt": seen, "createdAt": made, "patSeenAt": null,
                     });
                     without_nulls(body, &["seenAt", "patSeenAt"])
                 };
@@ -448,14 +463,12 @@ impl View<'_> {
             Role::Operator => 2,
             Role::Viewer => 3,
         };
-        let invited_as = self.ids.user(id);
-        let link = user.has_link.then(|| format!("http://localhost:3000/sign-up?invite={invited_as}"));
         let body = json!({
-            "id": self.ids.number(id), "name": user.name, "email": user.email, "username": user.username, "inviteLink": link,
+            "id": self.ids.number(id), "name": user.name, "email": user.email, "username": user.username,
             "loginAttempts": 0, "rootRole": role, "seenAt": user.last_seen.map(time), "createdAt": time(user.created_at),
-            "accountType": "User", "permissions": [],
+            "accountType": "User", "scimId": null, "seatType": null, "companyRole": null, "productUpdatesEmailConsent": null,
         });
-        without_nulls(body, &["seenAt"])
+        without_nulls(body, &NULLS)
     }
 
     fn acquainted(&self, me: Id, managed: bool, shared: bool, name: Option<&str>) -> Value {
@@ -546,6 +559,9 @@ impl View<'_> {
 }
 
 /// An object without what is null, but for these.
+/// The fields of user-admin that are there without a value too.
+const NULLS: [&str; 5] = ["seenAt", "scimId", "seatType", "companyRole", "productUpdatesEmailConsent"];
+
 fn without_nulls(body: Value, but: &[&str]) -> Value {
     let Value::Object(fields) = body else { return body };
     Value::Object(fields.into_iter().filter(|(name, value)| !value.is_null() || but.contains(&name.as_str())).collect::<Map<_, _>>())

@@ -336,7 +336,11 @@ impl<'a> Steps<'a> {
         self.add_about(1, Self::has, Just(()), |user, ()| Request::DeleteUser { user });
         let inactive: Vec<Id> = self.model.users.keys().copied().filter(|id| self.model.is_inactive(*id)).collect();
         let weight = if inactive.is_empty() { 1 } else { 4 };
-        let some = subsequence(self.everyone.clone(), 0..=self.everyone.len());
+        // One who is nobody of the caller's team refuses all of them.
+        let some = prop_oneof![
+            1 => subsequence(self.everyone.clone(), 0..=self.everyone.len()),
+            4 => subsequence(inactive.clone(), 0..=inactive.len()),
+        ];
         self.add_by(weight, Self::is_admin, some, |users| Request::DeleteInactive { users });
     }
 

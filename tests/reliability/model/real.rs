@@ -462,7 +462,11 @@ impl Real {
         let mut body = if answer.text.is_empty() { Value::Null } else { answer.json() };
         simplify(&ask.request, &mut body);
         assert!(alike(&expected, &body), "{place}: {}\nexpected {expected}\nanswered {}", difference(&expected, &body), answer.text);
-        if let (Some(tag), Some(user)) = (answer.headers.get("etag"), model.users.get(&of)) {
+        // The tag of a list or a count is a hash.
+        let is_hashed =
+            matches!(ask.request, Request::ListTeam { .. } | Request::Search { .. } | Request::ListInactive | Request::CountAdmins);
+        let tag = answer.headers.get("etag").filter(|_| !is_hashed);
+        if let (Some(tag), Some(user)) = (tag, model.users.get(&of)) {
             assert_eq!(*tag, format!("\"{}-{}\"", user.version, user.last_seen.unwrap_or(0)), "{place}: {answer:?}");
         }
         if let Request::ListEveryone { limit } = ask.request {
@@ -593,10 +597,16 @@ fn simplify(request: &Request, body: &mut Value) {
         Request::ListTeam { .. } => {
             drop(body, &["rootRoles"]);
             for user in body["users"].as_array_mut().into_iter().flatten() {
-                drop(user, &["emailSent"]);
+                drop(user, &["imageUrl"]);
             }
         }
-        Request::ShowNumber { .. } | Request::MakeUser { .. } | Request::ChangeUser { .. } => drop(body, &["emailSent"]),
+        Request::ShowNumber { .. } | Request::ChangeUser { .. } => drop(body, &["imageUrl"]),
+        Request::MakeUser { .. } => drop(body, &["emailSent", "imageUrl"]),
+        Request::Search { .. } => {
+            for user in body.as_array_mut().into_iter().flatten() {
+                drop(user, &["imageUrl"]);
+            }
+        }
         Request::Delegate { .. } | Request::ShowPrincipalToken => drop(body, &["access_token"]),
         _ => {}
     }

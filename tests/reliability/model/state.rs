@@ -1257,7 +1257,7 @@ impl Model {
                     return Err(Refusal::Conflict.into());
                 }
                 let user = User {
-                    email: email.map(str::to_owned),
+                    email: email.map(str::to_lowercase),
                     username: username.map(str::to_owned),
                     name: name.map(str::to_owned),
                     role: *role,
@@ -1272,10 +1272,8 @@ impl Model {
             Request::ChangeUser { user, name, email, role, if_match } => {
                 let record = self.numbered(team, *user)?.clone();
                 self.check(*if_match, *user)?;
-                let new_email = email.map_or(record.email.clone(), |email| email.map(str::to_owned));
-                if new_email.is_none() && record.username.is_none() && record.email.is_some() {
-                    return Err(Refusal::Invalid.into());
-                }
+                // Null leaves the email as it is.
+                let new_email = email.flatten().map(str::to_lowercase).or(record.email.clone());
                 let is_changed = new_email != record.email || role.is_some_and(|role| role != record.role);
                 if caller.key.is_some() && *user == me && is_changed {
                     return Err(Refusal::Forbidden.into());
@@ -1305,6 +1303,10 @@ impl Model {
                 Ok((200, *user))
             }
             Request::DeleteInactive { users } => {
+                let is_unknown = |user: &&Id| **user != me && self.users.get(user).is_none_or(|user| user.team != team);
+                if users.iter().any(|user| is_unknown(&user)) {
+                    return Err(Refusal::NotFound.into());
+                }
                 for user in users.iter().filter(|user| **user != me) {
                     let is_here = self.users.get(user).is_some_and(|user| user.team == team);
                     if is_here && self.is_inactive(*user) {

@@ -82,7 +82,7 @@ impl Import<'_> {
     }
 }
 
-/// What is known of a candidate.
+/// The known facts of a candidate.
 enum Standing {
     /// They are not there; without the username where another user holds it.
     New { has_username: bool },

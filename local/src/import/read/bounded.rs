@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::MAX_RECORD;
 
-/// What may still be read. Each record begins with a new one.
+/// The bytes that may still be read. Each record begins with a new one.
 #[derive(Clone)]
 pub struct Budget(Rc<Cell<u64>>);
 
