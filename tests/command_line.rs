@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,8 +21,13 @@ fn local(folder: &TempDir, arguments: &[&str]) -> Command {
     command.current_dir(folder.path()).args(arguments);
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy().to_ascii_uppercase();
-        let is_setting = ["TABLE_NAME", "RUST_LOG"].contains(&name.as_str()) || name.ends_with("_PROXY");
-        if is_setting || ["AWS_", "JWT_", "JWKS_", "SIGNING_", "RESPONSE_"].iter().any(|prefix| name.starts_with(prefix)) {
+        let is_setting =
+            ["TABLE_NAME", "RUST_LOG"].contains(&name.as_str()) || name.ends_with("_PROXY");
+        if is_setting
+            || ["AWS_", "JWT_", "JWKS_", "SIGNING_", "RESPONSE_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        {
             command.env_remove(variable);
         }
     }
@@ -34,7 +41,8 @@ fn anywhere(endpoint: &str) -> String {
     endpoint.replace("127.0.0.1", "127.1")
 }
 
-/// An embedded database for the program to reach by its endpoint, with the demo data or without a table.
+/// An embedded database for the program to reach by its endpoint, with the demo data or without a
+/// table.
 async fn embedded(with_demo: bool) -> local::database::Opened {
     let database = local::database::open(&local::Location::Memory).await.expect("a database");
     if with_demo {
@@ -82,13 +90,22 @@ impl Started {
 
     /// The line after the one that contains a text.
     fn after(&self, text: &str) -> &str {
-        let place = self.printed.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text} in {:?}", self.printed));
+        let place = self
+            .printed
+            .iter()
+            .position(|line| line.contains(text))
+            .unwrap_or_else(|| panic!("no {text} in {:?}", self.printed));
         self.printed[place + 1].trim()
     }
 
     async fn get(&self, path: &str, credential: &str) -> reqwest::Response {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        client.get(format!("{}{path}", self.url)).bearer_auth(credential).send().await.expect("an answer")
+        client
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(credential)
+            .send()
+            .await
+            .expect("an answer")
     }
 
     async fn status(&self, path: &str, credential: &str) -> u16 {
@@ -110,7 +127,10 @@ async fn the_server_prints_routes_and_credentials_that_work() {
     let folder = TempDir::new().expect("a folder");
     let server = Started::start(&folder, &["--memory", "--port", "0"]);
     assert!(server.url.starts_with("http://127.0.0.1:"));
-    assert!(server.printed.iter().any(|line| line.contains("/api/v1/admin_user ") && line.contains("directory.list_admin_users")));
+    assert!(
+        server.printed.iter().any(|line| line.contains("/api/v1/admin_user ")
+            && line.contains("directory.list_admin_users"))
+    );
     for (caller, path) in [
         ("platform operator,", "/v1/admin/users/00000000-0000-4000-8000-000000000002"),
         ("team admin,", "/api/admin/user-admin/1"),
@@ -141,11 +161,21 @@ async fn a_file_database_keeps_what_was_imported() {
     drop(first);
     let second = Started::start(&folder, &["--port", "0"]);
     assert_eq!(second.status("/users/me", token.trim()).await, 200);
-    assert_eq!(second.status("/api/admin/user-admin/1", second.after("team admin,")).await, 401, "--empty made no demo data");
+    assert_eq!(
+        second.status("/api/admin/user-admin/1", second.after("team admin,")).await,
+        401,
+        "--empty made no demo data"
+    );
 }
 
 /// The ids on all pages of a list, each of which says the same total.
-async fn walk(server: &Started, token: &str, total: usize, path: impl Fn(usize) -> String, members: [&str; 2]) -> Vec<String> {
+async fn walk(
+    server: &Started,
+    token: &str,
+    total: usize,
+    path: impl Fn(usize) -> String,
+    members: [&str; 2],
+) -> Vec<String> {
     let [list, count] = members;
     let mut ids = Vec::new();
     for page in 0.. {
@@ -161,11 +191,20 @@ async fn walk(server: &Started, token: &str, total: usize, path: impl Fn(usize) 
     ids
 }
 
-/// Holds every list of a team, page by page, against the emails of those who must be in it. Returns how many members there are.
-async fn check_members(server: &Started, token: &str, team: &str, emails: &BTreeSet<String>, thorough: bool) -> usize {
-    let answer: Value = server.get("/api/admin/user-admin", token).await.json().await.expect("the team");
+/// Holds every list of a team, page by page, against the emails of those who must be in it. Returns
+/// how many members there are.
+async fn check_members(
+    server: &Started,
+    token: &str,
+    team: &str,
+    emails: &BTreeSet<String>,
+    thorough: bool,
+) -> usize {
+    let answer: Value =
+        server.get("/api/admin/user-admin", token).await.json().await.expect("the team");
     let members = answer["users"].as_array().expect("users");
-    let present: BTreeSet<_> = members.iter().map(|user| user["email"].as_str().unwrap_or_default().to_owned()).collect();
+    let present: BTreeSet<_> =
+        members.iter().map(|user| user["email"].as_str().unwrap_or_default().to_owned()).collect();
     let lost: Vec<_> = emails.difference(&present).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     assert_eq!(present.len(), members.len());
@@ -182,8 +221,12 @@ async fn check_members(server: &Started, token: &str, team: &str, emails: &BTree
     for order in &orders[..if thorough { 5 } else { 1 }] {
         let mut both = Vec::new();
         for direction in ["asc", "desc"] {
-            let path = |page| format!("/users?sortBy={order}&sortOrder={direction}&page={}", page + 1);
-            both.push(hold(walk(server, token, total, path, workspace).await, &format!("{order} {direction}")));
+            let path =
+                |page| format!("/users?sortBy={order}&sortOrder={direction}&page={}", page + 1);
+            both.push(hold(
+                walk(server, token, total, path, workspace).await,
+                &format!("{order} {direction}"),
+            ));
         }
         both[1].reverse();
         assert_eq!(both[0], both[1], "{order}");
@@ -192,9 +235,14 @@ async fn check_members(server: &Started, token: &str, team: &str, emails: &BTree
         for sign in ["", "-"] {
             let path = |page| {
                 let offset = 100 * page;
-                format!("/api/v1/admin_user?account_id={team}&sorting={sign}{field}&pagination[page_size]=100&pagination[offset]={offset}")
+                format!(
+                    "/api/v1/admin_user?account_id={team}&sorting={sign}{field}&pagination[page_size]=100&pagination[offset]={offset}"
+                )
             };
-            hold(walk(server, token, total, path, ["summaries", "/pagination/item_count"]).await, &format!("{sign}{field}"));
+            hold(
+                walk(server, token, total, path, ["summaries", "/pagination/item_count"]).await,
+                &format!("{sign}{field}"),
+            );
         }
     }
     for order in &orders[..if thorough { 5 } else { 0 }] {
@@ -216,9 +264,18 @@ async fn every_list_shows_each_member_once_after_hard_kills() {
     const CONNECTIONS: usize = 8;
     let folder = TempDir::new().expect("a folder");
     let mut server = Started::start(&folder, &["--port", "0", "--empty"]);
-    let token = text(&run(&folder, &["token", "10000000-0000-4000-8000-000000000001", "--ttl", "1d"]).stdout).trim().to_owned();
+    let token = text(
+        &run(&folder, &["token", "10000000-0000-4000-8000-000000000001", "--ttl", "1d"]).stdout,
+    )
+    .trim()
+    .to_owned();
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let sign_up = client.post(format!("{}/v1/account", server.url)).bearer_auth(&token).send().await.expect("an answer");
+    let sign_up = client
+        .post(format!("{}/v1/account", server.url))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(sign_up.status(), 201);
     let account: Value = sign_up.json().await.expect("an account");
     let team = account["team"]["id"].as_str().expect("a team").to_owned();
@@ -271,7 +328,12 @@ async fn a_stop_that_is_asked_for_leaves_nothing_to_repair() {
     let token = server.after("team admin,").to_owned();
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let body = json!({"email": "new@example.com", "rootRole": 2});
-    let made = client.post(format!("{}/api/admin/user-admin", server.url)).bearer_auth(&token).json(&body).send().await;
+    let made = client
+        .post(format!("{}/api/admin/user-admin", server.url))
+        .bearer_auth(&token)
+        .json(&body)
+        .send()
+        .await;
     assert_eq!(made.expect("an answer").status(), 201);
     let stopped = Command::new("kill").args(["-TERM", &server.process.id().to_string()]).status();
     assert!(stopped.expect("kill").success());
@@ -290,16 +352,23 @@ async fn a_published_key_that_is_left_out_is_logged_once_with_the_reason() {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
             let keys = r#"{"keys": [{"kty": "EC", "crv": "P-521", "kid": "of-no-use"}]}"#;
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", keys.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                keys.len()
+            );
             let _ = stream.write_all((head + keys).as_bytes());
         }
     });
     let folder = TempDir::new().expect("a folder");
     let log = folder.path().join("log");
     let mut command = local(&folder, &["--memory", "--port", "0"]);
-    command.env("JWKS_URL", format!("http://{address}/keys")).stderr(std::fs::File::create(&log).expect("a file"));
+    command
+        .env("JWKS_URL", format!("http://{address}/keys"))
+        .stderr(std::fs::File::create(&log).expect("a file"));
     let server = Started::run(command);
-    let base64 = |text: &str| aws_smithy_types::base64::encode(text).replace('+', "-").replace('/', "_").replace('=', "");
+    let base64 = |text: &str| {
+        aws_smithy_types::base64::encode(text).replace('+', "-").replace('/', "_").replace('=', "")
+    };
     let token = format!("{}.{}.c2ln", base64(r#"{"alg":"ES256","kid":"of-no-use"}"#), base64("{}"));
     for _ in 0..3 {
         assert_eq!(server.status("/users/me", &token).await, 401);
@@ -315,11 +384,16 @@ async fn a_published_key_that_is_left_out_is_logged_once_with_the_reason() {
 async fn another_dynamodb_serves_as_well() {
     let database = embedded(true).await;
     let folder = TempDir::new().expect("a folder");
-    let server = Started::start(&folder, &["--dynamodb-endpoint", &database.endpoint, "--port", "0"]);
+    let server =
+        Started::start(&folder, &["--dynamodb-endpoint", &database.endpoint, "--port", "0"]);
     let token = text(&run(&folder, &["token", "00000000-0000-4000-8000-000000000002"]).stdout);
     assert_eq!(server.status("/api/admin/user-admin/1", token.trim()).await, 200);
     // What works in the demo data is for the embedded one alone.
-    assert!(!server.printed.iter().any(|line| line.contains("ns_live_") || line.contains("team admin")), "{:?}", server.printed);
+    assert!(
+        !server.printed.iter().any(|line| line.contains("ns_live_") || line.contains("team admin")),
+        "{:?}",
+        server.printed
+    );
     assert!(!folder.path().join(".roster").exists());
 }
 
@@ -346,17 +420,25 @@ async fn a_missing_table_is_named_and_not_made() {
     let database = embedded(false).await;
     let client = local::database::client(&database, std::time::Duration::ZERO).await;
     let (folder, event) = (TempDir::new().expect("a folder"), event());
-    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"someone@example.com\"}\n").expect("a file");
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"someone@example.com\"}\n")
+        .expect("a file");
     for arguments in commands(&event) {
         let mut command = local(&folder, &arguments);
         command.args(["--dynamodb-endpoint", &database.endpoint]).env("TABLE_NAME", "rostr");
         let output = command.output().expect("the program ends");
         let told = text(&output.stderr);
         assert!(!output.status.success(), "{arguments:?}");
-        for part in ["there is no table \"rostr\"", &database.endpoint, "TABLE_NAME", "`TableName`", "Nothing was written"] {
+        for part in [
+            "there is no table \"rostr\"",
+            &database.endpoint,
+            "TABLE_NAME",
+            "`TableName`",
+            "Nothing was written",
+        ] {
             assert!(told.contains(part), "{arguments:?} does not say {part}: {told}");
         }
-        let tables = client.list_tables().send().await.expect("the tables").table_names.unwrap_or_default();
+        let tables =
+            client.list_tables().send().await.expect("the tables").table_names.unwrap_or_default();
         assert_eq!(tables, [""; 0], "{arguments:?}");
     }
 }
@@ -366,25 +448,40 @@ async fn the_table_of_something_else_is_left_alone() {
     let database = embedded(false).await;
     let client = local::database::client(&database, std::time::Duration::ZERO).await;
     let with = |parts: &[(&str, KeyType)]| {
-        let mut request = client.create_table().table_name("orders").billing_mode(BillingMode::PayPerRequest);
+        let mut request =
+            client.create_table().table_name("orders").billing_mode(BillingMode::PayPerRequest);
         for (name, kind) in parts {
-            let attribute = AttributeDefinition::builder().attribute_name(*name).attribute_type(ScalarAttributeType::S).build();
-            let key = KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build();
-            request = request.attribute_definitions(attribute.expect("an attribute")).key_schema(key.expect("a key"));
+            let attribute = AttributeDefinition::builder()
+                .attribute_name(*name)
+                .attribute_type(ScalarAttributeType::S)
+                .build();
+            let key =
+                KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build();
+            request = request
+                .attribute_definitions(attribute.expect("an attribute"))
+                .key_schema(key.expect("a key"));
         }
         request.send()
     };
     let folder = TempDir::new().expect("a folder");
-    for (keys, lacks) in
-        [(&[("id", KeyType::Hash)][..], "the key pk and sk"), (&[("pk", KeyType::Hash), ("sk", KeyType::Range)], "it lacks the index ")]
-    {
+    for (keys, lacks) in [
+        (&[("id", KeyType::Hash)][..], "the key pk and sk"),
+        (&[("pk", KeyType::Hash), ("sk", KeyType::Range)], "it lacks the index "),
+    ] {
         with(keys).await.expect("a table");
         for arguments in commands(&event()) {
             let mut command = local(&folder, &arguments);
             command.args(["--dynamodb-endpoint", &database.endpoint]).env("TABLE_NAME", "orders");
             let told = text(&command.output().expect("the program ends").stderr);
             assert!(told.contains("\"orders\"") && told.contains(lacks), "{arguments:?}: {told}");
-            let items = client.scan().table_name("orders").send().await.expect("the table").items.unwrap_or_default();
+            let items = client
+                .scan()
+                .table_name("orders")
+                .send()
+                .await
+                .expect("the table")
+                .items
+                .unwrap_or_default();
             assert!(items.is_empty(), "{arguments:?}: {items:?}");
         }
         client.delete_table().table_name("orders").send().await.expect("no table");
@@ -403,7 +500,8 @@ const OWN: [(&str, &str); 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn public_secrets_and_demo_data_open_no_database_elsewhere() {
-    let (database, folder, event) = (embedded(true).await, TempDir::new().expect("a folder"), event());
+    let (database, folder, event) =
+        (embedded(true).await, TempDir::new().expect("a folder"), event());
     let endpoint = anywhere(&database.endpoint);
     let verify = [&["--port", "0"][..], &["invoke", "workspace.list_users", &event]];
     let token = &["token", "00000000-0000-4000-8000-000000000002"][..];
@@ -411,31 +509,56 @@ async fn public_secrets_and_demo_data_open_no_database_elsewhere() {
         for own in [None, Some("JWT_SECRET"), Some("SIGNING_SECRET"), Some("RESPONSE_SECRET")] {
             let mut command = local(&folder, arguments);
             command.args(["--dynamodb-endpoint", &endpoint]).envs(OWN);
-            for variable in ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().filter(|variable| Some(*variable) != own) {
+            for variable in ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"]
+                .into_iter()
+                .filter(|variable| Some(*variable) != own)
+            {
                 command.env_remove(variable);
             }
             let output = command.output().expect("the program ends");
             let told = text(&output.stderr);
-            assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?} with {own:?}: {output:?}");
-            assert!(told.contains("the development value of") && told.contains(&endpoint), "{arguments:?}: {told}");
-            assert!(!own.is_some_and(|own| told.contains(&format!("{own}_ARN"))), "{arguments:?}: {told}");
+            assert!(
+                !output.status.success() && output.stdout.is_empty(),
+                "{arguments:?} with {own:?}: {output:?}"
+            );
+            assert!(
+                told.contains("the development value of") && told.contains(&endpoint),
+                "{arguments:?}: {told}"
+            );
+            assert!(
+                !own.is_some_and(|own| told.contains(&format!("{own}_ARN"))),
+                "{arguments:?}: {told}"
+            );
         }
     }
     for arguments in verify {
-        let output = local(&folder, arguments).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output().expect("the program ends");
-        assert!(text(&output.stderr).contains("holds the demo data, whose API keys are public"), "{arguments:?}: {output:?}");
+        let output = local(&folder, arguments)
+            .args(["--dynamodb-endpoint", &endpoint])
+            .envs(OWN)
+            .output()
+            .expect("the program ends");
+        assert!(
+            text(&output.stderr).contains("holds the demo data, whose API keys are public"),
+            "{arguments:?}: {output:?}"
+        );
     }
-    let output = local(&folder, token).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output().expect("the program ends");
+    let output = local(&folder, token)
+        .args(["--dynamodb-endpoint", &endpoint])
+        .envs(OWN)
+        .output()
+        .expect("the program ends");
     assert_eq!(text(&output.stdout).trim().split('.').count(), 3, "{output:?}");
     // Who verifies nothing needs no secret.
-    let operator = ["operator", "00000000-0000-4000-8000-000000000005", "--dynamodb-endpoint", &endpoint];
+    let operator =
+        ["operator", "00000000-0000-4000-8000-000000000005", "--dynamodb-endpoint", &endpoint];
     let mut command = local(&folder, &operator);
     let credentials = OWN.into_iter().filter(|(variable, _)| variable.starts_with("AWS_"));
     let output = command.envs(credentials).output().expect("the program ends");
     assert!(output.status.success(), "{output:?}");
 }
 
-/// A place that AWS could be at: it gives credentials for SSO, has no table, and keeps each request's target and authorization.
+/// A place that AWS could be at: it gives credentials for SSO, has no table, and keeps each
+/// request's target and authorization.
 async fn cloud() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -444,27 +567,48 @@ async fn cloud() -> (String, Arc<Mutex<Vec<String>>>) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let kept = kept.clone();
-            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-                let is_portal = request.uri().path() == "/federation/credentials";
-                let target = if is_portal { request.uri().to_string() } else { header("x-amz-target") };
-                let credential = if is_portal { header("x-amz-sso_bearer_token") } else { header("authorization") };
-                kept.lock().expect("the requests").push(format!("{target} {credential}"));
-                let expiration = 4_102_444_800_000_u64;
-                let (status, body) = if is_portal {
-                    let role = serde_json::json!({
-                        "accessKeyId": "AKIASSO", "secretAccessKey": "example", "sessionToken": "session", "expiration": expiration,
-                    });
-                    (200, serde_json::json!({"roleCredentials": role}))
-                } else {
-                    (400, serde_json::json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}))
-                };
-                let mut response = hyper::Response::new(http_body_util::Full::new(hyper::body::Bytes::from(body.to_string())));
-                *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status");
-                async move { Ok::<_, std::convert::Infallible>(response) }
-            });
+            let service = hyper::service::service_fn(
+                move |request: hyper::Request<hyper::body::Incoming>| {
+                    let header = |name| {
+                        request
+                            .headers()
+                            .get(name)
+                            .and_then(|value| value.to_str().ok())
+                            .unwrap_or_default()
+                            .to_owned()
+                    };
+                    let is_portal = request.uri().path() == "/federation/credentials";
+                    let target =
+                        if is_portal { request.uri().to_string() } else { header("x-amz-target") };
+                    let credential = if is_portal {
+                        header("x-amz-sso_bearer_token")
+                    } else {
+                        header("authorization")
+                    };
+                    kept.lock().expect("the requests").push(format!("{target} {credential}"));
+                    let expiration = 4_102_444_800_000_u64;
+                    let (status, body) = if is_portal {
+                        let role = serde_json::json!({
+                            "accessKeyId": "AKIASSO", "secretAccessKey": "example", "sessionToken": "session", "expiration": expiration,
+                        });
+                        (200, serde_json::json!({"roleCredentials": role}))
+                    } else {
+                        (
+                            400,
+                            serde_json::json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}),
+                        )
+                    };
+                    let mut response = hyper::Response::new(http_body_util::Full::new(
+                        hyper::body::Bytes::from(body.to_string()),
+                    ));
+                    *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status");
+                    async move { Ok::<_, std::convert::Infallible>(response) }
+                },
+            );
             let connection = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(async move { connection.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await });
+            tokio::spawn(async move {
+                connection.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await
+            });
         }
     });
     (endpoint, seen)
@@ -484,7 +628,11 @@ fn sso_profile(folder: &TempDir, is_signed_in: bool) {
             "startUrl": "https://example.awsapps.com/start",
         });
         // The name is the SHA-1 of the start URL.
-        std::fs::write(cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"), token.to_string()).expect("a token");
+        std::fs::write(
+            cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"),
+            token.to_string(),
+        )
+        .expect("a token");
     }
 }
 
@@ -501,17 +649,37 @@ async fn a_person_signs_in_with_sso() {
         }
         sso_profile(&folder, false);
         let told = text(&command.output().expect("the program ends").stderr);
-        assert!(told.contains("there are no AWS credentials") && told.contains("aws sso login"), "{told}");
+        assert!(
+            told.contains("there are no AWS credentials") && told.contains("aws sso login"),
+            "{told}"
+        );
         assert!(!told.contains("cargo feature"), "{told}");
-        assert_eq!(*seen.lock().expect("the requests"), [""; 0], "nothing is asked with other credentials");
+        assert_eq!(
+            *seen.lock().expect("the requests"),
+            [""; 0],
+            "nothing is asked with other credentials"
+        );
         sso_profile(&folder, true);
         let told = text(&command.output().expect("the program ends").stderr);
-        assert!(told.contains("there is no table \"roster\"") && told.contains("(region eu-north-1)"), "{told}");
+        assert!(
+            told.contains("there is no table \"roster\"") && told.contains("(region eu-north-1)"),
+            "{told}"
+        );
         let requests = std::mem::take(&mut *seen.lock().expect("the requests"));
         let [portal @ .., table] = &requests[..] else { panic!("{requests:?}") };
-        assert!(portal.iter().all(|one| one.contains("role_name=Operator") && one.ends_with(" the session")), "{requests:?}");
+        assert!(
+            portal
+                .iter()
+                .all(|one| one.contains("role_name=Operator") && one.ends_with(" the session")),
+            "{requests:?}"
+        );
         assert!(!portal.is_empty(), "{requests:?}");
-        assert!(table.starts_with("DynamoDB_20120810.DescribeTable AWS4-HMAC-SHA256 Credential=AKIASSO/"), "{requests:?}");
+        assert!(
+            table.starts_with(
+                "DynamoDB_20120810.DescribeTable AWS4-HMAC-SHA256 Credential=AKIASSO/"
+            ),
+            "{requests:?}"
+        );
         assert!(table.contains("/eu-north-1/dynamodb/"), "{requests:?}");
         std::fs::remove_dir_all(folder.path().join(".aws")).expect("no profile");
     }
@@ -523,22 +691,34 @@ async fn test_credentials_go_to_emulators_alone() {
     let folder = TempDir::new().expect("a folder");
     let table = async |endpoint: &str, credentials: &[(&str, &str)]| {
         let mut command = local(&folder, &["recount", "--dynamodb-endpoint", endpoint]);
-        let told = text(&command.envs(credentials.iter().copied()).output().expect("the program ends").stderr);
+        let told = text(
+            &command.envs(credentials.iter().copied()).output().expect("the program ends").stderr,
+        );
         (told, std::mem::take(&mut *seen.lock().expect("the requests")))
     };
     let region = ("AWS_REGION", "eu-north-1");
     let (told, requests) = table(&anywhere(&endpoint), &[region]).await;
     assert!(told.contains("there are no AWS credentials"), "{told}");
     assert_eq!(requests, [""; 0]);
-    let (told, _) = table(&anywhere(&endpoint), &[("AWS_ACCESS_KEY_ID", "AKIAOWN"), ("AWS_SECRET_ACCESS_KEY", "own")]).await;
+    let (told, _) = table(
+        &anywhere(&endpoint),
+        &[("AWS_ACCESS_KEY_ID", "AKIAOWN"), ("AWS_SECRET_ACCESS_KEY", "own")],
+    )
+    .await;
     assert!(told.contains("no region is set"), "{told}");
     let (told, requests) = table(&endpoint, &[]).await;
     assert!(told.contains("there is no table"), "{told}");
-    assert!(requests[0].contains("Credential=ANOTREAL/") && requests[0].contains("/us-east-1/"), "{requests:?}");
+    assert!(
+        requests[0].contains("Credential=ANOTREAL/") && requests[0].contains("/us-east-1/"),
+        "{requests:?}"
+    );
     for endpoint in [endpoint.clone(), anywhere(&endpoint)] {
         let own = [region, ("AWS_ACCESS_KEY_ID", "AKIAOWN"), ("AWS_SECRET_ACCESS_KEY", "own")];
         let (_, requests) = table(&endpoint, &own).await;
-        assert!(requests[0].contains("Credential=AKIAOWN/") && requests[0].contains("/eu-north-1/"), "{requests:?}");
+        assert!(
+            requests[0].contains("Credential=AKIAOWN/") && requests[0].contains("/eu-north-1/"),
+            "{requests:?}"
+        );
     }
 }
 
@@ -551,25 +731,42 @@ async fn the_cloud_is_the_endpoint_of_the_region() {
     assert!(text(&output.stderr).contains("there are no AWS credentials"), "{output:?}");
     for (arguments, message) in [
         (&["recount", "--cloud", "--memory"][..], "cannot be used with"),
-        (&["recount", "--cloud", "--dynamodb-endpoint", "http://127.0.0.1:8000"], "cannot be used with"),
+        (
+            &["recount", "--cloud", "--dynamodb-endpoint", "http://127.0.0.1:8000"],
+            "cannot be used with",
+        ),
         (&["recount", "--dynamodb-endpoint", "127.0.0.1:8000"], "\"127.0.0.1:8000\" is not a URL"),
     ] {
         let output = run(&folder, arguments);
-        assert!(!output.status.success() && text(&output.stderr).contains(message), "{arguments:?}: {output:?}");
+        assert!(
+            !output.status.success() && text(&output.stderr).contains(message),
+            "{arguments:?}: {output:?}"
+        );
     }
 }
 
 #[test]
 fn import_makes_users_and_ends() {
     let folder = TempDir::new().expect("a folder");
-    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\nbad\n").expect("a file");
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\nbad\n")
+        .expect("a file");
     let arguments = ["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"];
     let output = run(&folder, &arguments);
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(text(&output.stdout).trim(), "imported 1 (1 pending), already there 0, refused 1, warned 0\nrefused 1: is not JSON");
-    assert!(text(&output.stderr).contains("line 2: refused: it is not JSON: expected value at line 1 column 1\n"), "{output:?}");
+    assert_eq!(
+        text(&output.stdout).trim(),
+        "imported 1 (1 pending), already there 0, refused 1, warned 0\nrefused 1: is not JSON"
+    );
+    assert!(
+        text(&output.stderr)
+            .contains("line 2: refused: it is not JSON: expected value at line 1 column 1\n"),
+        "{output:?}"
+    );
     let again = text(&run(&folder, &arguments).stdout);
-    assert_eq!(again.trim(), "imported 0, already there 1, refused 1, warned 0\nrefused 1: is not JSON");
+    assert_eq!(
+        again.trim(),
+        "imported 0, already there 1, refused 1, warned 0\nrefused 1: is not JSON"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -578,13 +775,18 @@ async fn a_stacks_table_gets_links_to_the_stacks_page() {
     let client = local::database::client(&database, std::time::Duration::ZERO).await;
     local::database::create_table(&database, &client, "roster").await.expect("a table");
     let (folder, endpoint) = (TempDir::new().expect("a folder"), anywhere(&database.endpoint));
-    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\n").expect("a file");
+    std::fs::write(folder.path().join("users.jsonl"), "{\"email\":\"new@example.com\"}\n")
+        .expect("a file");
     let import = ["import", "users.jsonl", "--team", "00000000-0000-4000-8000-0000000000a1"];
     let server = ["--port", "0", "--import", "users.jsonl"];
     for arguments in [&import[..], &server] {
-        let output = local(&folder, arguments).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output();
+        let output =
+            local(&folder, arguments).args(["--dynamodb-endpoint", &endpoint]).envs(OWN).output();
         let told = text(&output.expect("the program ends").stderr);
-        assert!(told.contains("error: SIGN_UP_URL is not set: give the stack's parameter SignUpUrl."), "{told}");
+        assert!(
+            told.contains("error: SIGN_UP_URL is not set: give the stack's parameter SignUpUrl."),
+            "{told}"
+        );
     }
     assert_eq!(client.scan().table_name("roster").send().await.expect("the table").count, 0);
     let page = ("SIGN_UP_URL", "https://app.example.com/sign-up");
@@ -603,7 +805,16 @@ fn an_import_takes_options() {
     let users = "uid,mail,deleted_at,odd\n1,a@example.com,,1\n2,b@example.com,2026-01-01,1\n";
     std::fs::write(folder.path().join("users.csv"), users).expect("a file");
     let team = "00000000-0000-4000-8000-0000000000f9";
-    let how = ["--map", "uid=id", "--map", "mail=email", "--deleted", "skip", "--import-admin", "A@example.com"];
+    let how = [
+        "--map",
+        "uid=id",
+        "--map",
+        "mail=email",
+        "--deleted",
+        "skip",
+        "--import-admin",
+        "A@example.com",
+    ];
     let import = ["import", "users.csv", "--team", team];
     for (more, begin) in [
         (&["--dry-run"][..], "dry run, nothing is written: imported 1"),
@@ -617,8 +828,23 @@ fn an_import_takes_options() {
         assert!(!printed.contains("warning") && !told.contains("line "), "{output:?}");
     }
     // The server imports first, and a dry run ends then.
-    let output =
-        run(&folder, &[&["--memory", "--port", "0", "--import", "users.csv", "--import-team", team, "--dry-run"][..], &how].concat());
+    let output = run(
+        &folder,
+        &[
+            &[
+                "--memory",
+                "--port",
+                "0",
+                "--import",
+                "users.csv",
+                "--import-team",
+                team,
+                "--dry-run",
+            ][..],
+            &how,
+        ]
+        .concat(),
+    );
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
     assert!(
         text(&output.stderr).contains("dry run, nothing is written: imported 1 (1 administrator), already there 0, skipped 1, "),
@@ -640,7 +866,10 @@ fn token_prints_a_token_and_nothing_else() {
 fn invoke_runs_one_handler_on_one_event() {
     let folder = TempDir::new().expect("a folder");
     let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/workspace/list_users.json");
-    let output = run(&folder, &["--memory", "invoke", "workspace.list_users", event.to_str().expect("a path")]);
+    let output = run(
+        &folder,
+        &["--memory", "invoke", "workspace.list_users", event.to_str().expect("a path")],
+    );
     let printed = text(&output.stdout);
     assert!(output.status.success() && printed.contains("\"statusCode\": 200"), "{output:?}");
 }
@@ -648,7 +877,8 @@ fn invoke_runs_one_handler_on_one_event() {
 #[test]
 fn purge_prints_what_it_did() {
     let folder = TempDir::new().expect("a folder");
-    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/schedule/purge_accounts.json");
+    let event =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/schedule/purge_accounts.json");
     let event = event.to_str().expect("a path");
     // Of fresh demo data nothing is due yet; and of none nothing ever.
     let nothing = serde_json::json!({"purged": 0, "skipped": 0, "failed": 0, "oldest_due_age_seconds": null, "finished": true});
@@ -659,7 +889,8 @@ fn purge_prints_what_it_did() {
     ] {
         let output = run(&folder, arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
-        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+        let printed: serde_json::Value =
+            serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
         assert_eq!(printed, nothing, "{arguments:?}");
     }
     let help = text(&run(&folder, &["--help"]).stdout);
@@ -670,19 +901,26 @@ fn purge_prints_what_it_did() {
 async fn a_platform_operator_is_made_and_unmade() {
     let folder = TempDir::new().expect("a folder");
     let viewer = "00000000-0000-4000-8000-000000000005";
-    for (arguments, told, status) in
-        [(&["operator", viewer][..], "is a platform operator", 200), (&["operator", viewer, "--remove"], "is no platform operator", 403)]
-    {
+    for (arguments, told, status) in [
+        (&["operator", viewer][..], "is a platform operator", 200),
+        (&["operator", viewer, "--remove"], "is no platform operator", 403),
+    ] {
         let output = run(&folder, arguments);
         assert_eq!(text(&output.stdout).trim(), format!("{viewer} {told}"), "{output:?}");
         let server = Started::start(&folder, &["--port", "0"]);
         assert_eq!(server.status("/v1/admin/quota-tiers", server.after("viewer,")).await, status);
         if status == 200 {
             // History names the command, and nobody as the one who made it.
-            let log = server.get(&format!("/v1/admin/users/{viewer}/audit-log"), server.after("viewer,")).await;
+            let log = server
+                .get(&format!("/v1/admin/users/{viewer}/audit-log"), server.after("viewer,"))
+                .await;
             let log: serde_json::Value = log.json().await.expect("a log");
-            let told = serde_json::json!([log[0]["action"], log[0]["actor_id"], log[0]["credential"]]);
-            assert_eq!(told, serde_json::json!(["user.made_operator", null, {"kind": "local_command", "id": "operator"}]));
+            let told =
+                serde_json::json!([log[0]["action"], log[0]["actor_id"], log[0]["credential"]]);
+            assert_eq!(
+                told,
+                serde_json::json!(["user.made_operator", null, {"kind": "local_command", "id": "operator"}])
+            );
         }
     }
     let unknown = run(&folder, &["operator", "00000000-0000-4000-8000-00000000dead"]);
@@ -698,16 +936,44 @@ fn what_cannot_be_done_is_said_in_a_line() {
             &["invoke", "nobody.home", "event.json"][..],
             "error: there is no handler \"nobody.home\"; there are: operator_account.list_users",
         ),
-        (&["invoke", "workspace.get_user", "missing.json"], "error: cannot read missing.json: No such file"),
-        (&["invoke", "workspace.get_user", "event.json"], "error: event.json is no event of an HTTP API: "),
-        (&["token", "nobody"], "error: invalid value 'nobody' for '<USER_ID>'"),
-        (&["token", "00000000-0000-4000-8000-000000000002", "--ttl", "soon"], "is no duration: write a number and s, m, h or d"),
-        (&["--memory", "--port", "0", "--import", "missing.jsonl"], "error: cannot read missing.jsonl: No such file"),
-        (&["--dry-run", "purge", "--memory"], "error: --import-admin, --map, --deleted and --dry-run belong to an import: "),
-        (&["--memory", "--map", "a=email"], "error: --import-admin, --map, --deleted and --dry-run belong to an import: "),
-        (&["--memory", "--port", "0", "--import", "."], "error: . is a folder. Name one file of it."),
         (
-            &["import", "event.json", "--team", "00000000-0000-4000-8000-0000000000a1", "--map", "a=b"],
+            &["invoke", "workspace.get_user", "missing.json"],
+            "error: cannot read missing.json: No such file",
+        ),
+        (
+            &["invoke", "workspace.get_user", "event.json"],
+            "error: event.json is no event of an HTTP API: ",
+        ),
+        (&["token", "nobody"], "error: invalid value 'nobody' for '<USER_ID>'"),
+        (
+            &["token", "00000000-0000-4000-8000-000000000002", "--ttl", "soon"],
+            "is no duration: write a number and s, m, h or d",
+        ),
+        (
+            &["--memory", "--port", "0", "--import", "missing.jsonl"],
+            "error: cannot read missing.jsonl: No such file",
+        ),
+        (
+            &["--dry-run", "purge", "--memory"],
+            "error: --import-admin, --map, --deleted and --dry-run belong to an import: ",
+        ),
+        (
+            &["--memory", "--map", "a=email"],
+            "error: --import-admin, --map, --deleted and --dry-run belong to an import: ",
+        ),
+        (
+            &["--memory", "--port", "0", "--import", "."],
+            "error: . is a folder. Name one file of it.",
+        ),
+        (
+            &[
+                "import",
+                "event.json",
+                "--team",
+                "00000000-0000-4000-8000-0000000000a1",
+                "--map",
+                "a=b",
+            ],
             "invalid value 'a=b' for '--map <COLUMN=FIELD>': there is no field `b`. Use id, ",
         ),
     ] {
@@ -715,6 +981,12 @@ fn what_cannot_be_done_is_said_in_a_line() {
         assert!(!output.status.success(), "{arguments:?}");
         assert!(text(&output.stderr).contains(message), "{arguments:?}: {}", text(&output.stderr));
     }
-    let wrong = local(&folder, &["--memory", "--port", "0"]).env("JWT_SECRET", "short").output().expect("the program ends");
-    assert!(text(&wrong.stderr).contains("error: environment variable JWT_SECRET is shorter than 32 bytes"));
+    let wrong = local(&folder, &["--memory", "--port", "0"])
+        .env("JWT_SECRET", "short")
+        .output()
+        .expect("the program ends");
+    assert!(
+        text(&wrong.stderr)
+            .contains("error: environment variable JWT_SECRET is shorter than 32 bytes")
+    );
 }

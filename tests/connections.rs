@@ -59,9 +59,11 @@ impl Server {
         Self { address, came_by }
     }
 
-    /// Asks for an item as often as said, one after the other, as a function does. Gives how many answers came.
+    /// Asks for an item as often as said, one after the other, as a function does. Gives how many
+    /// answers came.
     async fn ask(&self, times: usize) -> usize {
-        let client = http::client(http::roots("").expect("none"), Some(CONNECT_TIMEOUT)).expect("a client");
+        let client =
+            http::client(http::roots("").expect("none"), Some(CONNECT_TIMEOUT)).expect("a client");
         let config = Builder::new()
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::for_tests())
@@ -70,7 +72,8 @@ impl Server {
         let client = dynamodb::client(config);
         let mut answered = 0;
         for _ in 0..times {
-            let request = client.get_item().table_name("table").key("pk", AttributeValue::S("key".into()));
+            let request =
+                client.get_item().table_name("table").key("pk", AttributeValue::S("key".into()));
             answered += usize::from(request.send().await.is_ok());
         }
         answered
@@ -101,7 +104,9 @@ async fn serve(stream: TcpStream, next: impl Fn() -> Conduct) -> std::io::Result
         stream.read_exact(&mut vec![0; length]).await?;
         let conduct = next();
         let answer = match conduct {
-            Conduct::Answers | Conduct::AnswersAndCloses => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+            Conduct::Answers | Conduct::AnswersAndCloses => {
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+            }
             Conduct::Fails => "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\n{}",
             Conduct::Breaks => "HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n{",
             Conduct::Cuts => "",
@@ -125,7 +130,11 @@ async fn requests_go_over_one_connection_as_long_as_it_is_good() {
         (vec![Answers, Cuts, Answers, Answers], 3, vec![0, 0, 1, 1]),
         (vec![Answers, Breaks, Answers, Answers], 3, vec![0, 0, 1, 1]),
         // Nor one that the server closed while nothing was asked.
-        (vec![Answers, AnswersAndCloses, Answers, AnswersAndCloses, Answers], 5, vec![0, 0, 1, 1, 2]),
+        (
+            vec![Answers, AnswersAndCloses, Answers, AnswersAndCloses, Answers],
+            5,
+            vec![0, 0, 1, 1, 2],
+        ),
         // Four attempts are all that a request has.
         (vec![Fails, Fails, Fails, Fails, Answers], 1, vec![0, 1, 2, 3, 4]),
     ] {
@@ -138,14 +147,19 @@ async fn requests_go_over_one_connection_as_long_as_it_is_good() {
 #[tokio::test]
 async fn a_server_that_never_answers_is_asked_again_over_another_connection() {
     let server = Server::start(vec![Conduct::Hangs, Conduct::Answers, Conduct::Answers]).await;
-    let answered = tokio::time::timeout(Duration::from_secs(5), server.ask(2)).await.expect("in time");
+    let answered =
+        tokio::time::timeout(Duration::from_secs(5), server.ask(2)).await.expect("in time");
     assert_eq!((answered, server.came_by()), (2, vec![0, 1, 1]));
 }
 
 #[tokio::test]
 async fn where_nobody_listens_a_request_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let server = Server { address: listener.local_addr().expect("an address"), came_by: Arc::default() };
+    let server =
+        Server { address: listener.local_addr().expect("an address"), came_by: Arc::default() };
     drop(listener);
-    assert_eq!(tokio::time::timeout(Duration::from_secs(4), server.ask(1)).await.expect("in time"), 0);
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(4), server.ask(1)).await.expect("in time"),
+        0
+    );
 }

@@ -17,7 +17,8 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// The documents that people read, as paths from the root.
 fn documents() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).into();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).into();
     let mut folders = vec![PathBuf::from("docs")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(root().join(&folder)).expect("a folder") {
@@ -99,7 +100,8 @@ const BASES: [&str; 4] = ["tests", "functions/src", "shared/src", "local/src"];
 fn named(span: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     let kinds = ["rs", "md", "toml", "yaml", "yml", "svg", "sh"];
-    let is_file = Path::new(span).extension().is_some_and(|own| kinds.iter().any(|kind| own == *kind));
+    let is_file =
+        Path::new(span).extension().is_some_and(|own| kinds.iter().any(|kind| own == *kind));
     let (first, rest) = span.split_once('/').unwrap_or((span, ""));
     let is_path = !first.is_empty() && !rest.is_empty() && root().join(first).is_dir();
     (span.chars().all(plain) && !span.starts_with('/') && (is_file || is_path)).then_some(span)
@@ -126,7 +128,8 @@ fn rows_under(document: &str, heading: &str) -> Vec<Vec<String>> {
     let section = document.split(&format!("\n## {heading}\n")).nth(1).expect("the section");
     let lines = section.lines().skip_while(|line| !line.starts_with('|'));
     let rows = lines.take_while(|line| line.starts_with('|')).skip(2);
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells).collect()
 }
 
@@ -141,10 +144,15 @@ fn the_guide_has_every_parameter_with_its_default() {
         Value::Number(number) => format!("`{number}`"),
         other => panic!("a default is text or a number: {other:?}"),
     };
-    let declared: BTreeMap<String, String> =
-        parameters.iter().map(|(name, parameter)| (format!("`{}`", name.as_str().expect("a name")), default(parameter))).collect();
+    let declared: BTreeMap<String, String> = parameters
+        .iter()
+        .map(|(name, parameter)| {
+            (format!("`{}`", name.as_str().expect("a name")), default(parameter))
+        })
+        .collect();
     let rows = rows_under(&read("docs/deployment.md"), "Parameters");
-    let documented: BTreeMap<String, String> = rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let documented: BTreeMap<String, String> =
+        rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     assert_eq!(documented.len(), rows.len(), "a parameter stands there twice");
     assert_eq!(documented, declared);
 }

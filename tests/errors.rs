@@ -1,4 +1,5 @@
-//! The error bodies of the five contracts: their exact fields, and which code goes with which status.
+//! The error bodies of the five contracts: their exact fields, and which code goes with which
+//! status.
 
 use serde_json::Value;
 use tests::Answer;
@@ -17,12 +18,18 @@ pub enum Contract {
 use Contract::{Directory, ManagedUsers, Operator, UserAdmin, Workspace};
 
 impl Contract {
-    /// The code (or name, or kind of the first fault) of an error, after holding status, headers and body against the contract.
+    /// The code (or name, or kind of the first fault) of an error, after holding status, headers
+    /// and body against the contract.
     #[track_caller]
     pub fn error(self, answer: &Answer) -> String {
-        assert_eq!(answer.headers.get("content-type").map(String::as_str), Some("application/json"), "{answer:?}");
+        assert_eq!(
+            answer.headers.get("content-type").map(String::as_str),
+            Some("application/json"),
+            "{answer:?}"
+        );
         let body = answer.json();
-        let fields = body.as_object().unwrap_or_else(|| panic!("an error is an object: {answer:?}"));
+        let fields =
+            body.as_object().unwrap_or_else(|| panic!("an error is an object: {answer:?}"));
         let (required, optional): (&[&str], &[&str]) = match self {
             Operator => (&["error", "code", "request_id"], &[]),
             Directory => (&["status", "code", "message"], &[]),
@@ -30,30 +37,50 @@ impl Contract {
             ManagedUsers => (&["detail"], &[]),
             Workspace => (&["message", "code"], &["issues"]),
         };
-        assert!(required.iter().all(|name| fields.contains_key(*name)), "a field is missing: {answer:?}");
+        assert!(
+            required.iter().all(|name| fields.contains_key(*name)),
+            "a field is missing: {answer:?}"
+        );
         let known = |name: &String| required.iter().chain(optional).any(|known| known == name);
         assert!(fields.keys().all(known), "a field is not of this contract: {answer:?}");
-        assert!(required.iter().all(|name| self == ManagedUsers || fields[*name].as_str().is_some_and(|text| !text.is_empty())));
+        assert!(required.iter().all(|name| self == ManagedUsers
+            || fields[*name].as_str().is_some_and(|text| !text.is_empty())));
         match self {
-            Operator => assert_eq!(body["request_id"], answer.headers["x-request-id"].as_str(), "{answer:?}"),
+            Operator => assert_eq!(
+                body["request_id"],
+                answer.headers["x-request-id"].as_str(),
+                "{answer:?}"
+            ),
             Directory => assert_eq!(body["status"], "error", "{answer:?}"),
             UserAdmin => {
-                assert!(Uuid::parse_str(body["id"].as_str().unwrap_or_default()).is_ok(), "{answer:?}");
+                assert!(
+                    Uuid::parse_str(body["id"].as_str().unwrap_or_default()).is_ok(),
+                    "{answer:?}"
+                );
                 assert_eq!(body.get("permissions").is_some(), answer.status == 403, "{answer:?}");
                 assert!(body["details"][0]["message"].is_string(), "{answer:?}");
             }
             ManagedUsers | Workspace => {}
         }
         let code = match self {
-            Operator | Directory | Workspace => body["code"].as_str().unwrap_or_default().to_owned(),
+            Operator | Directory | Workspace => {
+                body["code"].as_str().unwrap_or_default().to_owned()
+            }
             UserAdmin => body["name"].as_str().unwrap_or_default().to_owned(),
             ManagedUsers => detail(&body["detail"], answer),
         };
         // A 503 is none of the contracts' but the operator's: it says to come back.
         if answer.status == 503 {
-            assert!(answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
+            assert!(
+                answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0),
+                "{answer:?}"
+            );
         } else {
-            let statuses = self.codes().iter().filter(|(_, codes)| codes.contains(&code.as_str())).map(|(status, _)| *status);
+            let statuses = self
+                .codes()
+                .iter()
+                .filter(|(_, codes)| codes.contains(&code.as_str()))
+                .map(|(status, _)| *status);
             assert!(
                 statuses.into_iter().any(|status| status == answer.status),
                 "the contract has no {code:?} with that status: {answer:?}"
@@ -62,15 +89,32 @@ impl Contract {
         code
     }
 
-    /// The published codes by their status. Ours alone are 412, for who sends `If-Match`, 422 for a used `Idempotency-Key`, and the code
-    /// of a 403 by which the operator contract refuses a delegated token.
+    /// The published codes by their status. Ours alone are 412, for who sends `If-Match`, 422 for a
+    /// used `Idempotency-Key`, and the code of a 403 by which the operator contract refuses a
+    /// delegated token.
     fn codes(self) -> &'static [(u16, &'static [&'static str])] {
         match self {
             Operator => &[
                 (401, &["unauthorized"]),
-                (403, &["operator_required", "email_not_verified", "account_deleted", "auth_locked", "unauthorized"]),
+                (
+                    403,
+                    &[
+                        "operator_required",
+                        "email_not_verified",
+                        "account_deleted",
+                        "auth_locked",
+                        "unauthorized",
+                    ],
+                ),
                 (404, &["account_not_found", "not_found"]),
-                (409, &["account_not_soft_deleted", "account_hard_delete_active_resources", "transition_conflict"]),
+                (
+                    409,
+                    &[
+                        "account_not_soft_deleted",
+                        "account_hard_delete_active_resources",
+                        "transition_conflict",
+                    ],
+                ),
                 (412, &["transition_conflict"]),
                 (422, &["invalid_request"]),
                 (429, &["QUOTA_EXCEEDED", "rate_limit_exceeded"]),
@@ -141,9 +185,15 @@ fn detail(detail: &Value, answer: &Answer) -> String {
         assert!(!text.is_empty(), "{answer:?}");
         return String::new();
     }
-    let faults = detail.as_array().filter(|faults| !faults.is_empty()).unwrap_or_else(|| panic!("{answer:?}"));
+    let faults = detail
+        .as_array()
+        .filter(|faults| !faults.is_empty())
+        .unwrap_or_else(|| panic!("{answer:?}"));
     for fault in faults {
-        assert!(fault["loc"].as_array().is_some_and(|loc| !loc.is_empty()) && fault["msg"].is_string(), "{answer:?}");
+        assert!(
+            fault["loc"].as_array().is_some_and(|loc| !loc.is_empty()) && fault["msg"].is_string(),
+            "{answer:?}"
+        );
         assert_eq!(fault.as_object().map(serde_json::Map::len), Some(3), "{answer:?}");
     }
     faults[0]["type"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()

@@ -12,14 +12,27 @@ use uuid::Uuid;
 
 /// Gives a user, who need not exist, one more key of that scope with every permission, and returns
 /// its text.
-pub async fn give_key(roster: &Roster, owner: Uuid, scope: &str, expires_at: Option<Timestamp>) -> String {
+pub async fn give_key(
+    roster: &Roster,
+    owner: Uuid,
+    scope: &str,
+    expires_at: Option<Timestamp>,
+) -> String {
     give_key_for(roster, owner, scope, expires_at, Permission::ALL).await
 }
 
 /// The same with those permissions.
-pub async fn give_key_for(roster: &Roster, owner: Uuid, scope: &str, expires_at: Option<Timestamp>, permissions: &[Permission]) -> String {
+pub async fn give_key_for(
+    roster: &Roster,
+    owner: Uuid,
+    scope: &str,
+    expires_at: Option<Timestamp>,
+    permissions: &[Permission],
+) -> String {
     let place = 77 + u8::try_from(permissions.len()).expect("few");
-    let place = permissions.iter().fold(place, |place, permission| place.wrapping_add(11 * (*permission as u8)));
+    let place = permissions
+        .iter()
+        .fold(place, |place, permission| place.wrapping_add(11 * (*permission as u8)));
     let text = demo::api_key_text(owner, place);
     let sha256 = api_key::hash(text.reveal()).expect("a key's hash");
     let id = Uuid::now_v7();
@@ -38,13 +51,29 @@ pub async fn give_key_for(roster: &Roster, owner: Uuid, scope: &str, expires_at:
         put(roster, &item).await;
     }
     let ids = AttributeValue::Ss(vec![id.to_string()]);
-    let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(Key::active_keys(owner).item()));
-    let update = update.update_expression("ADD key_ids :ids").expression_attribute_values(":ids", ids);
+    let update = roster
+        .server
+        .data
+        .client
+        .update_item()
+        .table_name(&roster.table)
+        .set_key(Some(Key::active_keys(owner).item()));
+    let update =
+        update.update_expression("ADD key_ids :ids").expression_attribute_values(":ids", ids);
     update.send().await.expect("the key is counted");
     text.reveal().to_owned()
 }
 
 async fn put(roster: &Roster, item: &Value) {
     let item = serde_dynamo::to_item(item).expect("an item");
-    roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("the item is written");
+    roster
+        .server
+        .data
+        .client
+        .put_item()
+        .table_name(&roster.table)
+        .set_item(Some(item))
+        .send()
+        .await
+        .expect("the item is written");
 }

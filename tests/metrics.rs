@@ -21,8 +21,8 @@ use uuid::Uuid;
 /// A metric: its namespace, name and sorted dimension names.
 type Metric = (String, String, Vec<String>);
 
-/// Metrics that AWS publishes itself.
-/// Sources: docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html,
+/// Metrics that AWS publishes itself. Sources:
+/// docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html,
 /// docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html and
 /// docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html.
 const OF_AWS: [(&str, &str, &str); 6] = [
@@ -42,10 +42,11 @@ impl Written {
         let mut metrics = BTreeSet::new();
         for line in &self.0 {
             for group in array(&line["_aws"]["CloudWatchMetrics"]) {
-                for (metric, dimensions) in
-                    array(&group["Metrics"]).iter().flat_map(|metric| array(&group["Dimensions"]).iter().map(move |them| (metric, them)))
-                {
-                    // CloudWatch takes a metric's value and its dimensions from the line's top level.
+                for (metric, dimensions) in array(&group["Metrics"]).iter().flat_map(|metric| {
+                    array(&group["Dimensions"]).iter().map(move |them| (metric, them))
+                }) {
+                    // CloudWatch takes a metric's value and its dimensions from the line's top
+                    // level.
                     let name = text(&metric["Name"]);
                     assert!(line[&name].is_number(), "{name} has no value in {line}");
                     let mut names: Vec<_> = array(dimensions).iter().map(text).collect();
@@ -59,7 +60,10 @@ impl Written {
     }
 
     fn fields(&self) -> BTreeSet<String> {
-        self.0.iter().flat_map(|line| line.as_object().expect("an object").keys().cloned()).collect()
+        self.0
+            .iter()
+            .flat_map(|line| line.as_object().expect("an object").keys().cloned())
+            .collect()
     }
 }
 
@@ -93,7 +97,8 @@ async fn everything_written() -> Written {
     claims["email"] = "new@example.com".into();
     send(http.post(url("/v1/account")).bearer_auth(sign(&claims))).await.expect(201);
     // The demo team of this user has used up its day.
-    let refused = send(http.post(url("/v1/sandboxes")).bearer_auth(by(demo::id(0xb4))).json(&sandbox)).await;
+    let refused =
+        send(http.post(url("/v1/sandboxes")).bearer_auth(by(demo::id(0xb4))).json(&sandbox)).await;
     refused.expect(429);
     send(http.get(url("/v1/account/me")).bearer_auth("forged")).await.expect(401);
 
@@ -130,7 +135,12 @@ async fn everything_written() -> Written {
     let list = Call::new(Method::GET, "/users?page=2").credential(&by(demo::ADMIN));
     roster.direct(&list).await.expect(200);
     let request = stream.take().expect("a request");
-    let rebuild = || count_places::run_logged(&roster.server.app, serde_json::from_value(request.clone()).expect("a batch"));
+    let rebuild = || {
+        count_places::run_logged(
+            &roster.server.app,
+            serde_json::from_value(request.clone()).expect("a batch"),
+        )
+    };
     let meanwhile = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let call = Call::new(Method::PUT, "/api/admin/user-admin/2").credential(&by(demo::ADMIN));
@@ -146,10 +156,13 @@ async fn everything_written() -> Written {
 
 /// The template's resources of a type: name and properties.
 fn resources(kind: &str) -> Vec<(String, serde_yaml_ng::Value)> {
-    let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(include_str!("../template.yaml")).expect("the template is YAML");
+    let template: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(include_str!("../template.yaml")).expect("the template is YAML");
     let all = template["Resources"].as_mapping().expect("resources").clone();
     let of_kind = all.into_iter().filter(|(_, resource)| resource["Type"] == *kind);
-    of_kind.map(|(name, it)| (name.as_str().expect("a name").to_owned(), it["Properties"].clone())).collect()
+    of_kind
+        .map(|(name, it)| (name.as_str().expect("a name").to_owned(), it["Properties"].clone()))
+        .collect()
 }
 
 /// The metrics that alarms name, by the alarm.
@@ -166,7 +179,10 @@ fn alarms() -> Vec<(String, Metric)> {
         match properties["Metrics"].as_sequence() {
             None => all.push((alarm, named(&properties))),
             Some(metrics) => {
-                let stats = metrics.iter().map(|one| &one["MetricStat"]["Metric"]).filter(|one| !one.is_null());
+                let stats = metrics
+                    .iter()
+                    .map(|one| &one["MetricStat"]["Metric"])
+                    .filter(|one| !one.is_null());
                 all.extend(stats.map(|metric| (alarm.clone(), named(metric))));
             }
         }
@@ -178,17 +194,33 @@ fn alarms() -> Vec<(String, Metric)> {
 fn widgets() -> Vec<Value> {
     let (_, dashboard) = resources("AWS::CloudWatch::Dashboard").remove(0);
     let serde_yaml_ng::Value::Tagged(body) = &dashboard["DashboardBody"] else { panic!("no !Sub") };
-    let body: Value = serde_json::from_str(body.value.as_str().expect("a text")).expect("widgets are JSON");
+    let body: Value =
+        serde_json::from_str(body.value.as_str().expect("a text")).expect("widgets are JSON");
     array(&body["widgets"]).to_vec()
 }
 
 /// The fields that a query of CloudWatch Logs Insights reads.
 fn fields_of(query: &str) -> BTreeSet<String> {
-    const WORDS: [&str; 14] =
-        ["as", "asc", "by", "count", "desc", "fields", "filter", "ispresent", "limit", "p99", "pct", "requests", "sort", "stats"];
+    const WORDS: [&str; 14] = [
+        "as",
+        "asc",
+        "by",
+        "count",
+        "desc",
+        "fields",
+        "filter",
+        "ispresent",
+        "limit",
+        "p99",
+        "pct",
+        "requests",
+        "sort",
+        "stats",
+    ];
     let commands = query.split('|').skip(1).collect::<Vec<_>>().join("|");
     let words = commands.split(|letter: char| !(letter.is_alphanumeric() || "_@".contains(letter)));
-    let fields = words.filter(|word| !word.is_empty() && !WORDS.contains(word) && !word.starts_with('@'));
+    let fields =
+        words.filter(|word| !word.is_empty() && !WORDS.contains(word) && !word.starts_with('@'));
     fields.filter(|word| word.parse::<f64>().is_err()).map(str::to_owned).collect()
 }
 
@@ -196,10 +228,13 @@ fn fields_of(query: &str) -> BTreeSet<String> {
 async fn alarms_and_widgets_read_what_the_code_emits() {
     let written = everything_written().await;
     let mut known = written.metrics();
-    known.extend(OF_AWS.map(|(namespace, name, dimension)| (namespace.into(), name.into(), vec![dimension.into()])));
+    known.extend(OF_AWS.map(|(namespace, name, dimension)| {
+        (namespace.into(), name.into(), vec![dimension.into()])
+    }));
     let alarms = alarms();
     assert!(alarms.len() >= 7, "{alarms:?}");
-    let unknown: BTreeMap<_, _> = alarms.iter().filter(|(_, metric)| !known.contains(metric)).cloned().collect();
+    let unknown: BTreeMap<_, _> =
+        alarms.iter().filter(|(_, metric)| !known.contains(metric)).cloned().collect();
     assert!(unknown.is_empty(), "alarms on metrics that nothing emits: {unknown:#?}");
 
     let fields = written.fields();
@@ -209,7 +244,8 @@ async fn alarms_and_widgets_read_what_the_code_emits() {
             // Namespace, name, then names and values of dimensions, then perhaps options.
             let parts: Vec<_> = array(metric).iter().filter_map(Value::as_str).collect();
             let [namespace, name, dimensions @ ..] = parts.as_slice() else { panic!("{metric}") };
-            let mut names: Vec<_> = dimensions.iter().step_by(2).map(|&name| name.to_owned()).collect();
+            let mut names: Vec<_> =
+                dimensions.iter().step_by(2).map(|&name| name.to_owned()).collect();
             names.sort();
             let metric = ((*namespace).to_owned(), (*name).to_owned(), names);
             assert!(known.contains(&metric), "{}: nothing emits {metric:?}", properties["title"]);

@@ -1,4 +1,5 @@
-//! The smoke suite as a person runs it: against a server that is right, and against some that are not.
+//! The smoke suite as a person runs it: against a server that is right, and against some that are
+//! not.
 
 use std::convert::Infallible;
 use std::process::Output;
@@ -44,7 +45,9 @@ async fn smoke(arguments: &[&str]) -> Output {
 /// Runs the suite with an origin, as someone new. Returns whether it passed and what it printed.
 async fn run(url: &str, token: &str) -> (bool, String) {
     let output = smoke(&[url, "--token", token, "--origin", ORIGIN]).await;
-    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8")).concat();
+    let printed = [output.stdout, output.stderr]
+        .map(|bytes| String::from_utf8(bytes).expect("UTF-8"))
+        .concat();
     for secret in [token, "ns_live_", "eyJ"] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
@@ -60,7 +63,10 @@ fn failed(printed: &str) -> Vec<String> {
 /// Counts the items in the table of the kinds that the suite makes and removes.
 async fn made(roster: &Roster) -> (usize, usize, usize) {
     let items = roster.items().await;
-    let managed = items.iter().filter(|item| item["sk"].as_str().is_some_and(|key| key.starts_with("MANAGED#"))).count();
+    let managed = items
+        .iter()
+        .filter(|item| item["sk"].as_str().is_some_and(|key| key.starts_with("MANAGED#")))
+        .count();
     let keys = items.iter().filter(|item| item.get("is_active") == Some(&true.into())).count();
     let invited = items.iter().filter(|item| item.get("status") == Some(&"invited".into())).count();
     (managed, keys, invited)
@@ -77,8 +83,13 @@ async fn all_passes_where_all_works_and_nothing_is_left() {
             assert!(passes && failed(&printed).is_empty(), "{printed}");
             assert!(printed.contains(" passed, 0 skipped, 0 failed"), "{printed}");
             assert!(printed.contains("the account, soft-deleted until its purge"), "{printed}");
-            for part in ["OPTIONS /v1/account", "POST /api/v1/users/", "GET /api/admin/user-admin", "GET /api/v1/admin_user", "GET /users"]
-            {
+            for part in [
+                "OPTIONS /v1/account",
+                "POST /api/v1/users/",
+                "GET /api/admin/user-admin",
+                "GET /api/v1/admin_user",
+                "GET /users",
+            ] {
                 assert!(printed.contains(part), "{part} is not in {printed}");
             }
             assert_eq!(made(&roster).await, before);
@@ -120,7 +131,8 @@ enum Fault {
 async fn behind(fault: Fault, roster: &Roster) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let target = Arc::new((roster.server.url(), Client::builder().no_proxy().build().expect("a client")));
+    let target =
+        Arc::new((roster.server.url(), Client::builder().no_proxy().build().expect("a client")));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let target = target.clone();
@@ -129,18 +141,28 @@ async fn behind(fault: Fault, roster: &Roster) -> String {
                 async move { Ok::<_, Infallible>(forward(fault, &target.0, &target.1, request).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(async move { connection.serve_connection(TokioIo::new(stream), service).await });
+            tokio::spawn(async move {
+                connection.serve_connection(TokioIo::new(stream), service).await
+            });
         }
     });
     url
 }
 
-async fn forward(fault: Fault, url: &str, client: &Client, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn forward(
+    fault: Fault,
+    url: &str,
+    client: &Client,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().expect("a path").as_str();
     if let Fault::Answers(method, wanted, status) = fault
         && parts.method == method
-        && (path == wanted || wanted.strip_suffix("{id}").is_some_and(|start| path.len() == start.len() + 36 && path.starts_with(start)))
+        && (path == wanted
+            || wanted
+                .strip_suffix("{id}")
+                .is_some_and(|start| path.len() == start.len() + 36 && path.starts_with(start)))
     {
         let mut response = Response::new(Full::from("{\"message\":\"Broken\"}"));
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -151,7 +173,10 @@ async fn forward(fault: Fault, url: &str, client: &Client, request: Request<Inco
     }
     parts.headers.remove("host");
     let body = body.collect().await.expect("a body").to_bytes();
-    let request = client.request(parts.method.clone(), format!("{url}{path}")).headers(parts.headers.clone()).body(body);
+    let request = client
+        .request(parts.method.clone(), format!("{url}{path}"))
+        .headers(parts.headers.clone())
+        .body(body);
     let answer = request.send().await.expect("an answer");
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     if let Fault::Hides(name) = fault {
@@ -167,14 +192,29 @@ async fn what_is_broken_is_named_and_what_was_made_is_removed() {
     let roster = server(TrailingSlash::Proxy).await;
     let before = made(&roster).await;
     for (n, (fault, broken)) in [
-        (Fault::Answers("PUT", "/api/v1/users/{id}", 500), &["managed users: change one", "managed users: a change of an old version"][..]),
-        (Fault::Answers("GET", "/api/v1/users/", 404), &["managed users: the list, with a trailing slash"]),
-        (Fault::Answers("GET", "/users?pageSize=10&sortBy=name", 503), &["workspace: the list, counted by the stream"]),
+        (
+            Fault::Answers("PUT", "/api/v1/users/{id}", 500),
+            &["managed users: change one", "managed users: a change of an old version"][..],
+        ),
+        (
+            Fault::Answers("GET", "/api/v1/users/", 404),
+            &["managed users: the list, with a trailing slash"],
+        ),
+        (
+            Fault::Answers("GET", "/users?pageSize=10&sortBy=name", 503),
+            &["workspace: the list, counted by the stream"],
+        ),
         (Fault::Answers("GET", "/openapi.json", 200), &["platform: the description is served"]),
-        (Fault::Answers("GET", "/api/v1/users/{id}", 200), &["managed users: change one", "managed users: they are gone"]),
+        (
+            Fault::Answers("GET", "/api/v1/users/{id}", 200),
+            &["managed users: change one", "managed users: they are gone"],
+        ),
         (Fault::Loses("idempotency-key"), &["managed users: make one"]),
         (Fault::Loses("if-none-match"), &["user-admin: what has not changed"]),
-        (Fault::Loses("origin"), &["CORS: a preflight", "CORS: pages may read a response", "CORS: another origin"]),
+        (
+            Fault::Loses("origin"),
+            &["CORS: a preflight", "CORS: pages may read a response", "CORS: another origin"],
+        ),
         (Fault::Hides("access-control-allow-headers"), &["CORS: a preflight"]),
         (Fault::Hides("access-control-expose-headers"), &["CORS: pages may read a response"]),
     ]
@@ -189,7 +229,8 @@ async fn what_is_broken_is_named_and_what_was_made_is_removed() {
         assert_eq!(made(&roster).await, before, "{printed}");
         roster.check_table().await;
     }
-    let (passes, printed) = run(&behind(Fault::Hides("x-request-id"), &roster).await, &token(&roster, SOMEONE)).await;
+    let (passes, printed) =
+        run(&behind(Fault::Hides("x-request-id"), &roster).await, &token(&roster, SOMEONE)).await;
     assert!(!passes && printed.contains("the response has no x-request-id"), "{printed}");
 }
 
@@ -199,7 +240,11 @@ async fn a_server_without_cors_or_with_another_origin_fails() {
         let roster = Roster::start_with(|options| options.cors_origins = origins.clone()).await;
         let (passes, printed) = run(&roster.server.url(), &token(&roster, SOMEONE)).await;
         assert!(!passes, "{printed}");
-        assert_eq!(&failed(&printed)[..2], ["CORS: a preflight", "CORS: pages may read a response"], "{printed}");
+        assert_eq!(
+            &failed(&printed)[..2],
+            ["CORS: a preflight", "CORS: pages may read a response"],
+            "{printed}"
+        );
     }
 }
 
@@ -217,12 +262,19 @@ async fn a_token_that_is_refused_fails_and_is_not_shown() {
 #[tokio::test]
 async fn what_cannot_be_tried_is_said_in_a_line() {
     // A port that was free a moment ago.
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let closed =
+        TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let closed = format!("http://{closed}");
     for (arguments, message) in [
-        (&[closed.as_str(), "--token", "x"][..], format!("error: nothing answers at {closed}: Connection refused")),
+        (
+            &[closed.as_str(), "--token", "x"][..],
+            format!("error: nothing answers at {closed}: Connection refused"),
+        ),
         (&[&closed], "error: there is no token. Give --token, or set ROSTER_TOKEN.".to_owned()),
-        (&["http://roster.example.com", "--token", "x"], "is not a URL to send a token to".to_owned()),
+        (
+            &["http://roster.example.com", "--token", "x"],
+            "is not a URL to send a token to".to_owned(),
+        ),
         (&["roster.example.com", "--token", "x"], "is not a URL to send a token to".to_owned()),
     ] {
         let output = smoke(arguments).await;
@@ -237,21 +289,39 @@ async fn pages_of_an_origin_may_call_the_local_server() {
     let roster = server(TrailingSlash::Proxy).await;
     let preflight = |origin: &str| {
         let request = roster.request(Method::OPTIONS, "/users/me").header("origin", origin);
-        send(request.header("access-control-request-method", "GET").header("access-control-request-headers", "authorization"))
+        send(
+            request
+                .header("access-control-request-method", "GET")
+                .header("access-control-request-headers", "authorization"),
+        )
     };
     let told = preflight(ORIGIN).await.expect(204);
-    assert_eq!((told.headers["access-control-allow-origin"].as_str(), told.text.as_str()), (ORIGIN, ""));
+    assert_eq!(
+        (told.headers["access-control-allow-origin"].as_str(), told.text.as_str()),
+        (ORIGIN, "")
+    );
     assert_eq!(told.headers["access-control-allow-methods"], "GET,POST,PUT,PATCH,DELETE");
-    assert!(told.headers["access-control-allow-headers"].split(',').any(|header| header == "authorization"));
+    assert!(
+        told.headers["access-control-allow-headers"]
+            .split(',')
+            .any(|header| header == "authorization")
+    );
     assert_eq!(told.headers["access-control-max-age"], "3600");
     let other = preflight("https://other.example.com").await.expect(204);
     assert!(!other.headers.keys().any(|name| name.starts_with("access-control-")), "{other:?}");
     // What is no preflight is routed as ever.
     send(roster.request(Method::OPTIONS, "/users/me").header("origin", ORIGIN)).await.expect(404);
-    let answer = send(roster.request(Method::GET, "/users/me").header("origin", ORIGIN)).await.expect(401);
+    let answer =
+        send(roster.request(Method::GET, "/users/me").header("origin", ORIGIN)).await.expect(401);
     assert_eq!(answer.headers["access-control-allow-origin"], ORIGIN);
-    assert!(answer.headers["access-control-expose-headers"].split(',').any(|header| header == "etag"));
-    let answer = send(roster.request(Method::GET, "/users/me").header("origin", "https://other.example.com")).await.expect(401);
+    assert!(
+        answer.headers["access-control-expose-headers"].split(',').any(|header| header == "etag")
+    );
+    let answer = send(
+        roster.request(Method::GET, "/users/me").header("origin", "https://other.example.com"),
+    )
+    .await
+    .expect(401);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
     let without = Roster::start().await;
     let request = without.request(Method::OPTIONS, "/users/me").header("origin", ORIGIN);

@@ -10,13 +10,15 @@ use lambda_http::RequestExt;
 use lambda_http::http::{Method, header};
 use lambda_http::request::RequestContext;
 use shared::auth::{
-    self, Caller, Delegation, KnownCaller, Needs, Newcomers, PersonIds, Places, PublishedKeys, Requirement, TokenIssuer, TokenVerifier,
-    UsedKey, VerifiedToken,
+    self, Caller, Delegation, KnownCaller, Needs, Newcomers, PersonIds, Places, PublishedKeys,
+    Requirement, TokenIssuer, TokenVerifier, UsedKey, VerifiedToken,
 };
 use shared::config::{Config, ConfigError};
 use shared::models::{Seen, User};
 use shared::secrets::{Keyring, Vault};
-use shared::store::{Act, Attribution, Author, KeptAnswer, Receipt, SEEN_EVERY, Store, fingerprint};
+use shared::store::{
+    Act, Attribution, Author, KeptAnswer, Receipt, SEEN_EVERY, Store, fingerprint,
+};
 use shared::{Clock, Error, Fault, Issue, Place, Result, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -53,11 +55,12 @@ pub struct App {
 /// API Gateway waits 30 s for a response, and what has begun is to be finished by then.
 const MAX_TURN: Duration = Duration::from_secs(20);
 
-/// The most callers that are remembered as having sent too much in a minute: of more, some cost a read again.
+/// The most callers that are remembered as having sent too much in a minute: of more, some cost a
+/// read again.
 const MOST_REFUSED: usize = 10_000;
 
-/// The callers that this process refused in a minute for too many requests: by id, and by the SHA-256
-/// of API keys.
+/// The callers that this process refused in a minute for too many requests: by id, and by the
+/// SHA-256 of API keys.
 #[derive(Default)]
 struct Refused {
     minute: i64,
@@ -84,7 +87,8 @@ fn minute(now: Timestamp) -> i64 {
 }
 
 impl App {
-    /// The application over a client of DynamoDB, and one of Secrets Manager where secrets are there.
+    /// The application over a client of DynamoDB, and one of Secrets Manager where secrets are
+    /// there.
     ///
     /// # Errors
     /// Names the variable whose secret cannot be read.
@@ -99,7 +103,13 @@ impl App {
         let store = Store::new(client, &config.table_name).with_caps(config.caps);
         let published = Arc::new(PublishedKeys::new(store.clone()));
         Ok(Self {
-            tokens: TokenVerifier::new(&config.tokens, keyring.clone(), published.clone(), PersonIds::new(store.clone()), clock.clone()),
+            tokens: TokenVerifier::new(
+                &config.tokens,
+                keyring.clone(),
+                published.clone(),
+                PersonIds::new(store.clone()),
+                clock.clone(),
+            ),
             issuer: TokenIssuer::new(&config.tokens, keyring.clone(), published, store.clone()),
             store,
             grace_days: config.grace_days,
@@ -142,7 +152,11 @@ impl Context {
             _ => None,
         };
         let source = gateway.and_then(|gateway| gateway.http.source_ip.as_deref()?.parse().ok());
-        let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let user_agent = request
+            .headers()
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let seen = Seen {
             at: now.whole_second(),
             remote_ip: match source {
@@ -151,7 +165,8 @@ impl Context {
             },
             user_agent: user_agent.chars().take(256).collect(),
         };
-        let request_id = gateway.and_then(|gateway| gateway.request_id.clone()).filter(|id| !id.is_empty());
+        let request_id =
+            gateway.and_then(|gateway| gateway.request_id.clone()).filter(|id| !id.is_empty());
         let (sender, receiver) = oneshot::channel();
         Self {
             app,
@@ -189,12 +204,15 @@ impl Context {
     /// # Errors
     /// An internal error in a function that signs nothing.
     pub fn issuer(&self) -> Result<&TokenIssuer> {
-        self.app.issuer.as_ref().ok_or_else(|| Error::internal("this function holds no signing key"))
+        self.app
+            .issuer
+            .as_ref()
+            .ok_or_else(|| Error::internal("this function holds no signing key"))
     }
 
-    /// Verifies the request's credential. A token of the identity provider takes no read, but once in
-    /// a process where its `sub` is no UUID. Nor does an API key of a caller who was refused in this
-    /// minute.
+    /// Verifies the request's credential. A token of the identity provider takes no read, but once
+    /// in a process where its `sub` is no UUID. Nor does an API key of a caller who was refused in
+    /// this minute.
     ///
     /// # Errors
     /// As [`auth::verify`]; `TooManyRequests` where this process has refused the caller so in this
@@ -213,11 +231,15 @@ impl Context {
 
     async fn verify_for(&self, request: &Request, newcomers: Newcomers) -> Result<VerifiedToken> {
         let credential = self.credential(request)?;
-        if let Some(hash) = Some(credential).filter(|text| auth::api_key::is_key(text)).and_then(auth::api_key::hash) {
+        if let Some(hash) = Some(credential)
+            .filter(|text| auth::api_key::is_key(text))
+            .and_then(auth::api_key::hash)
+        {
             self.not_refused(&hash)?;
         }
         let (tokens, store) = (&self.app.tokens, &self.app.store);
-        let token = auth::verify(credential, tokens, store, self.source, newcomers, self.now).await?;
+        let token =
+            auth::verify(credential, tokens, store, self.source, newcomers, self.now).await?;
         let _ = self.caller_id.set(token.user_id());
         let _ = self.attribution.set(Attribution {
             credential: Some(token.audited()),
@@ -264,9 +286,10 @@ impl Context {
             return Err(refusal);
         }
         let look_up = KnownCaller::look_up(&self.app.store, token);
-        let (caller, counted, earlier) = futures::join!(look_up, self.count_requests(token, 1), self.earlier(token));
-        // The limit holds for every caller whose credential is known; a former response is for those
-        // alone who may still use the account.
+        let (caller, counted, earlier) =
+            futures::join!(look_up, self.count_requests(token, 1), self.earlier(token));
+        // The limit holds for every caller whose credential is known; a former response is for
+        // those alone who may still use the account.
         counted?;
         let caller = caller?;
         caller.meets(needs)?;
@@ -275,8 +298,13 @@ impl Context {
         }
         let cutoff = self.seen.at.plus_seconds(-SEEN_EVERY);
         let sighting = Sighting {
-            user: Some(caller.user()).filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff)).cloned(),
-            key: token.used_key().filter(|key| key.last_used_at.is_none_or(|at| at < cutoff)).cloned(),
+            user: Some(caller.user())
+                .filter(|user| user.last_seen.as_ref().is_none_or(|seen| seen.at < cutoff))
+                .cloned(),
+            key: token
+                .used_key()
+                .filter(|key| key.last_used_at.is_none_or(|at| at < cutoff))
+                .cloned(),
         };
         if (sighting.user.is_some() || sighting.key.is_some())
             && let Some(sightings) = lock(&self.sightings).take()
@@ -286,13 +314,20 @@ impl Context {
         Ok(caller)
     }
 
-    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope, or
-    /// one that comes from it, that of the user it is for. Its use has an entry in that user's history.
+    /// The record of a caller who meets the requirement `R`; with a delegated token of that scope,
+    /// or one that comes from it, that of the user it is for. Its use has an entry in that user's
+    /// history.
     ///
     /// # Errors
     /// `Delegated` for such a token without the scope.
-    pub async fn caller_or_principal<R: Requirement>(&self, token: &VerifiedToken, scope: &str) -> Result<User> {
-        let Some(delegation) = token.delegation() else { return Ok(self.caller::<R>(token).await?.user) };
+    pub async fn caller_or_principal<R: Requirement>(
+        &self,
+        token: &VerifiedToken,
+        scope: &str,
+    ) -> Result<User> {
+        let Some(delegation) = token.delegation() else {
+            return Ok(self.caller::<R>(token).await?.user);
+        };
         let user = self.principal(token, delegation).await?;
         if !delegation.has(scope) {
             return Err(Error::Delegated);
@@ -302,17 +337,26 @@ impl Context {
     }
 
     /// Notes that a delegated token was used, or one that comes from it.
-    pub async fn note_delegation_used(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<()> {
-        let action = if token.is_principal() { "principal_token.used" } else { "delegated_token.used" };
+    pub async fn note_delegation_used(
+        &self,
+        token: &VerifiedToken,
+        delegation: &Delegation,
+    ) -> Result<()> {
+        let action =
+            if token.is_principal() { "principal_token.used" } else { "delegated_token.used" };
         self.store().note_delegation_used(token, delegation, &self.act(delegation, action)).await
     }
 
-    /// The caller who meets the requirement `R`, also with a token that comes from a delegated one of
-    /// that scope. A delegated token itself is refused.
+    /// The caller who meets the requirement `R`, also with a token that comes from a delegated one
+    /// of that scope. A delegated token itself is refused.
     ///
     /// # Errors
     /// `Delegated` for a delegated token, and for a token without the scope.
-    pub async fn caller_themselves<R: Requirement>(&self, token: &VerifiedToken, scope: &str) -> Result<Caller<R>> {
+    pub async fn caller_themselves<R: Requirement>(
+        &self,
+        token: &VerifiedToken,
+        scope: &str,
+    ) -> Result<Caller<R>> {
         if token.delegation().is_none() {
             return self.caller::<R>(token).await;
         }
@@ -328,23 +372,26 @@ impl Context {
         self.caller(&self.verify(request).await?).await
     }
 
-    /// The user whom a delegated token is for, or one that comes from it, where the one to whom it was
-    /// given sent no more requests than one may.
+    /// The user whom a delegated token is for, or one that comes from it, where the one to whom it
+    /// was given sent no more requests than one may.
     ///
     /// # Errors
     /// What [`KnownCaller::principal_of`] gives; `TooManyRequests`.
     pub async fn principal(&self, token: &VerifiedToken, delegation: &Delegation) -> Result<User> {
-        let principal = KnownCaller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
+        let principal =
+            KnownCaller::principal_of(&self.app.store, token, delegation, &DEFAULT_SCOPES);
         let (user, counted) = futures::join!(principal, self.count_requests(token, 1));
         counted?;
         user
     }
 
-    /// Lets a request go on that is within what its caller may send in a minute, and was not answered before: one with an
-    /// `Idempotency-Key` that was ends here. For handlers whose caller cannot be looked up.
+    /// Lets a request go on that is within what its caller may send in a minute, and was not
+    /// answered before: one with an `Idempotency-Key` that was ends here. For handlers whose caller
+    /// cannot be looked up.
     ///
     /// # Errors
-    /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another request, `Invalid` where it is none.
+    /// `TooManyRequests`; `Answered` with the answer, `KeyReused` where the key belongs to another
+    /// request, `Invalid` where it is none.
     pub async fn admit(&self, token: &VerifiedToken) -> Result<()> {
         let (counted, earlier) = futures::join!(self.count_requests(token, 1), self.earlier(token));
         counted?;
@@ -369,12 +416,19 @@ impl Context {
     }
 
     /// The receipt of a request with an `Idempotency-Key`, and the answer that it was given before.
-    async fn earlier(&self, token: &VerifiedToken) -> Result<Option<(Receipt, Option<KeptAnswer>)>> {
+    async fn earlier(
+        &self,
+        token: &VerifiedToken,
+    ) -> Result<Option<(Receipt, Option<KeptAnswer>)>> {
         let Some(Keyed { key, fingerprint }) = &self.keyed else { return Ok(None) };
         let key = key.as_deref().map_err(|issue| Error::invalid(issue.clone()))?;
         let keys = self.app.keyring.keys(self.now).await;
-        let secret = keys.responses.as_ref().ok_or_else(|| Error::internal("this function stores no responses"))?;
-        let receipt = Receipt::new(secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
+        let secret = keys
+            .responses
+            .as_ref()
+            .ok_or_else(|| Error::internal("this function stores no responses"))?;
+        let receipt =
+            Receipt::new(secret, token.user_id(), &token.kind(), key, fingerprint, self.now)?;
         let kept = self.app.store.answered(&receipt).await?;
         Ok(Some((receipt, kept)))
     }
@@ -390,12 +444,14 @@ impl Context {
         }
     }
 
-    /// The outcome of a request, as its `Idempotency-Key` has it: an answer is kept for the next time, and where the same request was
-    /// answered while this one ran, it is that answer.
+    /// The outcome of a request, as its `Idempotency-Key` has it: an answer is kept for the next
+    /// time, and where the same request was answered while this one ran, it is that answer.
     pub(crate) async fn settle(&self, outcome: Result<Response>) -> Result<Response> {
         match (outcome, self.receipt.get()) {
             (Err(Error::Answered(answer)), _) => Ok(*answer),
-            (Ok(answer), Some(receipt)) if answer.status().is_success() => self.app.store.keep_answer(receipt, answer).await,
+            (Ok(answer), Some(receipt)) if answer.status().is_success() => {
+                self.app.store.keep_answer(receipt, answer).await
+            }
             (Err(error), Some(receipt)) => match self.app.store.answered(receipt).await {
                 Ok(Some(kept)) => kept.open(receipt),
                 _ => Err(error),
@@ -413,8 +469,12 @@ impl Context {
         let Some(sighting) = lock(&self.sighting).take() else { return };
         let Ok(Sighting { user, key }) = sighting.await else { return };
         let store = self.store();
-        let note_user = async { if let Some(user) = &user { store.note_seen(user, &self.seen).await } else { Ok(()) } };
-        let note_key = async { if let Some(key) = &key { store.note_key_used(key, self.seen.at).await } else { Ok(()) } };
+        let note_user = async {
+            if let Some(user) = &user { store.note_seen(user, &self.seen).await } else { Ok(()) }
+        };
+        let note_key = async {
+            if let Some(key) = &key { store.note_key_used(key, self.seen.at).await } else { Ok(()) }
+        };
         if let Err(error) = futures::try_join!(note_user, note_key) {
             tracing::warn!(request_id = self.request_id, %error, "a sighting was not noted");
         }
@@ -437,12 +497,27 @@ struct Keyed {
 
 impl Keyed {
     fn read(request: &Request) -> Option<Self> {
-        let header = request.headers().get("idempotency-key").filter(|_| request.method() == Method::POST)?;
-        let printable = |key: &&str| (8..=255).contains(&key.len()) && key.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        let issue = || Issue::new(Place::Header, "Idempotency-Key", Fault::NotA("8 to 255 printable ASCII characters"));
+        let header = request
+            .headers()
+            .get("idempotency-key")
+            .filter(|_| request.method() == Method::POST)?;
+        let printable = |key: &&str| {
+            (8..=255).contains(&key.len()) && key.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+        };
+        let issue = || {
+            Issue::new(
+                Place::Header,
+                "Idempotency-Key",
+                Fault::NotA("8 to 255 printable ASCII characters"),
+            )
+        };
         let key = header.to_str().ok().filter(printable).map(str::to_owned).ok_or_else(issue);
         let uri = request.uri();
-        let fingerprint = fingerprint(&[uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes(), sent_bytes(request)]);
+        let fingerprint = fingerprint(&[
+            uri.path().as_bytes(),
+            uri.query().unwrap_or_default().as_bytes(),
+            sent_bytes(request),
+        ]);
         Some(Self { key, fingerprint })
     }
 }

@@ -1,5 +1,5 @@
-//! Entity tags (RFC 9110, sections 8.8.3 and 13.1). A user's is `"7-1777714080"`, the version and the
-//! last-seen time; that of a list or a count is a hash of the body.
+//! Entity tags (RFC 9110, sections 8.8.3 and 13.1). A user's is `"7-1777714080"`, the version and
+//! the last-seen time; that of a list or a count is a hash of the body.
 
 use lambda_http::Body;
 use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
@@ -10,7 +10,8 @@ use shared::{Error, Result, Timestamp};
 
 use crate::{Request, Response};
 
-/// The tag of a user. It changes with everything that answers show: the version, and the last sighting, which is no version.
+/// The tag of a user. It changes with everything that answers show: the version, and the last
+/// sighting, which is no version.
 pub struct Tag(String);
 
 impl Tag {
@@ -62,17 +63,23 @@ pub fn unless_known(request: &Request, mut response: Response, tag: impl Into<Ta
 }
 
 fn is_known(request: &Request, Tag(tag): &Tag) -> bool {
-    tags(request.headers(), &IF_NONE_MATCH).any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == *tag)
+    tags(request.headers(), &IF_NONE_MATCH)
+        .any(|candidate| candidate == "*" || candidate.trim_start_matches("W/") == *tag)
 }
 
-/// What `If-Match` asks: that the user is still of one of these versions. That they were seen since is no change.
+/// What `If-Match` asks: that the user is still of one of these versions. That they were seen since
+/// is no change.
 pub struct IfMatch(Option<Vec<String>>);
 
 impl IfMatch {
     /// Reads the header, if it was sent.
     pub fn read(request: &Request) -> Self {
         let sent = request.headers().contains_key(IF_MATCH);
-        Self(sent.then(|| tags(request.headers(), &IF_MATCH).map(|tag| tag.split('-').next().unwrap_or_default().to_owned()).collect()))
+        Self(sent.then(|| {
+            tags(request.headers(), &IF_MATCH)
+                .map(|tag| tag.split('-').next().unwrap_or_default().to_owned())
+                .collect()
+        }))
     }
 
     /// # Errors

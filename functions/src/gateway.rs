@@ -24,20 +24,35 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 /// The same for a query, which comes encoded.
-const QUERY: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The request of an event.
 ///
-/// `lambda_http` makes a URI of the event's host, path and query, and panics where that is none: here they are made one first.
+/// `lambda_http` makes a URI of the event's host, path and query, and panics where that is none:
+/// here they are made one first.
 pub fn request(mut event: ApiGatewayV2httpRequest) -> Request {
     event.raw_path = event.raw_path.map(|path| utf8_percent_encode(&path, PATH).to_string());
-    event.raw_query_string = event.raw_query_string.map(|query| utf8_percent_encode(&query, QUERY).to_string());
+    event.raw_query_string =
+        event.raw_query_string.map(|query| utf8_percent_encode(&query, QUERY).to_string());
     // Our routes have no stage in the path, and the URI needs no host.
     event.request_context.stage = None;
     event.request_context.domain_name = None;
     let host = event.headers.remove(header::HOST);
-    let usable = event.raw_path.as_deref().is_none_or(|path| path.starts_with('/') && path.parse::<Uri>().is_ok());
+    let usable = event
+        .raw_path
+        .as_deref()
+        .is_none_or(|path| path.starts_with('/') && path.parse::<Uri>().is_ok());
     if !usable {
         event.raw_path = Some("/".to_owned());
     }

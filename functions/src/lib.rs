@@ -1,7 +1,8 @@
-//! Every endpoint of Roster: one file each, by contract. [`HANDLERS`] lists them; template.yaml gives each its function and route.
+//! Every endpoint of Roster: one file each, by contract. [`HANDLERS`] lists them; template.yaml
+//! gives each its function and route.
 //!
-//! A handler is a plain `async fn(&Context, Request) -> Result<Response>`. Nothing in it knows whether Lambda, the local server
-//! or a test calls it.
+//! A handler is a plain `async fn(&Context, Request) -> Result<Response>`. Nothing in it knows
+//! whether Lambda, the local server or a test calls it.
 
 mod context;
 pub mod directory;
@@ -49,16 +50,27 @@ pub struct Contract {
 }
 
 /// Every contract; of two base paths that match, the first counts.
-const CONTRACTS: [&Contract; 5] =
-    [&user_admin::CONTRACT, &directory::CONTRACT, &managed_users::CONTRACT, &workspace::CONTRACT, &operator_account::CONTRACT];
+const CONTRACTS: [&Contract; 5] = [
+    &user_admin::CONTRACT,
+    &directory::CONTRACT,
+    &managed_users::CONTRACT,
+    &workspace::CONTRACT,
+    &operator_account::CONTRACT,
+];
 
 impl Contract {
     /// The contract that a path is under; the operator and account contract where it is under none.
     fn of_path(path: &str) -> &'static Self {
         let path = format!("/{}", parts(&path.to_ascii_lowercase()).join("/"));
         // `/api/v1/admin_user_invite` is under `/api/v1/admin_user` too.
-        let is_under = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '_']));
-        CONTRACTS.into_iter().find(|contract| is_under(contract.base_path)).unwrap_or(&operator_account::CONTRACT)
+        let is_under = |base: &str| {
+            path.strip_prefix(base)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '_']))
+        };
+        CONTRACTS
+            .into_iter()
+            .find(|contract| is_under(contract.base_path))
+            .unwrap_or(&operator_account::CONTRACT)
     }
 }
 
@@ -76,8 +88,8 @@ pub struct Handler {
     run: for<'a> fn(&'a Context, Request) -> BoxFuture<'a, Result<Response>>,
 }
 
-/// The secrets that an endpoint needs: those of [`SecretNeeds`] that it names, and else the one that
-/// knows its callers.
+/// The secrets that an endpoint needs: those of [`SecretNeeds`] that it names, and else the one
+/// that knows its callers.
 macro_rules! needs {
     () => {
         SecretNeeds::VERIFY
@@ -89,7 +101,8 @@ macro_rules! needs {
 
 macro_rules! handlers {
     ($($contract:ident: $($endpoint:ident $(($needs:ident))?),+;)+) => {
-        /// Every endpoint. Not a constant: each crate that names one has the handlers compiled in once more.
+        /// Every endpoint. Not a constant: each crate that names one has the handlers compiled in
+        /// once more.
         pub static HANDLERS: &[Handler] = &[$($(Handler {
             name: concat!(stringify!($contract), ".", stringify!($endpoint)),
             needs: needs!($($needs)?),
@@ -98,8 +111,8 @@ macro_rules! handlers {
     };
 }
 
-// Each with the secrets that it needs beside the one that knows its callers. A test holds that those
-// which serve a POST route store responses, and no others.
+// Each with the secrets that it needs beside the one that knows its callers. A test holds that
+// those which serve a POST route store responses, and no others.
 handlers! {
     operator_account: list_users, get_user, update_user_quota, create_user_key (VERIFY_AND_STORE),
         suspend_user (VERIFY_AND_STORE), unsuspend_user (VERIFY_AND_STORE), restore_user (VERIFY_AND_STORE),
@@ -134,8 +147,13 @@ pub fn handler(name: &str) -> Option<&'static Handler> {
 }
 
 impl Handler {
-    /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says also what it cost.
-    pub fn answer<'a>(&'a self, app: &Arc<App>, request: Request) -> BoxFuture<'a, (Response, Cost)> {
+    /// Answers a request: whatever happens inside, there is an answer, in the contract's form. Says
+    /// also what it cost.
+    pub fn answer<'a>(
+        &'a self,
+        app: &Arc<App>,
+        request: Request,
+    ) -> BoxFuture<'a, (Response, Cost)> {
         let start = Instant::now();
         let contract = Contract::of_path(request.raw_http_path());
         let is_head = request.method() == Method::HEAD;
@@ -162,7 +180,11 @@ impl Handler {
             let run = async {
                 let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
                 context.no_more_sightings();
-                context.settle(outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))).await
+                context
+                    .settle(
+                        outcome.unwrap_or_else(|_| Err(Error::internal("the handler panicked"))),
+                    )
+                    .await
             };
             let (outcome, ()) = futures::join!(run, context.note_sighting());
             let mut cause = None;
@@ -183,7 +205,8 @@ impl Handler {
         });
         Box::pin(async move {
             let ((response, cause, caller_id), cost) = work.await;
-            (line.status, line.cause, line.caller_id) = (response.status().as_u16(), cause, caller_id);
+            (line.status, line.cause, line.caller_id) =
+                (response.status().as_u16(), cause, caller_id);
             line.duration_ms = milliseconds(start.elapsed());
             app.log.request(&line.costing(&cost));
             (response, cost)
@@ -202,7 +225,10 @@ fn cause_of(error: &Error) -> Option<String> {
 
 /// An error with what caused it.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn add_standard_headers(error: &Error, response: &mut Response) {
@@ -230,6 +256,8 @@ pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response
     };
     let mut response = Response::new(Body::Text(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,5 +1,5 @@
-//! One line for each request, in JSON: what was asked and what it cost, never what anyone sent. The same line is read as metrics, by
-//! CloudWatch's embedded metric format.
+//! One line for each request, in JSON: what was asked and what it cost, never what anyone sent. The
+//! same line is read as metrics, by CloudWatch's embedded metric format.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -129,15 +129,16 @@ impl CloudLog {
         Self::new(stage, |line| println!("{line}"))
     }
 
-    /// A line with its metrics, each a name, a unit and a value. They are few, as CloudWatch bills by the metric: what handlers do apart
-    /// is asked of the log.
+    /// A line with its metrics, each a name, a unit and a value. They are few, as CloudWatch bills
+    /// by the metric: what handlers do apart is asked of the log.
     fn write(&self, line: &impl Serialize, at: Timestamp, metrics: &[(&str, &str, f64)]) {
         (self.write)(self.embed(line, at, metrics).to_string());
     }
 
     fn embed(&self, line: &impl Serialize, at: Timestamp, metrics: &[(&str, &str, f64)]) -> Value {
         let mut line = serde_json::to_value(line).unwrap_or_default();
-        let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let definitions: Vec<_> =
+            metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         line["stage"] = self.stage.clone().into();
         line["_aws"] = json!({
             "Timestamp": at.as_millisecond(),
@@ -190,7 +191,10 @@ impl Log for CloudLog {
     }
 
     fn batch(&self, line: &BatchLine) {
-        let mut metrics = vec![("ReadUnits", "Count", line.read_units), ("WriteUnits", "Count", line.write_units)];
+        let mut metrics = vec![
+            ("ReadUnits", "Count", line.read_units),
+            ("WriteUnits", "Count", line.write_units),
+        ];
         metrics.extend(throttles(line.dynamodb_throttles));
         self.write(line, line.at, &metrics);
     }

@@ -16,7 +16,12 @@ use shared::secrets::vault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_current_span(false).without_time().init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::INFO)
+        .with_current_span(false)
+        .without_time()
+        .init();
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -34,10 +39,17 @@ async fn start() -> Result<(), Error> {
     let aws = shared::aws::config()?;
     let client = shared::dynamodb::client(&aws);
     let vault = (!config.tokens.secrets.are_fixed()).then(|| vault(&aws));
-    let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty()).unwrap_or_else(|| "dev".to_owned());
-    let app = Arc::new(App::new(&config, client, vault, Arc::new(CloudLog::to_stdout(stage)), Clock::system()).await?);
-    // Opens the connection beside the first poll, which mostly brings a request at once: what that does before it reads, and the handshake, go on
-    // together. Where the process is frozen meanwhile, the connection fails later on, and the first request opens another.
+    let stage = std::env::var("STAGE")
+        .ok()
+        .filter(|stage| !stage.is_empty())
+        .unwrap_or_else(|| "dev".to_owned());
+    let app = Arc::new(
+        App::new(&config, client, vault, Arc::new(CloudLog::to_stdout(stage)), Clock::system())
+            .await?,
+    );
+    // Opens the connection beside the first poll, which mostly brings a request at once: what that
+    // does before it reads, and the handshake, go on together. Where the process is frozen
+    // meanwhile, the connection fails later on, and the first request opens another.
     let reached = app.clone();
     tokio::spawn(async move {
         // The poll goes out first.
@@ -51,12 +63,18 @@ async fn start() -> Result<(), Error> {
     .await
 }
 
-/// Does the work that an event asks for. All events and answers are JSON here, as the runtime is compiled anew for each type of them.
-async fn perform(work: Work, app: &Arc<App>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Error> {
+/// Does the work that an event asks for. All events and answers are JSON here, as the runtime is
+/// compiled anew for each type of them.
+async fn perform(
+    work: Work,
+    app: &Arc<App>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Box<RawValue>, Error> {
     let payload = event.payload.get();
     let answer = match work {
         Work::Answer(handler) => {
-            let (response, _) = handler.answer(app, gateway::request(serde_json::from_str(payload)?)).await;
+            let (response, _) =
+                handler.answer(app, gateway::request(serde_json::from_str(payload)?)).await;
             to_raw_value(&gateway::response(response))
         }
         Work::Purge => {
@@ -106,14 +124,22 @@ impl Work {
 
 /// The work of that name.
 fn work(name: Option<String>) -> Result<Work, String> {
-    let names =
-        || HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME, count_places::NAME]).collect::<Vec<_>>().join(", ");
+    let names = || {
+        HANDLERS
+            .iter()
+            .map(|handler| handler.name)
+            .chain([purge_accounts::NAME, count_places::NAME])
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match name.as_deref().filter(|name| !name.is_empty()) {
-        None => Err(format!("environment variable _HANDLER names no handler; there are: {}", names())),
+        None => {
+            Err(format!("environment variable _HANDLER names no handler; there are: {}", names()))
+        }
         Some(purge_accounts::NAME) => Ok(Work::Purge),
         Some(count_places::NAME) => Ok(Work::Count),
-        Some(name) => {
-            functions::handler(name).map(Work::Answer).ok_or_else(|| format!("there is no handler {name:?}; there are: {}", names()))
-        }
+        Some(name) => functions::handler(name)
+            .map(Work::Answer)
+            .ok_or_else(|| format!("there is no handler {name:?}; there are: {}", names())),
     }
 }

@@ -1,5 +1,6 @@
-//! The API's description (OpenAPI 3.1), made from the handlers and their types. `openapi.json` beside the crate's manifest is what this
-//! gave when it was last written: a test holds it to that, and the endpoint that serves it needs none of this.
+//! The API's description (OpenAPI 3.1), made from the handlers and their types. `openapi.json`
+//! beside the crate's manifest is what this gave when it was last written: a test holds it to that,
+//! and the endpoint that serves it needs none of this.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,16 @@ use shared::text::{MOST_EMAIL, MOST_NAME};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
 use crate::{directory, managed_users, operator_account, platform, user_admin, workspace};
 
-/// Makes the description of the endpoints, and of the contracts' errors, which the sets of refusals name but are not looked through for.
+/// Makes the description of the endpoints, and of the contracts' errors, which the sets of refusals
+/// name but are not looked through for.
 macro_rules! describe {
     (errors of $($error:ident),+; $($contract:ident::$endpoint:ident),+ $(,)?) => {
         /// The whole description.
@@ -140,8 +144,8 @@ pub(crate) use words;
 #[into_params(parameter_in = Header)]
 #[allow(dead_code)]
 pub(crate) struct IdempotencyKey {
-    /// A text of the client's own, new for every new request. Sent again within 24 hours with the same key, the request gets its first
-    /// answer and does nothing.
+    /// A text of the client's own, new for every new request. Sent again within 24 hours with the
+    /// same key, the request gets its first answer and does nothing.
     #[param(
         rename = "Idempotency-Key",
         required = false,
@@ -158,7 +162,8 @@ pub(crate) struct IdempotencyKey {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code)]
 pub(crate) struct IfMatch {
-    /// The `etag` of a former answer, some of them with commas between, or `*`: the change is made only to that version.
+    /// The `etag` of a former answer, some of them with commas between, or `*`: the change is made
+    /// only to that version.
     #[param(rename = "If-Match", required = false, example = "\"7-1777714080\"")]
     tags: String,
 }
@@ -168,7 +173,8 @@ pub(crate) struct IfMatch {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code)]
 pub(crate) struct IfNoneMatch {
-    /// The `etag` of a former answer, some of them with commas between, or `*`: what has it is not sent again.
+    /// The `etag` of a former answer, some of them with commas between, or `*`: what has it is not
+    /// sent again.
     #[param(rename = "If-None-Match", required = false, example = "\"7-1777714080\"")]
     tags: String,
 }
@@ -179,7 +185,11 @@ pub(crate) struct Name;
 impl PartialSchema for Name {
     fn schema() -> RefOr<Schema> {
         let description = "Not all white space, and without control or invisible characters.";
-        text(description, NOT_BLANK).min_length(Some(1)).max_length(Some(MOST_NAME)).examples(["Ada King"]).into()
+        text(description, NOT_BLANK)
+            .min_length(Some(1))
+            .max_length(Some(MOST_NAME))
+            .examples(["Ada King"])
+            .into()
     }
 }
 
@@ -220,14 +230,21 @@ impl PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
         let description = "Something on both sides of an `@`, in Unicode's normalization form NFKC, without white space, control or invisible characters.";
         let pattern = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f]+$";
-        text(description, pattern).min_length(Some(3)).max_length(Some(MOST_EMAIL)).examples(["ada@example.com"]).into()
+        text(description, pattern)
+            .min_length(Some(3))
+            .max_length(Some(MOST_EMAIL))
+            .examples(["ada@example.com"])
+            .into()
     }
 }
 
 impl ToSchema for Email {}
 
 fn text(description: &str, pattern: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).pattern(Some(pattern))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .pattern(Some(pattern))
 }
 
 /// The headers that answers of a status have, whichever endpoint gives them.
@@ -237,19 +254,35 @@ impl Modify for StandardHeaders {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         for operation in description.paths.paths.values_mut().flat_map(operations) {
             let mut parameters = operation.parameters.iter().flatten();
-            let is_kept = parameters.any(|parameter| parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key");
+            let is_kept = parameters.any(|parameter| {
+                parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key"
+            });
             for (status, response) in &mut operation.responses.responses {
                 let RefOr::T(response) = response else { continue };
                 let own: &[(&str, Type, &str)] = match status.as_str() {
-                    "200" | "201" | "202" | "204" if is_kept => {
-                        &[("idempotency-replayed", Type::String, "`true` where this is the first answer, given again")]
+                    "200" | "201" | "202" | "204" if is_kept => &[(
+                        "idempotency-replayed",
+                        Type::String,
+                        "`true` where this is the first answer, given again",
+                    )],
+                    "401" => {
+                        &[("www-authenticate", Type::String, "The scheme of credentials: `Bearer`")]
                     }
-                    "401" => &[("www-authenticate", Type::String, "The scheme of credentials: `Bearer`")],
-                    "429" | "503" => &[("retry-after", Type::Integer, "Whole seconds to wait for, where they are known")],
+                    "429" | "503" => &[(
+                        "retry-after",
+                        Type::Integer,
+                        "Whole seconds to wait for, where they are known",
+                    )],
                     _ => &[],
                 };
-                for (name, kind, text) in own.iter().chain(&[("x-request-id", Type::String, "By which the request is found in the log")]) {
-                    let header = HeaderBuilder::new().schema(ObjectBuilder::new().schema_type(kind.clone())).description(Some(*text));
+                for (name, kind, text) in own.iter().chain(&[(
+                    "x-request-id",
+                    Type::String,
+                    "By which the request is found in the log",
+                )]) {
+                    let header = HeaderBuilder::new()
+                        .schema(ObjectBuilder::new().schema_type(kind.clone()))
+                        .description(Some(*text));
                     response.headers.entry((*name).to_owned()).or_insert_with(|| header.build());
                 }
             }
@@ -258,7 +291,9 @@ impl Modify for StandardHeaders {
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch].into_iter().flatten()
+    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch]
+        .into_iter()
+        .flatten()
 }
 
 /// The list and the making of managed users, whose path may do without its slash.
@@ -283,7 +318,10 @@ struct BodiesLeftOut;
 impl Modify for BodiesLeftOut {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let operations = description.paths.paths.values_mut().flat_map(operations);
-        for content in operations.filter_map(|operation| operation.request_body.as_mut()).flat_map(|body| body.content.values_mut()) {
+        for content in operations
+            .filter_map(|operation| operation.request_body.as_mut())
+            .flat_map(|body| body.content.values_mut())
+        {
             if let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
                 && let Some(body) = either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
             {
@@ -299,16 +337,28 @@ struct Credentials;
 impl Modify for Credentials {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let components = description.components.get_or_insert_default();
-        let bearer =
-            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of the identity provider, or an API key.")).build();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token of the identity provider, or an API key."))
+            .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let key = ApiKeyValue::with_description("authorization", "An API key with no scheme before it: in the user-admin contract.");
+        let key = ApiKeyValue::with_description(
+            "authorization",
+            "An API key with no scheme before it: in the user-admin contract.",
+        );
         components.add_security_scheme("bare_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
-        let token = ApiKeyValue::with_description("refreshed-token", "A token, with or without `Bearer`: in the managed-users contract.");
-        components.add_security_scheme("refreshed_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
-        let cookie = ApiKeyValue::with_description("token", "A token: in the managed-users contract.");
-        components.add_security_scheme("token_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
-        description.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
+        let token = ApiKeyValue::with_description(
+            "refreshed-token",
+            "A token, with or without `Bearer`: in the managed-users contract.",
+        );
+        components
+            .add_security_scheme("refreshed_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+        let cookie =
+            ApiKeyValue::with_description("token", "A token: in the managed-users contract.");
+        components
+            .add_security_scheme("token_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        description.security =
+            Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
     }
 }
 
@@ -322,8 +372,8 @@ pub fn document() -> String {
     format!("{description:#}\n")
 }
 
-/// Moves what several operations say alike to `components`, where they refer to it. Of those that would have the same name, the most
-/// frequent has it, and the others stay where they are.
+/// Moves what several operations say alike to `components`, where they refer to it. Of those that
+/// would have the same name, the most frequent has it, and the others stay where they are.
 fn share(description: &mut Value, kind: &str) {
     let mut said: BTreeMap<String, Vec<(usize, Value)>> = BTreeMap::new();
     for_each(description, kind, |name, part| {
@@ -333,8 +383,13 @@ fn share(description: &mut Value, kind: &str) {
             None => alike.push((1, part.clone())),
         }
     });
-    let most_frequent = |alike: Vec<(usize, Value)>| alike.into_iter().max_by_key(|(times, _)| *times).filter(|(times, _)| *times > 1);
-    let shared: Map<_, _> = said.into_iter().filter_map(|(name, alike)| Some((name, most_frequent(alike)?.1))).collect();
+    let most_frequent = |alike: Vec<(usize, Value)>| {
+        alike.into_iter().max_by_key(|(times, _)| *times).filter(|(times, _)| *times > 1)
+    };
+    let shared: Map<_, _> = said
+        .into_iter()
+        .filter_map(|(name, alike)| Some((name, most_frequent(alike)?.1)))
+        .collect();
     for_each(description, kind, |name, part| {
         if shared.get(&name) == Some(part) {
             *part = json!({ "$ref": format!("#/components/{kind}/{name}") });
@@ -352,21 +407,29 @@ fn unname(part: &mut Value) {
     part.as_object_mut().map(|part| part.remove(NAME));
 }
 
-/// Does something with every header, parameter or refusal of the operations, and the name that it has among `components`.
+/// Does something with every header, parameter or refusal of the operations, and the name that it
+/// has among `components`.
 fn for_each(description: &mut Value, kind: &str, mut act: impl FnMut(String, &mut Value)) {
     let paths = description["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let contract = pascal_case(operation["tags"][0].as_str().unwrap_or_default());
         if kind == "parameters" {
-            for parameter in operation.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten() {
-                let name = parameter["name"].as_str().unwrap_or_default().replace('[', ".").replace(']', "");
+            for parameter in
+                operation.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten()
+            {
+                let name = parameter["name"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .replace('[', ".")
+                    .replace(']', "");
                 act(name, parameter);
             }
             continue;
         }
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
             if kind == "headers" {
-                let headers = response.get_mut(kind).and_then(Value::as_object_mut).into_iter().flatten();
+                let headers =
+                    response.get_mut(kind).and_then(Value::as_object_mut).into_iter().flatten();
                 headers.for_each(|(name, header)| act(name.clone(), header));
                 continue;
             }
@@ -399,7 +462,9 @@ mod tests {
         let written = std::fs::read_to_string(path).unwrap_or_default();
         if written != document() {
             std::fs::write(path, document()).expect("the description is written");
-            panic!("openapi.json was behind the handlers. It is written anew: look at the change, and keep it.");
+            panic!(
+                "openapi.json was behind the handlers. It is written anew: look at the change, and keep it."
+            );
         }
     }
 
@@ -409,7 +474,10 @@ mod tests {
         for (name, schema) in named_types() {
             let schema = json!(schema);
             let known = named.entry(name.clone()).or_insert_with(|| schema.clone());
-            assert_eq!(*known, schema, "{name} is the name of two types, of which the description holds one");
+            assert_eq!(
+                *known, schema,
+                "{name} is the name of two types, of which the description holds one"
+            );
         }
         let description = json!(Description::openapi());
         let described = description["components"]["schemas"].as_object().expect("there are types");

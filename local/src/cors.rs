@@ -1,11 +1,12 @@
-//! CORS as API Gateway does it: it answers preflights itself, and adds headers to the responses of the
-//! functions. The methods and the headers are those of template.yaml.
+//! CORS as API Gateway does it: it answers preflights itself, and adds headers to the responses of
+//! the functions. The methods and the headers are those of template.yaml.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
@@ -39,13 +40,17 @@ impl Cors {
         if self.origins.iter().any(|allowed| allowed == "*") {
             return Some(HeaderValue::from_static("*"));
         }
-        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+        self.origins
+            .iter()
+            .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+            .then(|| origin.clone())
     }
 
-    /// The response to a preflight; `None` if the request is none, or if there is no CORS. A preflight of
-    /// another origin gets no header, by which the browser knows.
+    /// The response to a preflight; `None` if the request is none, or if there is no CORS. A
+    /// preflight of another origin gets no header, by which the browser knows.
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
-        let is_preflight = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let is_preflight =
+            method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if self.origins.is_empty() || !is_preflight || !headers.contains_key(ORIGIN) {
             return None;
         }

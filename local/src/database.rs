@@ -10,10 +10,12 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    TableDescription, TableStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
 };
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
@@ -61,7 +63,11 @@ impl Opened {
 
     /// The endpoint and its region, for messages.
     fn place(&self) -> String {
-        let region = self.aws.as_ref().and_then(SdkConfig::region).map(|region| format!(" (region {region})"));
+        let region = self
+            .aws
+            .as_ref()
+            .and_then(SdkConfig::region)
+            .map(|region| format!(" (region {region})"));
         format!("{}{}", self.endpoint, region.unwrap_or_default())
     }
 }
@@ -94,7 +100,8 @@ fn text(path: &Path) -> Result<&str, Failure> {
     Ok(path.to_str().ok_or("the database's path is not UTF-8")?)
 }
 
-/// A client of an opened database. Each of its calls waits for `latency` first, and what it changes is noted.
+/// A client of an opened database. Each of its calls waits for `latency` first, and what it changes
+/// is noted.
 pub async fn client(database: &Opened, latency: Duration) -> Client {
     connect(database, latency, database.changes.clone()).await
 }
@@ -109,16 +116,25 @@ async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Chang
         Some(aws) => aws_sdk_dynamodb::config::Builder::from(aws),
         None => {
             let region = Region::new("us-east-1");
-            aws_sdk_dynamodb::config::Builder::new().region(region).credentials_provider(Credentials::for_tests())
+            aws_sdk_dynamodb::config::Builder::new()
+                .region(region)
+                .credentials_provider(Credentials::for_tests())
         }
     };
     if !database.endpoint.starts_with("https:") {
         let embedded = database.guard.as_ref().map(|guard| guard.database.clone());
-        config.set_http_client(Some(shortened(aws_smithy_http_client::Builder::new().build_http(), embedded, latency, changes)));
+        config.set_http_client(Some(shortened(
+            aws_smithy_http_client::Builder::new().build_http(),
+            embedded,
+            latency,
+            changes,
+        )));
     }
     let client = shared::dynamodb::client(config.endpoint_url(&database.endpoint));
     let timeouts = match &database.aws {
-        Some(aws) if !database.is_on_this_machine() => aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned(),
+        Some(aws) if !database.is_on_this_machine() => {
+            aws.timeout_config().filter(|timeouts| timeouts.has_timeouts()).cloned()
+        }
         // The embedded one and emulators do one thing at a time: a call that waits its turn is not
         // lost.
         _ => {
@@ -129,7 +145,9 @@ async fn connect(database: &Opened, latency: Duration, changes: Option<Arc<Chang
     };
     match timeouts {
         None => client,
-        Some(timeouts) => Client::from_conf(client.config().to_builder().timeout_config(timeouts).build()),
+        Some(timeouts) => {
+            Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
+        }
     }
 }
 
@@ -157,16 +175,24 @@ async fn embed(database: Database, is_kept: bool) -> Result<Opened, Failure> {
     let endpoint = format!("http://{}", listener.local_addr()?);
     let served = database.clone();
     let serving = tokio::spawn(async move {
-        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()).await {
+        if let Err(error) =
+            dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()).await
+        {
             tracing::error!(error, "the embedded database ended");
         }
     });
     Ok(Opened { endpoint, guard: Some(Guard { database, serving }), changes, aws: None })
 }
 
-/// The same client, but for the socket where the database is in this process, for the time that each call waits first, which is what the
-/// cloud feels like, and for what it changes, which is noted.
-fn shortened(client: SharedHttpClient, embedded: Option<Database>, latency: Duration, changes: Option<Arc<Changes>>) -> SharedHttpClient {
+/// The same client, but for the socket where the database is in this process, for the time that
+/// each call waits first, which is what the cloud feels like, and for what it changes, which is
+/// noted.
+fn shortened(
+    client: SharedHttpClient,
+    embedded: Option<Database>,
+    latency: Duration,
+    changes: Option<Arc<Changes>>,
+) -> SharedHttpClient {
     use aws_smithy_runtime_api::client::http::HttpClient;
     http_client_fn(move |settings, components| {
         let socket = client.http_connector(settings, components);
@@ -226,7 +252,8 @@ impl HttpConnector for Direct {
     }
 }
 
-/// Runs a call on the database; none where it is one of those that only its server runs, or is not of their form.
+/// Runs a call on the database; none where it is one of those that only its server runs, or is not
+/// of their form.
 fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
     let body = request.body().bytes()?;
     match request.headers().get("x-amz-target")?.strip_prefix("DynamoDB_20120810.")? {
@@ -237,7 +264,9 @@ fn run(database: &Database, request: &HttpRequest) -> Option<HttpResponse> {
         "PutItem" => answer(database.put_item(serde_json::from_slice(body).ok()?)),
         "UpdateItem" => answer(database.update_item(serde_json::from_slice(body).ok()?)),
         "BatchWriteItem" => answer(database.batch_write_item(serde_json::from_slice(body).ok()?)),
-        "TransactWriteItems" => answer(database.transact_write_items(serde_json::from_slice(body).ok()?)),
+        "TransactWriteItems" => {
+            answer(database.transact_write_items(serde_json::from_slice(body).ok()?))
+        }
         _ => None,
     }
 }
@@ -292,12 +321,16 @@ struct IndexProjection {
 
 fn key_schema(parts: &[KeyPart]) -> Result<Vec<KeySchemaElement>, Failure> {
     let elements = parts.iter().map(|part| {
-        KeySchemaElement::builder().attribute_name(&part.attribute_name).key_type(KeyType::from(part.key_type.as_str())).build()
+        KeySchemaElement::builder()
+            .attribute_name(&part.attribute_name)
+            .key_type(KeyType::from(part.key_type.as_str()))
+            .build()
     });
     Ok(elements.collect::<Result<_, _>>()?)
 }
 
-/// Makes the table as template.yaml describes it, unless it exists, and waits until it can be used. Says whether it is new.
+/// Makes the table as template.yaml describes it, unless it exists, and waits until it can be used.
+/// Says whether it is new.
 ///
 /// For an embedded database and for tests: a stack makes its own table.
 pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Result<bool, Failure> {
@@ -308,12 +341,16 @@ pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Res
         return Ok(false);
     }
     let table: Table = serde_yaml_ng::from_value(template::table())?;
-    let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    let mut request =
+        client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     request = request.set_key_schema(Some(key_schema(&table.key_schema)?));
     for attribute in &table.attribute_definitions {
         let attribute_type = ScalarAttributeType::from(attribute.attribute_type.as_str());
         request = request.attribute_definitions(
-            AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(attribute_type).build()?,
+            AttributeDefinition::builder()
+                .attribute_name(&attribute.attribute_name)
+                .attribute_type(attribute_type)
+                .build()?,
         );
     }
     for index in &table.global_secondary_indexes {
@@ -330,11 +367,23 @@ pub async fn create_table(database: &Opened, client: &Client, name: &str) -> Res
     }
     let new = match request.send().await {
         Ok(_) => true,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => false,
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_resource_in_use_exception()) =>
+        {
+            false
+        }
         Err(error) => return Err(error.into()),
     };
     for _ in 0..600 {
-        let status = client.describe_table().table_name(name).send().await?.table.and_then(|table| table.table_status);
+        let status = client
+            .describe_table()
+            .table_name(name)
+            .send()
+            .await?
+            .table
+            .and_then(|table| table.table_status);
         if status == Some(TableStatus::Active) {
             return Ok(new);
         }
@@ -351,7 +400,11 @@ pub async fn check_table(database: &Opened, client: &Client, name: &str) -> Resu
     let place = database.place();
     let description = match client.describe_table().table_name(name).send().await {
         Ok(output) => output.table.unwrap_or_else(|| TableDescription::builder().build()),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_resource_not_found_exception()) =>
+        {
             return Err(format!(
                 "there is no table {name:?} at {place}. Set TABLE_NAME to the stack's output `TableName`, which \
                  `aws cloudformation describe-stacks --stack-name <the stack>` shows. Nothing was written: \
@@ -365,7 +418,9 @@ pub async fn check_table(database: &Opened, client: &Client, name: &str) -> Resu
         }
     };
     if let Some(status) = description.table_status.as_ref().filter(|status| !is_ready(status)) {
-        return Err(format!("the table {name:?} at {place} is {status}. Wait until it is ACTIVE.").into());
+        return Err(
+            format!("the table {name:?} at {place} is {status}. Wait until it is ACTIVE.").into()
+        );
     }
     let missing = missing_keys(&serde_yaml_ng::from_value(template::table())?, &description);
     if missing.is_empty() {
@@ -387,17 +442,17 @@ fn is_ready(status: &TableStatus) -> bool {
 fn missing_keys(wanted: &Table, table: &TableDescription) -> Vec<String> {
     let is = |wanted: &[KeyPart], given: &[KeySchemaElement]| {
         wanted.len() == given.len()
-            && wanted
-                .iter()
-                .zip(given)
-                .all(|(wanted, given)| wanted.attribute_name == given.attribute_name && wanted.key_type == given.key_type.as_str())
+            && wanted.iter().zip(given).all(|(wanted, given)| {
+                wanted.attribute_name == given.attribute_name
+                    && wanted.key_type == given.key_type.as_str()
+            })
     };
     let key = (!is(&wanted.key_schema, table.key_schema())).then(|| "the key pk and sk".to_owned());
     let indexes = wanted.global_secondary_indexes.iter().filter(|wanted| {
-        !table
-            .global_secondary_indexes()
-            .iter()
-            .any(|given| given.index_name() == Some(&wanted.index_name) && is(&wanted.key_schema, given.key_schema()))
+        !table.global_secondary_indexes().iter().any(|given| {
+            given.index_name() == Some(&wanted.index_name)
+                && is(&wanted.key_schema, given.key_schema())
+        })
     });
     key.into_iter().chain(indexes.map(|index| format!("the index {}", index.index_name))).collect()
 }

@@ -1,15 +1,18 @@
-//! The demo data: three teams whose users have every status, role, device type, sharing and quota state.
+//! The demo data: three teams whose users have every status, role, device type, sharing and quota
+//! state.
 //!
-//! Ids are fixed. The callers are `00000000-0000-4000-8000-00000000000N`: N = 1 platform operator, 2 admin of the demo team, 3 operator
-//! with `view_all`, 4 operator without, 5 viewer, 6 manager with managed users and shares.
+//! Ids are fixed. The callers are `00000000-0000-4000-8000-00000000000N`: N = 1 platform operator,
+//! 2 admin of the demo team, 3 operator with `view_all`, 4 operator without, 5 viewer, 6 manager
+//! with managed users and shares.
 
 use std::collections::BTreeMap;
 
 use shared::Timestamp;
 use shared::auth::api_key::{self, KeyText};
 use shared::models::{
-    AccountType, ApiKey, ApiKeyRecord, DeviceType, MB_MS_PER_GB_HOUR, OPERATOR_SCOPE, Permission, Role, Sandbox, SandboxRecord,
-    SandboxStatus, Seen, Share, Status, Team, USER_SCOPE, UsageDay, UsageRecord, User,
+    AccountType, ApiKey, ApiKeyRecord, DeviceType, MB_MS_PER_GB_HOUR, OPERATOR_SCOPE, Permission,
+    Role, Sandbox, SandboxRecord, SandboxStatus, Seen, Share, Status, Team, USER_SCOPE, UsageDay,
+    UsageRecord, User,
 };
 use shared::store::{Act, Store, WriteError};
 use shared::table::Key;
@@ -62,10 +65,12 @@ pub fn api_key_text(owner: Uuid, place: u8) -> KeyText {
     KeyText::from_random(random)
 }
 
-/// The permissions that an owner's keys may have. The platform operator's alone may report on sandboxes.
+/// The permissions that an owner's keys may have. The platform operator's alone may report on
+/// sandboxes.
 fn all_for(owner: Uuid) -> Vec<Permission> {
     let all = Permission::ALL.iter().copied();
-    all.filter(|permission| owner == PLATFORM_OPERATOR || *permission != Permission::MeteringWrite).collect()
+    all.filter(|permission| owner == PLATFORM_OPERATOR || *permission != Permission::MeteringWrite)
+        .collect()
 }
 
 /// Loads the demo data as of `now`.
@@ -94,7 +99,10 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
         store.load_users(users).await.map_err(loading)?;
     }
     for share in demo.shares() {
-        store.load_share(&share, &Act::new(share.grantor_id, "share.granted", share.created_at)).await.map_err(loading)?;
+        store
+            .load_share(&share, &Act::new(share.grantor_id, "share.granted", share.created_at))
+            .await
+            .map_err(loading)?;
     }
     for usage in demo.usage() {
         store.put(&Key::usage(usage.day.team_id, &usage.day.usage_date), &usage).await?;
@@ -102,23 +110,37 @@ pub async fn load(store: &Store, now: Timestamp) -> Result<(), Failure> {
     for (owner, place, key) in demo.api_keys() {
         let text = api_key_text(owner, place);
         let sha256 = api_key::hash(text.reveal()).ok_or("a demo key has a wrong checksum")?;
-        store.load_api_key(owner, &ApiKeyRecord { key, sha256, is_rotated: false, stepped_up: false }).await.map_err(loading)?;
+        store
+            .load_api_key(
+                owner,
+                &ApiKeyRecord { key, sha256, is_rotated: false, stepped_up: false },
+            )
+            .await
+            .map_err(loading)?;
     }
     let sandboxes = demo.sandboxes();
     for record in &sandboxes {
         store.put(&Key::sandbox(record.sandbox.user_id, &record.sandbox.id), record).await?;
     }
     for (team, owner) in [(TEAM, ADMIN), (PLATFORM_TEAM, PLATFORM_OPERATOR)] {
-        let present = |record: &&SandboxRecord| record.sandbox.user_id == owner && record.sandbox.status != SandboxStatus::Destroyed;
+        let present = |record: &&SandboxRecord| {
+            record.sandbox.user_id == owner && record.sandbox.status != SandboxStatus::Destroyed
+        };
         let count = sandboxes.iter().filter(present).count() as u64;
         let reserved = sandboxes.iter().filter(present).map(|record| record.reserved_mb_ms).sum();
         store.put(&Key::sandbox_count(team), &BTreeMap::from([("sandboxes", count)])).await?;
-        store.put(&Key::own_sandbox_count(owner), &BTreeMap::from([("sandboxes", count), ("reserved_mb_ms", reserved)])).await?;
+        store
+            .put(
+                &Key::own_sandbox_count(owner),
+                &BTreeMap::from([("sandboxes", count), ("reserved_mb_ms", reserved)]),
+            )
+            .await?;
     }
     Ok(())
 }
 
-/// Returns true if a table has the demo data: API keys that work, and that anyone can make from this file.
+/// Returns true if a table has the demo data: API keys that work, and that anyone can make from
+/// this file.
 pub async fn is_loaded(store: &Store) -> Result<bool, Failure> {
     for owner in [ADMIN, PLATFORM_OPERATOR] {
         if store.has_active_key(owner).await? {
@@ -145,7 +167,8 @@ impl Demo {
         Seen {
             at: self.now.whole_second().plus_seconds(-60 * minutes_ago),
             remote_ip: Some([203, 0, 113, 7].into()),
-            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+                .into(),
         }
     }
 
@@ -155,7 +178,10 @@ impl Demo {
         let domain = team.1.to_lowercase().replace(' ', "-");
         User {
             name: Some(name.to_owned()),
-            email: Some(format!("{}@{domain}.example", name.to_lowercase().replace([' ', '\''], "."))),
+            email: Some(format!(
+                "{}@{domain}.example",
+                name.to_lowercase().replace([' ', '\''], ".")
+            )),
             role,
             first_seen: Some(Seen { at: created_at, ..self.seen(0) }),
             last_seen: Some(self.seen(2)),
@@ -174,16 +200,27 @@ impl Demo {
                 is_operator: true,
                 tier: "enterprise".into(),
                 quota_tier_id: "enterprise".into(),
-                ..self.person(PLATFORM_OPERATOR, 1, (PLATFORM_TEAM, "Roster Platform"), "Olga Petrova", Role::Admin)
+                ..self.person(
+                    PLATFORM_OPERATOR,
+                    1,
+                    (PLATFORM_TEAM, "Roster Platform"),
+                    "Olga Petrova",
+                    Role::Admin,
+                )
             },
             User {
                 display_name: Some("Ada".into()),
                 username: Some("ada".into()),
                 avatar_url: Some("https://avatars.example/ada.png".into()),
-                claims: BTreeMap::from([("department".into(), "engineering".into()), ("office".into(), "Bergen".into())]),
+                claims: BTreeMap::from([
+                    ("department".into(), "engineering".into()),
+                    ("office".into(), "Bergen".into()),
+                ]),
                 device_type: DeviceType::Psd,
                 device_user_id: Some("device-0002".into()),
-                pub_key: Some("04a34b99f22c790c4e36b2b3c2c35a36db06226e41c692fc82b8b56ac1c540c5bd".into()),
+                pub_key: Some(
+                    "04a34b99f22c790c4e36b2b3c2c35a36db06226e41c692fc82b8b56ac1c540c5bd".into(),
+                ),
                 job_title: Some("Head of Platform".into()),
                 profile_completed_at: Some(self.days_ago(200)),
                 ..self.person(ADMIN, 1, acme, "Ada Nordmann", Role::Admin)
@@ -192,7 +229,9 @@ impl Demo {
                 view_all: true,
                 device_type: DeviceType::SoftPsd,
                 device_user_id: Some("device-0003".into()),
-                pub_key: Some("045cbdf0646e5db4eaa398f365f2ea7a0e3d419b7e0330e39ce92bddedcac4f9bc".into()),
+                pub_key: Some(
+                    "045cbdf0646e5db4eaa398f365f2ea7a0e3d419b7e0330e39ce92bddedcac4f9bc".into(),
+                ),
                 ..self.person(OPERATOR_VIEW_ALL, 2, acme, "Bela Kovacs", Role::Operator)
             },
             self.person(OPERATOR, 3, acme, "Chidi Okafor", Role::Operator),
@@ -203,14 +242,22 @@ impl Demo {
                 ..self.person(MANAGER, 5, acme, "Emi Tanaka", Role::Operator)
             },
         ];
-        for (digits, number, first_name, last_name) in
-            [(0x61, 6, "Finn", Some("Berg")), (0x62, 7, "Gita", Some("Rao")), (0x63, 8, "Hugo", None), (0x64, 9, "ines", Some("Silva"))]
-        {
+        for (digits, number, first_name, last_name) in [
+            (0x61, 6, "Finn", Some("Berg")),
+            (0x62, 7, "Gita", Some("Rao")),
+            (0x63, 8, "Hugo", None),
+            (0x64, 9, "ines", Some("Silva")),
+        ] {
             users.push(User {
                 first_name: Some(first_name.into()),
                 last_name: last_name.map(str::to_owned),
                 manager_id: Some(MANAGER),
-                ..User::new(id(digits), number, acme, self.days_ago(60 - i64::try_from(number).unwrap_or_default()))
+                ..User::new(
+                    id(digits),
+                    number,
+                    acme,
+                    self.days_ago(60 - i64::try_from(number).unwrap_or_default()),
+                )
             });
         }
         let people = [
@@ -267,14 +314,22 @@ impl Demo {
             quota_tier_id: "free".into(),
             ..self.person(OTHER_ADMIN, 1, northwind, "Nils Arctander", Role::Admin)
         });
-        for (digits, number, name, role) in
-            [(0xb3, 2, "Oda Viken", Role::Operator), (0xb4, 3, "Per Strand", Role::Viewer), (0xb5, 4, "Runa Lie", Role::Viewer)]
-        {
+        for (digits, number, name, role) in [
+            (0xb3, 2, "Oda Viken", Role::Operator),
+            (0xb4, 3, "Per Strand", Role::Viewer),
+            (0xb5, 4, "Runa Lie", Role::Viewer),
+        ] {
             users.push(self.person(id(digits), number, northwind, name, role));
         }
         users.push(User {
-            abuse_flags: BTreeMap::from([("crypto_mining".into(), serde_json::json!({"score": 0.97, "noted_at": self.days_ago(1)}))]),
-            ..self.in_state(self.person(id(0xb6), 5, northwind, "Mallory Grim", Role::Viewer), Status::Suspended)
+            abuse_flags: BTreeMap::from([(
+                "crypto_mining".into(),
+                serde_json::json!({"score": 0.97, "noted_at": self.days_ago(1)}),
+            )]),
+            ..self.in_state(
+                self.person(id(0xb6), 5, northwind, "Mallory Grim", Role::Viewer),
+                Status::Suspended,
+            )
         });
         users
     }
@@ -325,11 +380,25 @@ impl Demo {
     fn usage(&self) -> Vec<UsageRecord> {
         let day = |team_id, days_ago: i64, sandbox_creates, gb_hours| {
             let updated_at = self.days_ago(days_ago);
-            let day = UsageDay { team_id, usage_date: updated_at.date(), sandbox_creates, gb_hours, updated_at };
+            let day = UsageDay {
+                team_id,
+                usage_date: updated_at.date(),
+                sandbox_creates,
+                gb_hours,
+                updated_at,
+            };
             UsageRecord { day, committed_mb_ms: (gb_hours * MB_MS_PER_GB_HOUR) as u64 }
         };
-        let mut days: Vec<_> =
-            (0..30_u32).map(|ago| day(TEAM, ago.into(), u64::from(20 + (ago * 7) % 23), f64::from((ago * 5) % 40) / 4.0)).collect();
+        let mut days: Vec<_> = (0..30_u32)
+            .map(|ago| {
+                day(
+                    TEAM,
+                    ago.into(),
+                    u64::from(20 + (ago * 7) % 23),
+                    f64::from((ago * 5) % 40) / 4.0,
+                )
+            })
+            .collect();
         days.push(day(OTHER_TEAM, 0, 100, 9.75));
         days.push(day(OTHER_TEAM, 1, 12, 0.5));
         days
@@ -375,20 +444,40 @@ impl Demo {
         keys
     }
 
-    /// Ten sandboxes of the administrator, in every status; and two of the platform operator, which run and whose ids are fixed.
+    /// Ten sandboxes of the administrator, in every status; and two of the platform operator, which
+    /// run and whose ids are fixed.
     fn sandboxes(&self) -> Vec<SandboxRecord> {
         let of_admin = (0..10_u32).map(|place| {
             let created_at = self.days_ago(i64::from(10 - place));
             let status = SandboxStatus::ALL[place as usize % SandboxStatus::ALL.len()];
-            self.sandbox(format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()), ADMIN, place, status)
+            self.sandbox(
+                format!("sbx_{:013x}{place:03x}", created_at.as_millisecond()),
+                ADMIN,
+                place,
+                status,
+            )
         });
-        let of_operator = (8..10).map(|place| self.sandbox(format!("sbx_{place:016x}"), PLATFORM_OPERATOR, place, SandboxStatus::Running));
+        let of_operator = (8..10).map(|place| {
+            self.sandbox(
+                format!("sbx_{place:016x}"),
+                PLATFORM_OPERATOR,
+                place,
+                SandboxStatus::Running,
+            )
+        });
         of_admin.chain(of_operator).collect()
     }
 
-    fn sandbox(&self, id: String, user_id: Uuid, place: u32, status: SandboxStatus) -> SandboxRecord {
+    fn sandbox(
+        &self,
+        id: String,
+        user_id: Uuid,
+        place: u32,
+        status: SandboxStatus,
+    ) -> SandboxRecord {
         let created_at = self.days_ago(i64::from(10 - place));
-        let destroyed_at = (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
+        let destroyed_at =
+            (status == SandboxStatus::Destroyed).then(|| created_at.plus_seconds(3600));
         let sandbox = Sandbox {
             id,
             user_id,
@@ -396,7 +485,10 @@ impl Demo {
             status,
             created_at,
             updated_at: destroyed_at.unwrap_or(created_at),
-            metadata: BTreeMap::from([("job".into(), serde_json::json!(format!("nightly-{place}")))]),
+            metadata: BTreeMap::from([(
+                "job".into(),
+                serde_json::json!(format!("nightly-{place}")),
+            )]),
             started_at: (status != SandboxStatus::Creating).then_some(created_at),
             destroyed_at,
             cpu_count: Some(2),

@@ -1,4 +1,5 @@
-//! The API's description as a page to read and try, at `/docs`. All of it is served from here: nothing is loaded from elsewhere.
+//! The API's description as a page to read and try, at `/docs`. All of it is served from here:
+//! nothing is loaded from elsewhere.
 
 use std::sync::Arc;
 

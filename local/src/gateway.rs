@@ -1,4 +1,5 @@
-//! A local API Gateway: takes HTTP, makes the events that the cloud's makes, and answers with what the handler gave.
+//! A local API Gateway: takes HTTP, makes the events that the cloud's makes, and answers with what
+//! the handler gave.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,7 +25,8 @@ use crate::template::Router;
 
 /// API Gateway's limit of a body, in bytes.
 const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
-/// More than API Gateway's limit of all headers (10,240), so that it is the handlers that refuse what is too long.
+/// More than API Gateway's limit of all headers (10,240), so that it is the handlers that refuse
+/// what is too long.
 const MOST_HEADER_BYTES: usize = 2 * 1024 * 1024;
 
 /// What the local API Gateway routes, and to what.
@@ -56,7 +58,10 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
                 async move { Ok::<_, Infallible>(gateway.answer(request, peer).await) }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(MOST_HEADER_BYTES);
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(30))
+                .max_buf_size(MOST_HEADER_BYTES);
             // A client that goes away in between is no fault.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -65,7 +70,11 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
 }
 
 impl Gateway {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Response<Full<Bytes>> {
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> hyper::Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         if let Some(response) = self.cors.preflight(&parts.method, &parts.headers) {
             return response;
@@ -75,13 +84,20 @@ impl Gateway {
         response
     }
 
-    async fn response(&self, parts: &hyper::http::request::Parts, body: Incoming, peer: SocketAddr) -> hyper::Response<Full<Bytes>> {
+    async fn response(
+        &self,
+        parts: &hyper::http::request::Parts,
+        body: Incoming,
+        peer: SocketAddr,
+    ) -> hyper::Response<Full<Bytes>> {
         if let Some(page) = crate::docs::page(parts.uri.path()) {
             return page;
         }
         let body = match Limited::new(body, MOST_BODY_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return own_answer(413, "Request Entity Too Large"),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return own_answer(413, "Request Entity Too Large");
+            }
             Err(_) => return own_answer(400, "Bad Request"),
         };
         let Some(found) = self.router.find(parts.method.as_str(), parts.uri.path()) else {
@@ -141,7 +157,8 @@ fn event(
     event.request_context.http.path = event.raw_path.clone();
     event.request_context.http.protocol = Some("HTTP/1.1".to_owned());
     event.request_context.http.source_ip = Some(peer.ip().to_string());
-    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     match std::str::from_utf8(&body) {
         Ok("") => {}
         Ok(text) if is_text(content_type) => event.body = Some(text.to_owned()),
@@ -158,14 +175,16 @@ fn is_text(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.is_empty()
         || kind.starts_with("text/")
-        || ["application/json", "application/javascript", "application/xml"].contains(&kind.as_str())
+        || ["application/json", "application/javascript", "application/xml"]
+            .contains(&kind.as_str())
 }
 
 /// Headers of one name joined by commas; without the cookies, which stand apart.
 fn joined(headers: &HeaderMap) -> HeaderMap {
     let mut result = HeaderMap::new();
     for name in headers.keys().filter(|name| **name != COOKIE) {
-        let values: Vec<&[u8]> = headers.get_all(name).into_iter().map(HeaderValue::as_bytes).collect();
+        let values: Vec<&[u8]> =
+            headers.get_all(name).into_iter().map(HeaderValue::as_bytes).collect();
         if let Ok(value) = HeaderValue::from_bytes(&values.join(&b","[..])) {
             result.insert(name.clone(), value);
         }
@@ -204,7 +223,8 @@ fn server_timing(cost: &Cost, own: Duration) -> String {
 fn own_answer(status: u16, message: &str) -> hyper::Response<Full<Bytes>> {
     let body = serde_json::json!({ "message": message }).to_string();
     let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response
 }

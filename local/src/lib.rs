@@ -45,11 +45,16 @@ const DEVELOPMENT_ISSUER: &str = "http://localhost/auth/v1";
 
 /// The settings of the environment; where it has none, those of local development.
 pub fn config() -> Result<Config, Failure> {
-    let own_keys = ["JWT_SECRET", "JWT_SECRET_ARN", "JWKS_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    let own_keys = ["JWT_SECRET", "JWT_SECRET_ARN", "JWKS_URL"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     // The keys of another issuer are discovered there.
-    let own_issuer = std::env::var("JWT_ISSUER").is_ok_and(|issuer| issuer != DEVELOPMENT_ISSUER && is_safe(&issuer));
+    let own_issuer = std::env::var("JWT_ISSUER")
+        .is_ok_and(|issuer| issuer != DEVELOPMENT_ISSUER && is_safe(&issuer));
     let own_keys = own_keys || own_issuer;
-    let secret = |name| DEVELOPMENT_SECRETS.iter().find(|(variable, _)| *variable == name).map(|(_, text)| *text);
+    let secret = |name| {
+        DEVELOPMENT_SECRETS.iter().find(|(variable, _)| *variable == name).map(|(_, text)| *text)
+    };
     let default = |name| match name {
         "TABLE_NAME" => Some("roster"),
         "JWT_SECRET" if own_keys => None,
@@ -77,7 +82,11 @@ pub fn refuse_development_secrets(config: &Config, database: &str) -> Result<(),
             SecretSource::Arn(_) => None,
         })
         .collect();
-    let used: Vec<&str> = DEVELOPMENT_SECRETS.iter().filter(|(_, text)| texts.contains(text)).map(|(variable, _)| *variable).collect();
+    let used: Vec<&str> = DEVELOPMENT_SECRETS
+        .iter()
+        .filter(|(_, text)| texts.contains(text))
+        .map(|(variable, _)| *variable)
+        .collect();
     if used.is_empty() {
         return Ok(());
     }
@@ -136,8 +145,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// Opens the database. In an embedded one it makes the table if there is none, and fills a new one; elsewhere the table
-    /// must be there.
+    /// Opens the database. In an embedded one it makes the table if there is none, and fills a new
+    /// one; elsewhere the table must be there.
     pub async fn open(options: &Options) -> Result<Self, Failure> {
         let database = database::open(&options.location).await?;
         let client = database::client(&database, Duration::ZERO).await;
@@ -151,7 +160,8 @@ impl Data {
         let store = Store::new(client.clone(), &options.config.table_name);
         let stream = match &database.changes {
             Some(changes) => {
-                let quiet = Store::new(database::quiet_client(&database).await, &options.config.table_name);
+                let quiet =
+                    Store::new(database::quiet_client(&database).await, &options.config.table_name);
                 Some(Arc::new(stream::Stream::new(changes.clone(), quiet, options.clock.clone())))
             }
             None => None,
@@ -167,7 +177,8 @@ impl Data {
         Ok(data)
     }
 
-    /// Waits until all that was written is counted in the lists. Behind an address, what stands there counts in its own time.
+    /// Waits until all that was written is counted in the lists. Behind an address, what stands
+    /// there counts in its own time.
     pub async fn settle(&self) -> Result<(), Failure> {
         match &self.stream {
             Some(stream) => stream.settle().await,
@@ -183,7 +194,10 @@ impl Data {
             client = Client::from_conf(config);
         }
         let vault = options.vault.clone().or_else(|| self.database.aws.as_ref().map(vault));
-        Ok(Arc::new(App::new(&options.config, client, vault, options.log.clone(), options.clock.clone()).await?))
+        Ok(Arc::new(
+            App::new(&options.config, client, vault, options.log.clone(), options.clock.clone())
+                .await?,
+        ))
     }
 }
 

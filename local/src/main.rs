@@ -13,7 +13,9 @@ use functions::schedule::purge_accounts;
 use functions::stream::count_places;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use local::import::{Deleted, Mapping};
-use local::{Data, Failure, Location, Options, Server, TrailingSlash, cloud, demo, import, smoke, token};
+use local::{
+    Data, Failure, Location, Options, Server, TrailingSlash, cloud, demo, import, smoke, token,
+};
 use shared::Clock;
 use shared::auth::api_key;
 use shared::models::{AuditCredential, AuditCredentialKind};
@@ -24,7 +26,8 @@ use uuid::Uuid;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Serves Roster's whole API on this machine, with demo data. Nothing is sent anywhere, and nothing is needed but this program.
+/// Serves Roster's whole API on this machine, with demo data. Nothing is sent anywhere, and nothing
+/// is needed but this program.
 #[derive(Parser)]
 #[command(name = "local")]
 struct Arguments {
@@ -36,7 +39,8 @@ struct Arguments {
     /// An origin whose pages may call the API, as https://app.example.com; repeat it for more
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
-    /// How a path that ends in a slash reaches a route that ends in {proxy+}: through it, or not, and so through $default
+    /// How a path that ends in a slash reaches a route that ends in {proxy+}: through it, or not,
+    /// and so through $default
     #[arg(long, value_parser = ["proxy", "default"], default_value = "proxy")]
     trailing_slash: String,
     #[command(subcommand)]
@@ -51,10 +55,12 @@ struct DataArguments {
     /// Start a new database without the demo data
     #[arg(long, global = true)]
     empty: bool,
-    /// Import users first: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON Lines, or CSV
+    /// Import users first: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON
+    /// Lines, or CSV
     #[arg(long, value_name = "FILE")]
     import: Option<PathBuf>,
-    /// The team that imported users join, where their line names none: its id [default: the demo team's]
+    /// The team that imported users join, where their line names none: its id [default: the demo
+    /// team's]
     #[arg(long, value_name = "ID")]
     import_team: Option<Uuid>,
     #[command(flatten)]
@@ -62,8 +68,8 @@ struct DataArguments {
     /// Use this DynamoDB, mostly an emulator, instead of the embedded one. Its table must be there
     #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["memory", "cloud"])]
     dynamodb_endpoint: Option<String>,
-    /// Use the table of a deployed stack, by TABLE_NAME, in the region and with the credentials that `aws` would take: profiles, SSO,
-    /// the environment
+    /// Use the table of a deployed stack, by TABLE_NAME, in the region and with the credentials
+    /// that `aws` would take: profiles, SSO, the environment
     #[arg(long, global = true, conflicts_with = "memory")]
     cloud: bool,
     /// Let each call of DynamoDB wait so many milliseconds: what the cloud feels like
@@ -73,7 +79,8 @@ struct DataArguments {
 
 #[derive(Args)]
 struct ImportArguments {
-    /// Make the user of this email an administrator of the team; who is not there becomes a pending member
+    /// Make the user of this email an administrator of the team; who is not there becomes a pending
+    /// member
     #[arg(long, value_name = "EMAIL")]
     import_admin: Option<String>,
     /// Read a column of the file as another field, as work_email=email; repeat it for more
@@ -89,7 +96,10 @@ struct ImportArguments {
 
 impl ImportArguments {
     fn are_given(&self) -> bool {
-        self.dry_run || self.import_admin.is_some() || !self.map.is_empty() || self.deleted != Deleted::default()
+        self.dry_run
+            || self.import_admin.is_some()
+            || !self.map.is_empty()
+            || self.deleted != Deleted::default()
     }
 
     fn options(self, team_id: Uuid, sign_up_url: &str) -> import::Options {
@@ -119,9 +129,11 @@ enum Command {
         #[arg(long)]
         email: Option<String>,
     },
-    /// Try a running server, the cloud's or a local one: a request for each contract, CORS, the trailing slash. It removes what it makes
+    /// Try a running server, the cloud's or a local one: a request for each contract, CORS, the
+    /// trailing slash. It removes what it makes
     Smoke(smoke::Options),
-    /// Import users: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON Lines, or CSV
+    /// Import users: an export of Supabase, Auth0, Clerk, Cognito, Firebase or Keycloak, JSON
+    /// Lines, or CSV
     Import {
         /// The file
         file: PathBuf,
@@ -146,13 +158,15 @@ enum Command {
         #[arg(long)]
         remove: bool,
     },
-    /// Erase the accounts whose date has come, as the schedule does every hour, and print what was done
+    /// Erase the accounts whose date has come, as the schedule does every hour, and print what was
+    /// done
     Purge {
         /// Stop after so long, as 90s, 15m or 1h: the next purge goes on
         #[arg(long, default_value = "1h", value_parser = duration)]
         time: Duration,
     },
-    /// Count the places of all users anew, after a restore from a backup and before anyone writes, and print how many teams there are
+    /// Count the places of all users anew, after a restore from a backup and before anyone writes,
+    /// and print how many teams there are
     Recount,
 }
 
@@ -172,7 +186,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -186,20 +201,26 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = options(&arguments)?;
     // A dry run of something else would be none.
-    if arguments.data.how.are_given() && (arguments.command.is_some() || arguments.data.import.is_none()) {
-        let message =
-            "--import-admin, --map, --deleted and --dry-run belong to an import: write them behind `import FILE`, or beside --import FILE";
+    if arguments.data.how.are_given()
+        && (arguments.command.is_some() || arguments.data.import.is_none())
+    {
+        let message = "--import-admin, --map, --deleted and --dry-run belong to an import: write them behind `import FILE`, or beside --import FILE";
         return Err(message.into());
     }
     match arguments.command {
         Some(Command::Token { user_id, ttl, email }) => {
             refuse_public_secrets(&options)?;
             let email = email.unwrap_or_else(|| format!("{user_id}@example.com"));
-            println!("{}", token::issue(&options.config.tokens, user_id, &email, ttl, options.clock.now())?);
+            println!(
+                "{}",
+                token::issue(&options.config.tokens, user_id, &email, ttl, options.clock.now())?
+            );
             Ok(())
         }
         Some(Command::Smoke(smoke)) => smoke::run(smoke).await,
-        Some(Command::Import { file, team, how }) => import(&options, &file, how.options(team, &options.config.sign_up_url)).await,
+        Some(Command::Import { file, team, how }) => {
+            import(&options, &file, how.options(team, &options.config.sign_up_url)).await
+        }
         Some(Command::Invoke { handler, event }) => invoke(&options, &handler, &event).await,
         Some(Command::Operator { user_id, remove }) => operator(&options, user_id, !remove).await,
         Some(Command::Purge { time }) => purge(&options, time).await,
@@ -221,7 +242,11 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
         location,
         latency: Duration::from_millis(data.dynamodb_latency),
         cors_origins: arguments.cors_origin.clone(),
-        trailing_slash: if arguments.trailing_slash == "default" { TrailingSlash::Default } else { TrailingSlash::Proxy },
+        trailing_slash: if arguments.trailing_slash == "default" {
+            TrailingSlash::Default
+        } else {
+            TrailingSlash::Proxy
+        },
         demo: !data.empty,
         config: local::config()?,
         clock: Clock::system(),
@@ -231,11 +256,16 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     })
 }
 
-/// Refuses the secrets of local development, for whatever verifies or makes tokens, unless the database is on this machine.
+/// Refuses the secrets of local development, for whatever verifies or makes tokens, unless the
+/// database is on this machine.
 fn refuse_public_secrets(options: &Options) -> Result<(), Failure> {
     match &options.location {
-        Location::Endpoint(endpoint) if !cloud::is_loopback(endpoint) => local::refuse_development_secrets(&options.config, endpoint),
-        Location::Cloud => local::refuse_development_secrets(&options.config, "the cloud's database"),
+        Location::Endpoint(endpoint) if !cloud::is_loopback(endpoint) => {
+            local::refuse_development_secrets(&options.config, endpoint)
+        }
+        Location::Cloud => {
+            local::refuse_development_secrets(&options.config, "the cloud's database")
+        }
         _ => Ok(()),
     }
 }
@@ -246,7 +276,11 @@ async fn open_to_callers(options: &Options) -> Result<Data, Failure> {
     let data = Data::open(options).await?;
     if !data.database.is_on_this_machine() && demo::is_loaded(&data.store).await? {
         let message = "holds the demo data, whose API keys are public. Delete its users, or use another table.";
-        return Err(format!("the table {:?} at {} {message}", options.config.table_name, data.database.endpoint).into());
+        return Err(format!(
+            "the table {:?} at {} {message}",
+            options.config.table_name, data.database.endpoint
+        )
+        .into());
     }
     Ok(data)
 }
@@ -290,7 +324,12 @@ async fn recount(options: &Options) -> Result<(), Failure> {
 async fn purge(options: &Options, time: Duration) -> Result<(), Failure> {
     let data = Data::open(options).await?;
     let app = data.app(options).await?;
-    println!("{}", serde_json::to_string_pretty(&purge_accounts::run_by(&app, &command("purge"), time).await?)?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(
+            &purge_accounts::run_by(&app, &command("purge"), time).await?
+        )?
+    );
     data.settle().await
 }
 
@@ -303,12 +342,14 @@ async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(),
     }
     let handler = functions::handler(handler).ok_or_else(|| {
         let scheduled = [purge_accounts::NAME, count_places::NAME];
-        let names: Vec<_> = functions::HANDLERS.iter().map(|handler| handler.name).chain(scheduled).collect();
+        let names: Vec<_> =
+            functions::HANDLERS.iter().map(|handler| handler.name).chain(scheduled).collect();
         format!("there is no handler {handler:?}; there are: {}", names.join(", "))
     })?;
-    let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
-    let event: ApiGatewayV2httpRequest =
-        serde_json::from_str(&text).map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
+    let text = std::fs::read_to_string(event)
+        .map_err(|error| format!("cannot read {}: {error}", event.display()))?;
+    let event: ApiGatewayV2httpRequest = serde_json::from_str(&text)
+        .map_err(|error| format!("{} is no event of an HTTP API: {error}", event.display()))?;
     let data = open_to_callers(options).await?;
     let (response, _) = handler.answer(&data.app(options).await?, gateway::request(event)).await;
     println!("{}", serde_json::to_string_pretty(&gateway::response(response))?);
@@ -316,10 +357,18 @@ async fn invoke(options: &Options, handler: &str, event: &PathBuf) -> Result<(),
 }
 
 async fn count(options: &Options, event: &PathBuf) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(event).map_err(|error| format!("cannot read {}: {error}", event.display()))?;
-    let batch = serde_json::from_str(&text).map_err(|error| format!("{} is no batch of the table's stream: {error}", event.display()))?;
+    let text = std::fs::read_to_string(event)
+        .map_err(|error| format!("cannot read {}: {error}", event.display()))?;
+    let batch = serde_json::from_str(&text).map_err(|error| {
+        format!("{} is no batch of the table's stream: {error}", event.display())
+    })?;
     let data = Data::open(options).await?;
-    println!("{}", serde_json::to_string_pretty(&count_places::run(&data.store, batch, options.clock.now()).await?)?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(
+            &count_places::run(&data.store, batch, options.clock.now()).await?
+        )?
+    );
     Ok(())
 }
 
@@ -334,7 +383,9 @@ async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure
     let server = start().await.map_err(|error| format!("cannot start: {error}"))?;
     if let Some(file) = arguments.import {
         require_sign_up_url(&server.data)?;
-        let how = arguments.how.options(arguments.import_team.unwrap_or(demo::TEAM), &options.config.sign_up_url);
+        let how = arguments
+            .how
+            .options(arguments.import_team.unwrap_or(demo::TEAM), &options.config.sign_up_url);
         let report = import::file(&server.data, &file, &how, clock.now()).await?;
         eprintln!("{report}");
         if how.dry_run {
@@ -344,12 +395,27 @@ async fn serve(options: Options, arguments: DataArguments) -> Result<(), Failure
     let mut out = std::io::stdout().lock();
     writeln!(out, "Routes:")?;
     for route in local::template::routes() {
-        writeln!(out, "  {:7} {:38} {}", route.method.as_deref().unwrap_or("any"), route.path, route.handler)?;
+        writeln!(
+            out,
+            "  {:7} {:38} {}",
+            route.method.as_deref().unwrap_or("any"),
+            route.path,
+            route.handler
+        )?;
     }
     if with_demo {
-        writeln!(out, "\nTokens, good for a day; `cargo run -p local -- token USER_ID` prints more:")?;
+        writeln!(
+            out,
+            "\nTokens, good for a day; `cargo run -p local -- token USER_ID` prints more:"
+        )?;
         for (kind, id) in demo::CALLERS {
-            match token::issue(&tokens, id, &format!("{id}@example.com"), Duration::from_secs(86_400), clock.now()) {
+            match token::issue(
+                &tokens,
+                id,
+                &format!("{id}@example.com"),
+                Duration::from_secs(86_400),
+                clock.now(),
+            ) {
                 Ok(token) => writeln!(out, "\n  {kind}, {id}:\n  {token}")?,
                 Err(error) => writeln!(out, "\n  {kind}, {id}: no token, as {error}")?,
             }

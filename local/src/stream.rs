@@ -1,7 +1,9 @@
-//! What the table's stream does in the cloud: changed users are handed to the function that counts places.
+//! What the table's stream does in the cloud: changed users are handed to the function that counts
+//! places.
 //!
-//! The embedded database has streams of its own, which look through all that was ever written at each write. So the writes are watched on their
-//! way: a user is read before and after, and nobody else writes meanwhile.
+//! The embedded database has streams of its own, which look through all that was ever written at
+//! each write. So the writes are watched on their way: a user is read before and after, and nobody
+//! else writes meanwhile.
 //!
 //! The changes that wait to be counted are in memory, and a hard kill takes them. So, in a database
 //! that is kept in a file, a mark stands beside each team with such changes: it is there before the
@@ -65,19 +67,31 @@ impl Changes {
 
     /// The users, and the requests for rebuilds, that a call may write.
     fn writes_of(operation: &str, body: &[u8]) -> Vec<Write> {
-        if !["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"].contains(&operation) {
+        if !["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"]
+            .contains(&operation)
+        {
             return Vec::new();
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut writes: Vec<(&Value, &Value)> = vec![(&body["TableName"], &body)];
         for write in body["TransactItems"].as_array().into_iter().flatten() {
-            writes.extend(["Put", "Update", "Delete"].map(|kind| (&write[kind]["TableName"], &write[kind])));
+            writes.extend(
+                ["Put", "Update", "Delete"].map(|kind| (&write[kind]["TableName"], &write[kind])),
+            );
         }
-        let tables: Vec<(Value, &Value)> =
-            body["RequestItems"].as_object().into_iter().flatten().map(|(table, requests)| (json!(table), requests)).collect();
+        let tables: Vec<(Value, &Value)> = body["RequestItems"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(table, requests)| (json!(table), requests))
+            .collect();
         for (table, requests) in &tables {
             let requests = requests.as_array().into_iter().flatten();
-            writes.extend(requests.flat_map(|one| ["PutRequest", "DeleteRequest"].map(|kind| (table, &one[kind]))));
+            writes.extend(
+                requests.flat_map(|one| {
+                    ["PutRequest", "DeleteRequest"].map(|kind| (table, &one[kind]))
+                }),
+            );
         }
         let is_streamed = |item: &&Value| item["sk"]["S"] == "USER" || item["sk"]["S"] == REBUILD;
         let writes = writes.into_iter().filter_map(|(table, write)| {
@@ -101,7 +115,12 @@ impl Changes {
     }
 
     /// Marks the teams whose users are about to be written, unless they are marked.
-    fn mark(&self, marked: &mut Marks, writes: &[Write], before: &[Option<Value>]) -> Result<(), Failure> {
+    fn mark(
+        &self,
+        marked: &mut Marks,
+        writes: &[Write],
+        before: &[Option<Value>],
+    ) -> Result<(), Failure> {
         for (write, before) in writes.iter().zip(before) {
             let teams = [write.team.clone(), before.as_ref().and_then(team_of)];
             for team in teams.into_iter().flatten() {
@@ -158,13 +177,22 @@ impl Changes {
     }
 
     /// Makes a call, and keeps what it changed of users.
-    pub async fn watch(self: Arc<Self>, inner: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let operation = request.headers().get("x-amz-target").and_then(|target| target.split('.').next_back()).unwrap_or_default();
+    pub async fn watch(
+        self: Arc<Self>,
+        inner: SharedHttpConnector,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let operation = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|target| target.split('.').next_back())
+            .unwrap_or_default();
         let writes = Self::writes_of(operation, request.body().bytes().unwrap_or_default());
         if writes.is_empty() {
             return inner.call(request).await;
         }
-        // In a task of its own: a caller who gives up must not keep it from seeing what was written.
+        // In a task of its own: a caller who gives up must not keep it from seeing what was
+        // written.
         let work = tokio::spawn(async move {
             let mut marked = self.marked.lock().await;
             let before: Vec<_> = writes.iter().map(|write| self.read(&write.read)).collect();
@@ -238,13 +266,15 @@ impl Stream {
         }
     }
 
-    /// The changes that are waiting, as the event of a batch, which is then for the caller to hand over; none where none are waiting.
+    /// The changes that are waiting, as the event of a batch, which is then for the caller to hand
+    /// over; none where none are waiting.
     pub fn take(&self) -> Option<Value> {
         let records: Vec<_> = self.changes.with_waiting(|waiting| waiting.drain(..).collect());
         (!records.is_empty()).then(|| batch(records))
     }
 
-    /// Hands over what was written so far. The cloud does that within a second or two; here every request finds it done.
+    /// Hands over what was written so far. The cloud does that within a second or two; here every
+    /// request finds it done.
     pub async fn settle(&self) -> Result<(), Failure> {
         if self.changes.is_settled() {
             return Ok(());
@@ -252,12 +282,19 @@ impl Stream {
         let _alone = self.handing_over.lock().await;
         loop {
             // Less than a whole batch, which would say that more are waiting.
-            let records = self.changes.with_waiting(|waiting| waiting.iter().take(count_places::BATCH - 1).cloned().collect::<Vec<_>>());
+            let records = self.changes.with_waiting(|waiting| {
+                waiting.iter().take(count_places::BATCH - 1).cloned().collect::<Vec<_>>()
+            });
             if records.is_empty() {
                 return self.changes.unmark().await;
             }
             let count = records.len();
-            count_places::run(&self.store, serde_json::from_value(batch(records))?, self.clock.now()).await?;
+            count_places::run(
+                &self.store,
+                serde_json::from_value(batch(records))?,
+                self.clock.now(),
+            )
+            .await?;
             self.changes.with_waiting(|waiting| drop(waiting.drain(..count.min(waiting.len()))));
         }
     }

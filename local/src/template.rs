@@ -1,4 +1,5 @@
-//! What template.yaml says of routes and of the table. The cloud reads the same file, so the two cannot differ.
+//! What template.yaml says of routes and of the table. The cloud reads the same file, so the two
+//! cannot differ.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,7 +11,8 @@ use serde_yaml_ng::Value;
 /// The template, as it was when this was built.
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
     let text = include_str!("../../template.yaml");
-    serde_yaml_ng::from_str(text).expect("template.yaml is read when this is built, and its test reads it")
+    serde_yaml_ng::from_str(text)
+        .expect("template.yaml is read when this is built, and its test reads it")
 });
 
 #[derive(Deserialize)]
@@ -43,14 +45,22 @@ pub fn routes() -> Vec<Route> {
     resources("AWS::Serverless::Function")
         .flat_map(|properties| {
             let handler = text(&properties, "Handler");
-            let events = properties.get("Events").and_then(Value::as_mapping).cloned().unwrap_or_default();
+            let events =
+                properties.get("Events").and_then(Value::as_mapping).cloned().unwrap_or_default();
             let of_api = events.into_iter().filter(|(_, event)| text(event, "Type") == "HttpApi");
             of_api
                 .map(|(_, event)| {
                     let event = event.get("Properties").cloned().unwrap_or_default();
-                    let method = Some(text(&event, "Method")).filter(|method| !method.is_empty() && !method.eq_ignore_ascii_case("any"));
-                    let path = Some(text(&event, "Path")).filter(|path| !path.is_empty()).unwrap_or_else(|| "$default".to_owned());
-                    Route { method: method.map(|method| method.to_uppercase()), path, handler: handler.clone() }
+                    let method = Some(text(&event, "Method"))
+                        .filter(|method| !method.is_empty() && !method.eq_ignore_ascii_case("any"));
+                    let path = Some(text(&event, "Path"))
+                        .filter(|path| !path.is_empty())
+                        .unwrap_or_else(|| "$default".to_owned());
+                    Route {
+                        method: method.map(|method| method.to_uppercase()),
+                        path,
+                        handler: handler.clone(),
+                    }
                 })
                 .collect::<Vec<_>>()
         })
@@ -76,7 +86,11 @@ pub fn cors() -> Value {
 }
 
 fn resources(kind: &'static str) -> impl Iterator<Item = Value> {
-    TEMPLATE.resources.values().filter(move |resource| resource.kind == kind).map(|resource| resource.properties.clone())
+    TEMPLATE
+        .resources
+        .values()
+        .filter(move |resource| resource.kind == kind)
+        .map(|resource| resource.properties.clone())
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -86,14 +100,16 @@ fn text(value: &Value, name: &str) -> String {
 /// How `/path/` reaches a route `/path/{proxy+}`. AWS's pages do not say which is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrailingSlash {
-    /// The route takes it, with nothing in `proxy`, as one production stack reports (storacha/w3infra, pull request 166).
+    /// The route takes it, with nothing in `proxy`, as one production stack reports
+    /// (storacha/w3infra, pull request 166).
     #[default]
     Proxy,
     /// The route does not take it: it goes to `$default`.
     Default,
 }
 
-/// Finds the route of a request as an HTTP API does: a full match, then a greedy one, then `$default`.
+/// Finds the route of a request as an HTTP API does: a full match, then a greedy one, then
+/// `$default`.
 pub struct Router {
     routes: Vec<Route>,
     trailing_slash: TrailingSlash,
@@ -123,7 +139,10 @@ impl Router {
 
     /// The route of a request; none only where the template has no `$default`.
     pub fn find(&self, method: &str, path: &str) -> Option<Found<'_>> {
-        let candidates = self.routes.iter().filter(|route| route.method.as_deref().is_none_or(|wanted| wanted == method));
+        let candidates = self
+            .routes
+            .iter()
+            .filter(|route| route.method.as_deref().is_none_or(|wanted| wanted == method));
         candidates
             .filter_map(|route| {
                 let (rank, parameters) = self.matches(&route.path, path)?;
@@ -133,8 +152,8 @@ impl Router {
             .map(|(_, found)| found)
     }
 
-    /// How well a route takes a path, and with which parameters. Higher is better: segment by segment, a fixed one before a
-    /// parameter before the greedy one; `$default` is last.
+    /// How well a route takes a path, and with which parameters. Higher is better: segment by
+    /// segment, a fixed one before a parameter before the greedy one; `$default` is last.
     fn matches(&self, route: &str, path: &str) -> Option<(Vec<u8>, Parameters)> {
         if route == "$default" {
             return Some((Vec::new(), Vec::new()));
@@ -188,7 +207,10 @@ mod tests {
         let router = Router::new(TrailingSlash::Proxy);
         let find = |method: &str, path: &str| {
             let found = router.find(method, path).expect("there is a $default");
-            (found.route.handler.clone(), found.parameters.first().map(|(_, value)| value.clone()).unwrap_or_default())
+            (
+                found.route.handler.clone(),
+                found.parameters.first().map(|(_, value)| value.clone()).unwrap_or_default(),
+            )
         };
         for (method, path, handler, parameter) in [
             ("GET", "/api/v1/users", "managed_users.list_users", ""),
@@ -202,9 +224,19 @@ mod tests {
             ("GET", "/", "platform.unmatched", ""),
             ("GET", "", "platform.unmatched", ""),
         ] {
-            assert_eq!(find(method, path), (handler.to_owned(), parameter.to_owned()), "{method} {path}");
+            assert_eq!(
+                find(method, path),
+                (handler.to_owned(), parameter.to_owned()),
+                "{method} {path}"
+            );
         }
         let strict = Router::new(TrailingSlash::Default);
-        assert_eq!(strict.find("GET", "/api/v1/users/").map(|found| found.route.handler.clone()).as_deref(), Some("platform.unmatched"));
+        assert_eq!(
+            strict
+                .find("GET", "/api/v1/users/")
+                .map(|found| found.route.handler.clone())
+                .as_deref(),
+            Some("platform.unmatched")
+        );
     }
 }

@@ -22,12 +22,30 @@ struct Claims<'a> {
 }
 
 /// A token for a user, good for `ttl` from `now`.
-pub fn issue(config: &TokenConfig, sub: Uuid, email: &str, ttl: Duration, now: Timestamp) -> Result<String, Failure> {
+pub fn issue(
+    config: &TokenConfig,
+    sub: Uuid,
+    email: &str,
+    ttl: Duration,
+    now: Timestamp,
+) -> Result<String, Failure> {
     let Some(SecretSource::Text(secret)) = &config.secrets.provider else {
         return Err("tokens are made with JWT_SECRET, which is not set".into());
     };
     let iat = now.as_second();
     let exp = iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
-    let claims = Claims { iss: &config.issuer, aud: &config.audience, sub, email, role: "authenticated", iat, exp };
-    Ok(encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes()))?)
+    let claims = Claims {
+        iss: &config.issuer,
+        aud: &config.audience,
+        sub,
+        email,
+        role: "authenticated",
+        iat,
+        exp,
+    };
+    Ok(encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(secret.as_bytes()),
+    )?)
 }

@@ -20,8 +20,8 @@ pub fn is_safe(address: &str) -> bool {
     is_https || is_loopback(address)
 }
 
-/// Returns true if an address may be shown to people as a link or a picture: it is by http or https,
-/// and names a host.
+/// Returns true if an address may be shown to people as a link or a picture: it is by http or
+/// https, and names a host.
 pub fn is_web_address(address: &str) -> bool {
     url(address).is_some()
 }
@@ -39,7 +39,12 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_loopback() {
-        for address in ["http://127.0.0.1:8000", "http://127.8.9.1", "https://[::1]:8000/", "http://LocalHost:8000"] {
+        for address in [
+            "http://127.0.0.1:8000",
+            "http://127.8.9.1",
+            "https://[::1]:8000/",
+            "http://LocalHost:8000",
+        ] {
             assert!(is_loopback(address) && is_safe(address), "{address}");
         }
         for address in [

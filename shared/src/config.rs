@@ -22,12 +22,14 @@ pub struct Config {
     pub table_name: String,
     /// Tokens: the identity provider's, and Roster's own.
     pub tokens: TokenConfig,
-    /// `DELETION_GRACE_DAYS`: days between a soft delete and the purge, 0 to 3650; 30 where it is not set.
+    /// `DELETION_GRACE_DAYS`: days between a soft delete and the purge, 0 to 3650; 30 where it is
+    /// not set.
     pub grace_days: u32,
-    /// `SIGN_UP_URL`: where invited users sign up, `/sign-up` where it is not set. The invited user's id is added as `?invite=`.
+    /// `SIGN_UP_URL`: where invited users sign up, `/sign-up` where it is not set. The invited
+    /// user's id is added as `?invite=`.
     pub sign_up_url: String,
-    /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all execution environments. 0, as where it is not
-    /// set, is no limit, and counts nothing.
+    /// `CALLER_REQUESTS_PER_MINUTE`: the most requests of one caller in a minute, over all
+    /// execution environments. 0, as where it is not set, is no limit, and counts nothing.
     pub requests_per_minute: Option<NonZeroU32>,
     /// `KEY_MAX_DAYS`: the longest life of an API key in days, 1 to 3650; 365 where it is not set.
     pub key_max_days: u32,
@@ -44,25 +46,31 @@ pub struct Caps {
     /// `MAX_PENDING_INVITES`: the most invites of a team that wait to be used; 500 where it is not
     /// set.
     pub pending_invites: u32,
-    /// `MEMBER_SHARE_PERCENT`: the percentage of a team's sandboxes and GB-hours that one member who
-    /// is no administrator may hold at once, 1 to 100; 50 where it is not set.
+    /// `MEMBER_SHARE_PERCENT`: the percentage of a team's sandboxes and GB-hours that one member
+    /// who is no administrator may hold at once, 1 to 100; 50 where it is not set.
     pub member_share_percent: u32,
     /// `MAX_ACTIVE_KEYS`: the most API keys of a person that are not revoked; 50 where it is not
     /// set.
     pub active_keys: u32,
-    /// `MAX_SHARE_PARTNERS`: the most people that a person lets in, and the most who let that person
-    /// in; 500 where it is not set.
+    /// `MAX_SHARE_PARTNERS`: the most people that a person lets in, and the most who let that
+    /// person in; 500 where it is not set.
     pub share_partners: u32,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { history_days: 730, pending_invites: 500, member_share_percent: 50, active_keys: 50, share_partners: 500 }
+        Self {
+            history_days: 730,
+            pending_invites: 500,
+            member_share_percent: 50,
+            active_keys: 50,
+            share_partners: 500,
+        }
     }
 }
 
-/// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL, or
-/// both; with neither it discovers the keys at the issuer.
+/// The settings of tokens. A function that verifies them has the provider's secret, the JWKS URL,
+/// or both; with neither it discovers the keys at the issuer.
 #[derive(Debug, Clone)]
 pub struct TokenConfig {
     /// The secrets.
@@ -110,7 +118,8 @@ impl SecretNeeds {
 
     /// The variables that name the secrets in Secrets Manager.
     pub fn arn_variables(self) -> impl Iterator<Item = &'static str> {
-        let needed = [(self.verify, PROVIDER), (self.sign, SIGNING), (self.store_responses, RESPONSES)];
+        let needed =
+            [(self.verify, PROVIDER), (self.sign, SIGNING), (self.store_responses, RESPONSES)];
         needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, variables)| variables.arn)
     }
 }
@@ -152,9 +161,12 @@ pub(crate) struct SecretVariables {
     arn: &'static str,
 }
 
-pub(crate) const PROVIDER: SecretVariables = SecretVariables { text: "JWT_SECRET", arn: "JWT_SECRET_ARN" };
-pub(crate) const SIGNING: SecretVariables = SecretVariables { text: "SIGNING_SECRET", arn: "SIGNING_SECRET_ARN" };
-pub(crate) const RESPONSES: SecretVariables = SecretVariables { text: "RESPONSE_SECRET", arn: "RESPONSE_SECRET_ARN" };
+pub(crate) const PROVIDER: SecretVariables =
+    SecretVariables { text: "JWT_SECRET", arn: "JWT_SECRET_ARN" };
+pub(crate) const SIGNING: SecretVariables =
+    SecretVariables { text: "SIGNING_SECRET", arn: "SIGNING_SECRET_ARN" };
+pub(crate) const RESPONSES: SecretVariables =
+    SecretVariables { text: "RESPONSE_SECRET", arn: "RESPONSE_SECRET_ARN" };
 
 impl SecretVariables {
     /// The one that the source was read from.
@@ -179,14 +191,19 @@ impl fmt::Debug for SecretSource {
 }
 
 impl Config {
-    /// Reads the settings through `get` (`std::env::var` in the cloud), with those secrets. An empty
-    /// variable counts as unset, as CloudFormation cannot leave one out.
+    /// Reads the settings through `get` (`std::env::var` in the cloud), with those secrets. An
+    /// empty variable counts as unset, as CloudFormation cannot leave one out.
     ///
     /// # Errors
     /// The first variable that is missing or makes no sense.
-    pub fn read(get: impl Fn(&'static str) -> Option<String>, needs: SecretNeeds) -> Result<Self, ConfigError> {
+    pub fn read(
+        get: impl Fn(&'static str) -> Option<String>,
+        needs: SecretNeeds,
+    ) -> Result<Self, ConfigError> {
         let optional = |variable| get(variable).filter(|value| !value.is_empty());
-        let required = |variable| optional(variable).ok_or_else(|| ConfigError { variable, problem: "is not set".into() });
+        let required = |variable| {
+            optional(variable).ok_or_else(|| ConfigError { variable, problem: "is not set".into() })
+        };
         let secret = |is_needed: bool, variables: SecretVariables| {
             if !is_needed {
                 return Ok(None);
@@ -195,15 +212,25 @@ impl Config {
             let source = optional(variables.arn).map(SecretSource::Arn).or_else(text);
             match source {
                 Some(SecretSource::Text(text)) if text.len() < MIN_SECRET_BYTES => {
-                    Err(ConfigError { variable: variables.text, problem: format!("is shorter than {MIN_SECRET_BYTES} bytes") })
+                    Err(ConfigError {
+                        variable: variables.text,
+                        problem: format!("is shorter than {MIN_SECRET_BYTES} bytes"),
+                    })
                 }
                 source => Ok(source),
             }
         };
         let required_secret = |is_needed, variables: SecretVariables| {
-            let problem = || format!("is not set, and neither is {}: this function needs one of them", variables.arn);
+            let problem = || {
+                format!(
+                    "is not set, and neither is {}: this function needs one of them",
+                    variables.arn
+                )
+            };
             match secret(is_needed, variables)? {
-                None if is_needed => Err(ConfigError { variable: variables.text, problem: problem() }),
+                None if is_needed => {
+                    Err(ConfigError { variable: variables.text, problem: problem() })
+                }
                 source => Ok(source),
             }
         };
@@ -216,27 +243,37 @@ impl Config {
         };
         let grace_days = match optional("DELETION_GRACE_DAYS") {
             None => 30,
-            Some(days) => days.parse().ok().filter(|days| *days <= 3650).ok_or_else(|| ConfigError {
-                variable: "DELETION_GRACE_DAYS",
-                problem: "must be a whole number of days from 0 to 3650".into(),
-            })?,
+            Some(days) => {
+                days.parse().ok().filter(|days| *days <= 3650).ok_or_else(|| ConfigError {
+                    variable: "DELETION_GRACE_DAYS",
+                    problem: "must be a whole number of days from 0 to 3650".into(),
+                })?
+            }
         };
-        let requests_per_minute = optional("CALLER_REQUESTS_PER_MINUTE").map_or(Ok(0), |most| most.parse()).map_err(|_| ConfigError {
-            variable: "CALLER_REQUESTS_PER_MINUTE",
-            problem: "must be a whole number of requests, or 0 for no limit".into(),
-        })?;
+        let requests_per_minute = optional("CALLER_REQUESTS_PER_MINUTE")
+            .map_or(Ok(0), |most| most.parse())
+            .map_err(|_| ConfigError {
+                variable: "CALLER_REQUESTS_PER_MINUTE",
+                problem: "must be a whole number of requests, or 0 for no limit".into(),
+            })?;
         let key_max_days = match optional("KEY_MAX_DAYS") {
             None => 365,
-            Some(days) => days
-                .parse()
-                .ok()
-                .filter(|days| (1..=3650).contains(days))
-                .ok_or_else(|| ConfigError { variable: "KEY_MAX_DAYS", problem: "must be a whole number of days from 1 to 3650".into() })?,
+            Some(days) => {
+                days.parse().ok().filter(|days| (1..=3650).contains(days)).ok_or_else(|| {
+                    ConfigError {
+                        variable: "KEY_MAX_DAYS",
+                        problem: "must be a whole number of days from 1 to 3650".into(),
+                    }
+                })?
+            }
         };
         let caps = Caps::read(optional)?;
         let sign_up_url = optional("SIGN_UP_URL").unwrap_or_else(|| "/sign-up".to_owned());
         if !["https://", "http://", "/"].iter().any(|scheme| sign_up_url.starts_with(scheme)) {
-            return Err(ConfigError { variable: "SIGN_UP_URL", problem: "must start with https://, http:// or /".into() });
+            return Err(ConfigError {
+                variable: "SIGN_UP_URL",
+                problem: "must start with https://, http:// or /".into(),
+            });
         }
         let issuer = required("JWT_ISSUER")?;
         if jwks_url.as_ref().is_some_and(|url| !is_safe(url)) {
@@ -257,7 +294,9 @@ impl Config {
                 audience: required("JWT_AUDIENCE")?,
                 roles: list(&optional("TOKEN_ROLES").unwrap_or_else(|| "authenticated".to_owned())),
                 clients: list(&optional("ALLOWED_CLIENTS").unwrap_or_default()),
-                step_up: list(&optional("STEP_UP").filter(|factors| factors != "none").unwrap_or_default()),
+                step_up: list(
+                    &optional("STEP_UP").filter(|factors| factors != "none").unwrap_or_default(),
+                ),
             },
             grace_days,
             sign_up_url,
@@ -272,37 +311,51 @@ impl Caps {
     fn read(optional: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let number = |variable, default: u32, most: u32| match optional(variable) {
             None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| (1..=most).contains(number))
-                .ok_or_else(|| ConfigError { variable, problem: format!("must be a whole number from 1 to {most}") }),
+            Some(text) => {
+                text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
+                    ConfigError {
+                        variable,
+                        problem: format!("must be a whole number from 1 to {most}"),
+                    }
+                })
+            }
         };
         let default = Self::default();
         Ok(Self {
             history_days: number("HISTORY_DAYS", default.history_days, 36_500)?,
             pending_invites: number("MAX_PENDING_INVITES", default.pending_invites, 100_000)?,
-            member_share_percent: number("MEMBER_SHARE_PERCENT", default.member_share_percent, 100)?,
+            member_share_percent: number(
+                "MEMBER_SHARE_PERCENT",
+                default.member_share_percent,
+                100,
+            )?,
             active_keys: number("MAX_ACTIVE_KEYS", default.active_keys, 1000)?,
             share_partners: number("MAX_SHARE_PARTNERS", default.share_partners, 10_000)?,
         })
     }
 }
 
-/// Refuses a secret in a plain variable of a function in the cloud. Everyone who may look at the function
-/// could read it there. `sam local invoke` is not the cloud.
+/// Refuses a secret in a plain variable of a function in the cloud. Everyone who may look at the
+/// function could read it there. `sam local invoke` is not the cloud.
 ///
 /// # Errors
 /// The first variable that holds a secret.
-pub fn refuse_plain_secrets(get: impl Fn(&'static str) -> Option<String>) -> Result<(), ConfigError> {
+pub fn refuse_plain_secrets(
+    get: impl Fn(&'static str) -> Option<String>,
+) -> Result<(), ConfigError> {
     let is_set = |variable| get(variable).is_some_and(|value| !value.is_empty());
     if !is_set("AWS_LAMBDA_FUNCTION_NAME") || get("AWS_SAM_LOCAL").as_deref() == Some("true") {
         return Ok(());
     }
-    match ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"].into_iter().find(|variable| is_set(*variable)) {
+    match ["JWT_SECRET", "SIGNING_SECRET", "RESPONSE_SECRET"]
+        .into_iter()
+        .find(|variable| is_set(*variable))
+    {
         None => Ok(()),
         Some(variable) => {
-            let problem = format!("holds the secret itself. Keep it in Secrets Manager, and name it in {variable}_ARN");
+            let problem = format!(
+                "holds the secret itself. Keep it in Secrets Manager, and name it in {variable}_ARN"
+            );
             Err(ConfigError { variable, problem })
         }
     }
@@ -317,7 +370,10 @@ fn list(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn read_with(needs: SecretNeeds, variables: &[(&'static str, &'static str)]) -> Result<Config, String> {
+    fn read_with(
+        needs: SecretNeeds,
+        variables: &[(&'static str, &'static str)],
+    ) -> Result<Config, String> {
         let all = variables.to_vec();
         let get = move |name| {
             let found = all.iter().rev().find(|(variable, _)| *variable == name);
@@ -344,27 +400,61 @@ mod tests {
     fn every_fault_names_its_variable() {
         assert!(read(&GOOD).is_ok());
         let none = "is not set, and neither is";
-        let needs_signing = format!("SIGNING_SECRET {none} SIGNING_SECRET_ARN: this function needs one of them");
-        let needs_responses = format!("RESPONSE_SECRET {none} RESPONSE_SECRET_ARN: this function needs one of them");
+        let needs_signing =
+            format!("SIGNING_SECRET {none} SIGNING_SECRET_ARN: this function needs one of them");
+        let needs_responses =
+            format!("RESPONSE_SECRET {none} RESPONSE_SECRET_ARN: this function needs one of them");
         for (variable, value, expected) in [
             ("TABLE_NAME", "", "TABLE_NAME is not set"),
             ("JWT_ISSUER", "", "JWT_ISSUER is not set"),
             ("JWT_AUDIENCE", "", "JWT_AUDIENCE is not set"),
             ("SIGNING_SECRET", "", &needs_signing),
             ("RESPONSE_SECRET", "", &needs_responses),
-            ("JWKS_URL", "http://127.0.0.1.example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
-            ("JWKS_URL", "http://localhost.example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
-            ("JWKS_URL", "http://localhost@example.com/", "JWKS_URL must start with https:// (or be on this machine)"),
+            (
+                "JWKS_URL",
+                "http://127.0.0.1.example.com/",
+                "JWKS_URL must start with https:// (or be on this machine)",
+            ),
+            (
+                "JWKS_URL",
+                "http://localhost.example.com/",
+                "JWKS_URL must start with https:// (or be on this machine)",
+            ),
+            (
+                "JWKS_URL",
+                "http://localhost@example.com/",
+                "JWKS_URL must start with https:// (or be on this machine)",
+            ),
             ("JWKS_URL", "https://", "JWKS_URL must start with https:// (or be on this machine)"),
-            ("JWKS_URL", "http://example.com", "JWKS_URL must start with https:// (or be on this machine)"),
+            (
+                "JWKS_URL",
+                "http://example.com",
+                "JWKS_URL must start with https:// (or be on this machine)",
+            ),
             ("SIGN_UP_URL", "javascript:x", "SIGN_UP_URL must start with https://, http:// or /"),
-            ("DELETION_GRACE_DAYS", "-1", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
-            ("DELETION_GRACE_DAYS", "4000", "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650"),
+            (
+                "DELETION_GRACE_DAYS",
+                "-1",
+                "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650",
+            ),
+            (
+                "DELETION_GRACE_DAYS",
+                "4000",
+                "DELETION_GRACE_DAYS must be a whole number of days from 0 to 3650",
+            ),
             ("KEY_MAX_DAYS", "0", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
             ("KEY_MAX_DAYS", "4000", "KEY_MAX_DAYS must be a whole number of days from 1 to 3650"),
             ("HISTORY_DAYS", "0", "HISTORY_DAYS must be a whole number from 1 to 36500"),
-            ("MAX_PENDING_INVITES", "x", "MAX_PENDING_INVITES must be a whole number from 1 to 100000"),
-            ("CALLER_REQUESTS_PER_MINUTE", "many", "CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit"),
+            (
+                "MAX_PENDING_INVITES",
+                "x",
+                "MAX_PENDING_INVITES must be a whole number from 1 to 100000",
+            ),
+            (
+                "CALLER_REQUESTS_PER_MINUTE",
+                "many",
+                "CALLER_REQUESTS_PER_MINUTE must be a whole number of requests, or 0 for no limit",
+            ),
             ("JWT_SECRET", "short", "JWT_SECRET is shorter than 32 bytes"),
             ("SIGNING_SECRET", "short", "SIGNING_SECRET is shorter than 32 bytes"),
             ("RESPONSE_SECRET", "short", "RESPONSE_SECRET is shorter than 32 bytes"),
@@ -417,16 +507,26 @@ mod tests {
         ] {
             assert_eq!(read_with(needs, &all).map(has), Ok(expected), "{needs:?}");
             // A secret that is not needed may be missing, or be wrong.
-            for (variable, is_needed) in
-                [("JWT_SECRET", needs.verify), ("SIGNING_SECRET", needs.sign), ("RESPONSE_SECRET", needs.store_responses)]
-            {
+            for (variable, is_needed) in [
+                ("JWT_SECRET", needs.verify),
+                ("SIGNING_SECRET", needs.sign),
+                ("RESPONSE_SECRET", needs.store_responses),
+            ] {
                 let mut variables = GOOD.to_vec();
                 // No keys can be discovered there.
                 variables.extend([(variable, ""), ("JWT_ISSUER", "our-issuer")]);
                 let told = read_with(needs, &variables).err().unwrap_or_default();
-                assert_eq!(told.contains(variable), is_needed, "{needs:?} without {variable}: {told}");
+                assert_eq!(
+                    told.contains(variable),
+                    is_needed,
+                    "{needs:?} without {variable}: {told}"
+                );
                 variables.push((variable, "short"));
-                assert_eq!(read_with(needs, &variables).is_err(), is_needed, "{needs:?}, {variable}");
+                assert_eq!(
+                    read_with(needs, &variables).is_err(),
+                    is_needed,
+                    "{needs:?}, {variable}"
+                );
             }
         }
     }
@@ -438,7 +538,8 @@ mod tests {
             variables.extend([("TOKEN_ROLES", roles), ("ALLOWED_CLIENTS", clients)]);
             read(&variables).map(|config| (config.tokens.roles, config.tokens.clients)).unwrap()
         };
-        let of = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let of =
+            |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         assert_eq!(lists("", ""), (of(&["authenticated"]), of(&[])));
         assert_eq!(lists("user", "app-1"), (of(&["user"]), of(&["app-1"])));
         assert_eq!(lists("user , admin,", " a,,b "), (of(&["user", "admin"]), of(&["a", "b"])));

@@ -5,19 +5,28 @@ use std::time::{Duration, Instant};
 
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata};
-use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemError, BatchGetItemInput, BatchGetItemOutput};
-use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemError, BatchWriteItemInput, BatchWriteItemOutput};
+use aws_sdk_dynamodb::operation::batch_get_item::{
+    BatchGetItemError, BatchGetItemInput, BatchGetItemOutput,
+};
+use aws_sdk_dynamodb::operation::batch_write_item::{
+    BatchWriteItemError, BatchWriteItemInput, BatchWriteItemOutput,
+};
 use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
-use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput};
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput,
+};
+use aws_sdk_dynamodb::operation::update_item::{
+    UpdateItemError, UpdateItemInput, UpdateItemOutput,
+};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use aws_smithy_runtime_api::client::interceptors::context::Error as InterceptorError;
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
@@ -27,14 +36,17 @@ use crate::aws::CONNECT_TIMEOUT;
 
 /// A client with Roster's time limits, retries and meter, from any configuration.
 ///
-/// The SDK sets no read timeout of its own; these bound a request at 3 s. A retry starts from 25 ms, as DynamoDB answers in less.
+/// The SDK sets no read timeout of its own; these bound a request at 3 s. A retry starts from 25
+/// ms, as DynamoDB answers in less.
 pub fn client(config: impl Into<Builder>) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(25));
+    let retries = RetryConfig::standard()
+        .with_max_attempts(4)
+        .with_initial_backoff(Duration::from_millis(25));
     Client::from_conf(
         config
             .into()
@@ -61,7 +73,8 @@ pub struct Cost {
     pub throttles: u32,
     /// Time with a call under way.
     pub waited: Duration,
-    /// The call that failed last, such as `TransactWriteItems`; one whose condition was not met did not fail.
+    /// The call that failed last, such as `TransactWriteItems`; one whose condition was not met did
+    /// not fail.
     pub failed_call: Option<&'static str>,
 }
 
@@ -99,7 +112,8 @@ impl Meter {
     }
 }
 
-/// Asks for the consumed capacity with every call, which costs nothing, and adds it to the running [`Meter`].
+/// Asks for the consumed capacity with every call, which costs nothing, and adds it to the running
+/// [`Meter`].
 #[derive(Debug)]
 struct Metering;
 
@@ -151,7 +165,8 @@ impl Storable for Operation {
     type Storer = StoreReplace<Self>;
 }
 
-/// A call that is under way until this is dropped: also one that is given up, as another beside it failed.
+/// A call that is under way until this is dropped: also one that is given up, as another beside it
+/// failed.
 #[derive(Debug)]
 struct UnderWay(Arc<Meter>);
 
@@ -188,9 +203,15 @@ impl Storable for UnderWay {
 /// Whether an error is more than a condition that was not met.
 fn is_failure(error: &OrchestratorError<InterceptorError>) -> bool {
     let condition = |error: &InterceptorError| {
-        error.downcast_ref::<UpdateItemError>().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
-            || error.downcast_ref::<PutItemError>().is_some_and(PutItemError::is_conditional_check_failed_exception)
-            || error.downcast_ref::<TransactWriteItemsError>().is_some_and(TransactWriteItemsError::is_transaction_canceled_exception)
+        error
+            .downcast_ref::<UpdateItemError>()
+            .is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+            || error
+                .downcast_ref::<PutItemError>()
+                .is_some_and(PutItemError::is_conditional_check_failed_exception)
+            || error
+                .downcast_ref::<TransactWriteItemsError>()
+                .is_some_and(TransactWriteItemsError::is_transaction_canceled_exception)
     };
     !error.as_operation_error().is_some_and(condition)
 }
@@ -207,7 +228,9 @@ const THROTTLES: [&str; 5] = [
 /// Returns whether DynamoDB throttled a call.
 fn is_throttle(error: &OrchestratorError<InterceptorError>) -> bool {
     let Some(error) = error.as_operation_error() else { return false };
-    if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+        error.downcast_ref()
+    {
         let mut codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
         return codes.any(|code| THROTTLES.contains(&code));
     }
@@ -288,7 +311,8 @@ impl Intercept for Metering {
     ) -> Result<(), BoxError> {
         let (read_units, write_units) = consumed(context);
         let failed = matches!(context.output_or_error(), Some(Err(error)) if is_failure(error));
-        let failed_call = config.load::<Operation>().filter(|_| failed).map(|operation| operation.0);
+        let failed_call =
+            config.load::<Operation>().filter(|_| failed).map(|operation| operation.0);
         Meter::current(|reading| {
             reading.cost.failed_call = failed_call.or(reading.cost.failed_call);
             reading.cost.read_units += read_units;

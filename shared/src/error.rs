@@ -1,4 +1,5 @@
-//! Everything that can go wrong with a request, once for all contracts. Each contract renders it in its own body.
+//! Everything that can go wrong with a request, once for all contracts. Each contract renders it in
+//! its own body.
 
 use std::fmt;
 
@@ -7,14 +8,17 @@ use crate::models::Permission;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request was refused or failed. What it shows (`Display`) is for the caller; causes are for the log alone.
+/// Why a request was refused or failed. What it shows (`Display`) is for the caller; causes are for
+/// the log alone.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No credential came with the request.
     #[error("This request needs a credential: send `Authorization: Bearer <token or API key>`.")]
     NotAuthenticated,
     /// A credential came and was refused; the reason is for the log.
-    #[error("The credential was refused. It may be expired, revoked or meant for another service: get a new one.")]
+    #[error(
+        "The credential was refused. It may be expired, revoked or meant for another service: get a new one."
+    )]
     BadCredential(&'static str),
     /// A credential is genuine, and not let in; the text says why.
     #[error("{0}")]
@@ -26,16 +30,22 @@ pub enum Error {
     #[error("This account is deleted. It can be restored until its data is erased.")]
     AccountDeleted,
     /// The credential is a delegated token, or a principal token, which open little.
-    #[error("A delegated token, or one that comes from it, may not do this. Sign in and use that token.")]
+    #[error(
+        "A delegated token, or one that comes from it, may not do this. Sign in and use that token."
+    )]
     Delegated,
     /// The API key lacks a permission.
-    #[error("This API key lacks the permission `{0}`. Use a key that has it, or sign in and use a token.")]
+    #[error(
+        "This API key lacks the permission `{0}`. Use a key that has it, or sign in and use a token."
+    )]
     MissingPermission(Permission),
     /// The installation asks for a second factor for this, and the credential has none.
     #[error("This takes a second factor. Sign in with one, and use that token.")]
     StepUpRequired,
     /// The endpoint is for platform operators.
-    #[error("Only a platform operator may do this, with a token or an API key of the scope `operator`.")]
+    #[error(
+        "Only a platform operator may do this, with a token or an API key of the scope `operator`."
+    )]
     OperatorRequired,
     /// The caller may not do this; the text says what it takes.
     #[error("{0}")]
@@ -53,18 +63,25 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The email that the token vouches for is not proven.
-    #[error("The identity provider says that this email is not verified. Verify it and sign in again.")]
+    #[error(
+        "The identity provider says that this email is not verified. Verify it and sign in again."
+    )]
     EmailNotVerified,
     /// The account has resources in use, which must go first.
     #[error("{0}")]
     ActiveResources(String),
     /// The record changed since the caller read it: `If-Match` names an older version.
-    #[error("The record has changed since you read it. Read it again, and repeat the change with its new ETag.")]
+    #[error(
+        "The record has changed since you read it. Read it again, and repeat the change with its new ETag."
+    )]
     Stale,
     /// The `Idempotency-Key` belongs to a request with another path or body.
-    #[error("This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.")]
+    #[error(
+        "This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request."
+    )]
     KeyReused,
-    /// A quota of the team is used up: the figure, and the seconds until there is more, where that is known.
+    /// A quota of the team is used up: the figure, and the seconds until there is more, where that
+    /// is known.
     #[error("{0}")]
     QuotaExceeded(String, Option<i64>),
     /// The caller sent more requests in this minute than one may; the seconds until the next.
@@ -80,7 +97,9 @@ pub enum Error {
     #[error("The service is busy. Try again in a moment.")]
     Unavailable(#[source] Cause),
     /// A fault of ours.
-    #[error("Something went wrong on our side. Try again, and tell us the request id if it persists.")]
+    #[error(
+        "Something went wrong on our side. Try again, and tell us the request id if it persists."
+    )]
     Internal(#[source] Cause),
 }
 
@@ -234,19 +253,30 @@ impl fmt::Display for Fault {
             Fault::Repeated => write!(formatter, "may be given only once"),
             Fault::NotJson => write!(formatter, "must be valid JSON"),
             Fault::NotA(what) => write!(formatter, "must be {what}"),
-            Fault::NotAnInteger { min, max } => write!(formatter, "must be an integer from {min} to {max}"),
+            Fault::NotAnInteger { min, max } => {
+                write!(formatter, "must be an integer from {min} to {max}")
+            }
             Fault::NotOneOf(values) => write!(formatter, "must be one of {}", values.join(", ")),
             Fault::TooLong(most) => write!(formatter, "may have at most {most} characters"),
             Fault::Blank => write!(formatter, "may not be empty"),
             Fault::TooMany(most) => write!(formatter, "may be given at most {most} times"),
             Fault::BeyondRole(permission) => {
-                write!(formatter, "may hold only what the role of the key's owner allows, and that is not `{permission}`")
+                write!(
+                    formatter,
+                    "may hold only what the role of the key's owner allows, and that is not `{permission}`"
+                )
             }
             Fault::TooLarge => {
-                write!(formatter, "is required, as all of it is more than one response holds: ask for pages with `limit` and `cursor`")
+                write!(
+                    formatter,
+                    "is required, as all of it is more than one response holds: ask for pages with `limit` and `cursor`"
+                )
             }
             Fault::NotWithinDays(most) => {
-                write!(formatter, "must be a time to come, at most {most} days ahead, as 2030-01-01T00:00:00Z")
+                write!(
+                    formatter,
+                    "must be a time to come, at most {most} days ahead, as 2030-01-01T00:00:00Z"
+                )
             }
         }
     }

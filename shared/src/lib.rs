@@ -1,4 +1,5 @@
-//! What every endpoint of Roster shares: who is calling, the records, the single DynamoDB table, errors and time.
+//! What every endpoint of Roster shares: who is calling, the records, the single DynamoDB table,
+//! errors and time.
 //!
 //! Nothing here knows of any of the five HTTP contracts; they live in the `functions` crate.
 

@@ -1,4 +1,5 @@
-//! The records, as they stand in the table and as code sees them. A contract's own shapes are made from these.
+//! The records, as they stand in the table and as code sees them. A contract's own shapes are made
+//! from these.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -73,8 +74,8 @@ pub struct User {
     /// The role inside the team.
     pub role: Role,
     /// Platform staff, who may act on every team.
-    // Only `Store::set_operator` writes it, which no endpoint calls. `false` is never written, and a
-    // change of anything else does not name it: IAM refuses every function's write that does.
+    // Only `Store::set_operator` writes it, which no endpoint calls. `false` is never written, and
+    // a change of anything else does not name it: IAM refuses every function's write that does.
     #[serde(default, skip_serializing_if = "is_default")]
     pub is_operator: bool,
     /// Whether an operator of the team sees all of it.
@@ -252,22 +253,35 @@ impl User {
         }
     }
 
-    /// Returns true if a token issued then, in Unix seconds, has ended by a sign-out everywhere. Tokens
-    /// tell whole seconds: one of the same second as the sign-out may have come after it, and is good.
-    /// One that does not tell when it was issued has ended.
+    /// Returns true if a token issued then, in Unix seconds, has ended by a sign-out everywhere.
+    /// Tokens tell whole seconds: one of the same second as the sign-out may have come after it,
+    /// and is good. One that does not tell when it was issued has ended.
     pub fn has_signed_out(&self, issued_at: Option<f64>) -> bool {
-        self.tokens_valid_after.is_some_and(|after| issued_at.is_none_or(|issued_at| issued_at < after.as_second() as f64))
+        self.tokens_valid_after.is_some_and(|after| {
+            issued_at.is_none_or(|issued_at| issued_at < after.as_second() as f64)
+        })
     }
 
-    /// What to call the user: the chosen display name, else "first last", else the name, else the email, else the id.
+    /// What to call the user: the chosen display name, else "first last", else the name, else the
+    /// email, else the id.
     pub fn shown_name(&self) -> String {
         let parts = [self.first_name.as_deref(), self.last_name.as_deref()];
-        let first_last = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        [self.display_name.as_deref(), Some(first_last.as_str()), self.name.as_deref(), self.email.as_deref()]
+        let first_last = parts
             .into_iter()
             .flatten()
-            .find(|name| !name.is_empty())
-            .map_or_else(|| self.id.to_string(), str::to_owned)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        [
+            self.display_name.as_deref(),
+            Some(first_last.as_str()),
+            self.name.as_deref(),
+            self.email.as_deref(),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|name| !name.is_empty())
+        .map_or_else(|| self.id.to_string(), str::to_owned)
     }
 
     /// The full name, else what the user is called.
@@ -282,12 +296,16 @@ impl User {
 
     /// Whether the user keeps a team governed: an active person who administers it.
     pub fn governs(&self) -> bool {
-        self.role == Role::Admin && self.status == Status::Active && self.account_type == AccountType::User
+        self.role == Role::Admin
+            && self.status == Status::Active
+            && self.account_type == AccountType::User
     }
 
     /// Whether the user is a machine that administers the team.
     pub fn is_service_admin(&self) -> bool {
-        self.role == Role::Admin && self.status != Status::Deleted && self.account_type == AccountType::Service
+        self.role == Role::Admin
+            && self.status != Status::Deleted
+            && self.account_type == AccountType::Service
     }
 
     /// What the team's counters count the user under.
@@ -391,7 +409,8 @@ words! {
     }
 }
 
-/// What operators see of a user in lists over all teams: a copy, written with the user, that stands wherever the user is looked for.
+/// What operators see of a user in lists over all teams: a copy, written with the user, that stands
+/// wherever the user is looked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListedUser {
     /// The user.
@@ -413,7 +432,12 @@ pub struct ListedUser {
     pub quota_tier_id: String,
     /// See [`User::is_operator`]. The copies beside emails and names have it under another name,
     /// so that whoever renews them never names the attribute that gives the rights.
-    #[serde(default, skip_serializing_if = "is_default", rename = "shown_as_operator", alias = "is_operator")]
+    #[serde(
+        default,
+        skip_serializing_if = "is_default",
+        rename = "shown_as_operator",
+        alias = "is_operator"
+    )]
     pub is_operator: bool,
     /// See [`User::abuse_flags`].
     #[serde(default, skip_serializing_if = "is_default")]
@@ -454,7 +478,8 @@ impl From<&User> for ListedUser {
     }
 }
 
-/// What administrators see of their team's users in lists by number: what that index holds, which has no room for whole records.
+/// What administrators see of their team's users in lists by number: what that index holds, which
+/// has no room for whole records.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct NumberedUser {
     /// See [`User::id`]. The key says it.
@@ -503,12 +528,15 @@ fn id_of_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uuid, 
     id.ok_or_else(|| serde::de::Error::custom("no user's key"))
 }
 
-fn time_of_place<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+fn time_of_place<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     Ok(crate::table::time_of_place(&String::deserialize(deserializer)?))
 }
 
 fn class_of_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Class, D::Error> {
-    Class::from_code(&String::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("no class"))
+    Class::from_code(&String::deserialize(deserializer)?)
+        .ok_or_else(|| serde::de::Error::custom("no class"))
 }
 
 impl From<User> for NumberedUser {
@@ -538,7 +566,8 @@ impl From<User> for NumberedUser {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Seen {
     /// When, in Unix seconds.
-    // Not as other times: four indexes hold two of these, and as a text each would take three times as much.
+    // Not as other times: four indexes hold two of these, and as a text each would take three times
+    // as much.
     #[serde(with = "crate::time::seconds")]
     #[schema(value_type = i64)]
     pub at: Timestamp,
@@ -595,15 +624,27 @@ pub struct QuotaTier {
 }
 
 impl QuotaTier {
-    /// Managed users of a team: twenty for each sandbox that it may have at one time, and a hundred at least.
+    /// Managed users of a team: twenty for each sandbox that it may have at one time, and a hundred
+    /// at least.
     pub fn max_managed_users(&self) -> u64 {
         self.max_concurrent_sandboxes.saturating_mul(20).max(100)
     }
 
     /// The tiers that every table has, until an item of the same id says otherwise.
     pub fn built_in() -> [Self; 3] {
-        [("free", "Free", 5, 100, 10.0), ("pro", "Pro", 50, 1000, 250.0), ("enterprise", "Enterprise", 500, 10_000, 5000.0)].map(
-            |(id, display_name, max_concurrent_sandboxes, daily_sandbox_creates, daily_gb_hours)| Self {
+        [
+            ("free", "Free", 5, 100, 10.0),
+            ("pro", "Pro", 50, 1000, 250.0),
+            ("enterprise", "Enterprise", 500, 10_000, 5000.0),
+        ]
+        .map(
+            |(
+                id,
+                display_name,
+                max_concurrent_sandboxes,
+                daily_sandbox_creates,
+                daily_gb_hours,
+            )| Self {
                 id: id.to_owned(),
                 display_name: display_name.to_owned(),
                 max_concurrent_sandboxes,
@@ -646,7 +687,8 @@ pub struct UsageRecord {
     /// What is shown of it.
     #[serde(flatten)]
     pub day: UsageDay,
-    /// Memory × time that sandboxes of that day used or may yet use, in MB × ms: what the daily limit is held against.
+    /// Memory × time that sandboxes of that day used or may yet use, in MB × ms: what the daily
+    /// limit is held against.
     #[serde(default)]
     pub committed_mb_ms: u64,
 }
@@ -726,7 +768,10 @@ mod networks {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        texts.iter().map(|text| text.parse().map_err(|_| serde::de::Error::custom("no network"))).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().map_err(|_| serde::de::Error::custom("no network")))
+            .collect()
     }
 }
 
@@ -872,7 +917,8 @@ impl ApiKeySecret {
     /// Whether it may be used from that address.
     pub fn is_for(&self, source: Option<IpAddr>) -> bool {
         let source = source.map(|source| source.to_canonical());
-        self.allowed_ips.is_empty() || source.is_some_and(|source| self.allowed_ips.iter().any(|net| net.contains(&source)))
+        self.allowed_ips.is_empty()
+            || source.is_some_and(|source| self.allowed_ips.iter().any(|net| net.contains(&source)))
     }
 }
 
@@ -954,7 +1000,9 @@ pub struct SandboxRecord {
 impl SandboxRecord {
     /// Milliseconds that it ran until `now`, at most as long as it may.
     pub fn ran_until(&self, now: Timestamp) -> u64 {
-        let running = self.running_since.map_or(0, |since| now.as_millisecond().saturating_sub(since.as_millisecond()).max(0));
+        let running = self
+            .running_since
+            .map_or(0, |since| now.as_millisecond().saturating_sub(since.as_millisecond()).max(0));
         let ran = self.ran_ms.saturating_add(running.unsigned_abs());
         self.sandbox.timeout_ms.map_or(ran, |timeout| ran.min(timeout))
     }
@@ -997,7 +1045,12 @@ pub struct ManagedUser {
 
 impl From<&User> for ManagedUser {
     fn from(user: &User) -> Self {
-        Self { id: user.id, first_name: user.first_name.clone(), last_name: user.last_name.clone(), display_name: user.shown_name() }
+        Self {
+            id: user.id,
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            display_name: user.shown_name(),
+        }
     }
 }
 
@@ -1025,7 +1078,8 @@ pub struct Share {
 pub struct Invite {
     /// The id; ids sort by time.
     pub id: Uuid,
-    /// The team. By another name than users have it: the index of users by id is to hold no invites.
+    /// The team. By another name than users have it: the index of users by id is to hold no
+    /// invites.
     #[serde(rename = "team")]
     pub team_id: Uuid,
     /// The email of the invited person; empty once it is revoked.
@@ -1048,7 +1102,8 @@ impl Invite {
 
     /// The time at which a revoked invite vanishes.
     pub fn vanishes_at(&self) -> Option<Timestamp> {
-        (self.status == InviteStatus::Revoked).then(|| self.updated_at.plus_seconds(86_400 * Self::KEPT_DAYS))
+        (self.status == InviteStatus::Revoked)
+            .then(|| self.updated_at.plus_seconds(86_400 * Self::KEPT_DAYS))
     }
 }
 
@@ -1081,8 +1136,8 @@ pub struct AuditEntry {
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
-    /// The person who made the change; null where it was no person that Roster knows, but a local command, an
-    /// import or the schedule.
+    /// The person who made the change; null where it was no person that Roster knows, but a local
+    /// command, an import or the schedule.
     #[schema(required)]
     pub actor_id: Option<Uuid>,
     /// What was done: `user.suspended`.

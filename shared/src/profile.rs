@@ -1,5 +1,5 @@
-//! Descriptions that people give of themselves: the metadata that a provider keeps for a user, as a token carries
-//! it and as an export has it. Users write it, so that it proves nothing.
+//! Descriptions that people give of themselves: the metadata that a provider keeps for a user, as a
+//! token carries it and as an export has it. Users write it, so that it proves nothing.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,12 @@ impl Profile {
         profile
     }
 
-    fn first(&mut self, fields: &Map<String, Value>, names: [&'static str; 2], may_stand: fn(&str) -> bool) -> Option<String> {
+    fn first(
+        &mut self,
+        fields: &Map<String, Value>,
+        names: [&'static str; 2],
+        may_stand: fn(&str) -> bool,
+    ) -> Option<String> {
         for name in names {
             match fields.get(name) {
                 None | Some(Value::Null) => {}
@@ -63,8 +68,12 @@ pub fn object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
         match value {
             Cow::Borrowed(Value::Object(fields)) => return Some(Cow::Borrowed(fields)),
             Cow::Owned(Value::Object(fields)) => return Some(Cow::Owned(fields)),
-            Cow::Borrowed(Value::String(text)) => value = Cow::Owned(serde_json::from_str(text).ok()?),
-            Cow::Owned(Value::String(text)) => value = Cow::Owned(serde_json::from_str(&text).ok()?),
+            Cow::Borrowed(Value::String(text)) => {
+                value = Cow::Owned(serde_json::from_str(text).ok()?)
+            }
+            Cow::Owned(Value::String(text)) => {
+                value = Cow::Owned(serde_json::from_str(&text).ok()?)
+            }
             _ => return None,
         }
     }
@@ -81,17 +90,27 @@ mod tests {
     use super::*;
 
     fn profile(name: Option<&str>, avatar_url: Option<&str>, unusable: &[&'static str]) -> Profile {
-        Profile { name: name.map(str::to_owned), avatar_url: avatar_url.map(str::to_owned), unusable: unusable.to_vec() }
+        Profile {
+            name: name.map(str::to_owned),
+            avatar_url: avatar_url.map(str::to_owned),
+            unusable: unusable.to_vec(),
+        }
     }
 
     #[test]
     fn the_first_that_can_be_used_counts() {
         let url = "https://a.example/1.png";
         for (metadata, expected) in [
-            (json!({"full_name": "Ada King", "name": "ada", "avatar_url": url}), profile(Some("Ada King"), Some(url), &[])),
+            (
+                json!({"full_name": "Ada King", "name": "ada", "avatar_url": url}),
+                profile(Some("Ada King"), Some(url), &[]),
+            ),
             (json!({"full_name": "  ", "name": "ada"}), profile(Some("ada"), None, &["full_name"])),
             (json!({"full_name": null, "name": "", "picture": url}), profile(None, Some(url), &[])),
-            (json!({"avatar_url": "javascript:alert(1)", "name": 7}), profile(None, None, &["name", "avatar_url"])),
+            (
+                json!({"avatar_url": "javascript:alert(1)", "name": 7}),
+                profile(None, None, &["name", "avatar_url"]),
+            ),
             (json!({"name": "\u{202e}"}), profile(None, None, &["name"])),
             (json!(null), Profile::default()),
             (json!([]), Profile::default()),

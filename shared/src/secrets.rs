@@ -1,5 +1,5 @@
-//! The secrets, and the keys that come from them. In the cloud they are read from Secrets Manager at start, and again every five
-//! minutes, so that a rotation needs no deployment.
+//! The secrets, and the keys that come from them. In the cloud they are read from Secrets Manager
+//! at start, and again every five minutes, so that a rotation needs no deployment.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::auth::SigningKey;
 use crate::aws::CONNECT_TIMEOUT;
-use crate::config::{ConfigError, MIN_SECRET_BYTES, PROVIDER, RESPONSES, SIGNING, SecretSource, SecretSources, SecretVariables};
+use crate::config::{
+    ConfigError, MIN_SECRET_BYTES, PROVIDER, RESPONSES, SIGNING, SecretSource, SecretSources,
+    SecretVariables,
+};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -81,21 +84,24 @@ impl Keys {
 /// A secret that was read.
 struct Read {
     secret: Secret,
-    /// When its version was made, in milliseconds since 1970; 0 for one that stands in the variable.
+    /// When its version was made, in milliseconds since 1970; 0 for one that stands in the
+    /// variable.
     created_at: i64,
 }
 
 /// Reads secrets by their ARN or name.
 pub type Vault = aws_sdk_secretsmanager::Client;
 
-/// A client of Secrets Manager that does not wait for long: the SDK sets no read timeout of its own.
+/// A client of Secrets Manager that does not wait for long: the SDK sets no read timeout of its
+/// own.
 pub fn vault(config: impl Into<aws_sdk_secretsmanager::config::Builder>) -> Vault {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();
-    let config = config.into().behavior_version(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
+    let config =
+        config.into().behavior_version(BehaviorVersion::v2026_01_12()).timeout_config(timeouts);
     Vault::from_conf(config.build())
 }
 
@@ -117,12 +123,21 @@ impl Keyring {
     ///
     /// # Errors
     /// Names the variable whose secret cannot be read, or is too short.
-    pub async fn open(sources: &SecretSources, vault: Option<Vault>, now: Timestamp) -> Result<Self, ConfigError> {
+    pub async fn open(
+        sources: &SecretSources,
+        vault: Option<Vault>,
+        now: Timestamp,
+    ) -> Result<Self, ConfigError> {
         let keys = read(sources, vault.as_ref()).await?;
-        Ok(Self { sources: sources.clone(), vault, held: Mutex::new(Held { keys: Arc::new(keys), stale_at: now.plus_seconds(KEPT) }) })
+        Ok(Self {
+            sources: sources.clone(),
+            vault,
+            held: Mutex::new(Held { keys: Arc::new(keys), stale_at: now.plus_seconds(KEPT) }),
+        })
     }
 
-    /// The keys, read again where they are older than five minutes. Should that fail, the ones at hand serve on.
+    /// The keys, read again where they are older than five minutes. Should that fail, the ones at
+    /// hand serve on.
     pub async fn keys(&self, now: Timestamp) -> Arc<Keys> {
         let held = self.held.lock().await;
         if self.sources.are_fixed() || now < held.stale_at {
@@ -155,25 +170,36 @@ async fn read(sources: &SecretSources, vault: Option<&Vault>) -> Result<Keys, Co
         read_one(RESPONSES, sources.responses.as_ref(), vault),
     )?;
     let variable = sources.signing.as_ref().map_or("SIGNING_SECRET", |source| SIGNING.of(source));
-    Keys::new(provider, signing, responses).map_err(|error| ConfigError { variable, problem: format!("makes no key: {error}") })
+    Keys::new(provider, signing, responses)
+        .map_err(|error| ConfigError { variable, problem: format!("makes no key: {error}") })
 }
 
-async fn read_one(variables: SecretVariables, source: Option<&SecretSource>, vault: Option<&Vault>) -> Result<Option<Read>, ConfigError> {
+async fn read_one(
+    variables: SecretVariables,
+    source: Option<&SecretSource>,
+    vault: Option<&Vault>,
+) -> Result<Option<Read>, ConfigError> {
     let Some(source) = source else { return Ok(None) };
     let wrong = |problem: String| ConfigError { variable: variables.of(source), problem };
     let (text, created_at) = match source {
         SecretSource::Text(text) => (text.clone(), 0),
         SecretSource::Arn(arn) => {
-            let vault = vault.ok_or_else(|| wrong("is an ARN, and there is no Secrets Manager here".into()))?;
+            let vault = vault
+                .ok_or_else(|| wrong("is an ARN, and there is no Secrets Manager here".into()))?;
             let output = vault.get_secret_value().secret_id(arn).send().await;
             let output = output.map_err(|error| {
                 let cause = aws_sdk_secretsmanager::error::DisplayErrorContext(&error);
                 wrong(format!("names a secret ({arn}) that cannot be read: {cause}"))
             })?;
-            let created_at = output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
-            let text = output.secret_string.ok_or_else(|| wrong(format!("names a secret ({arn}) without text")))?;
+            let created_at =
+                output.created_date.and_then(|date| date.to_millis().ok()).unwrap_or_default();
+            let text = output
+                .secret_string
+                .ok_or_else(|| wrong(format!("names a secret ({arn}) without text")))?;
             if text.len() < MIN_SECRET_BYTES {
-                return Err(wrong(format!("names a secret ({arn}) that is shorter than {MIN_SECRET_BYTES} bytes")));
+                return Err(wrong(format!(
+                    "names a secret ({arn}) that is shorter than {MIN_SECRET_BYTES} bytes"
+                )));
             }
             (text, created_at)
         }

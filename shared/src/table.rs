@@ -40,10 +40,12 @@
 //! Values that must be unique ignore case: they are folded to lower case in the key. Names that are
 //! looked for are folded as [`case_fold`] does.
 //!
-//! Users stand in one sparse index per [`Sequence`], with `team_id` as the partition key: the sort key is the sorted value and then the id,
-//! so that equal values come in the order of their ids. By id they stand in three: by stage, by role and by status, and then by id. Four more
-//! indexes hold the users of one class each, so that a filter passes over nobody. Two sparse indexes span all teams, each over four partitions
-//! to share the load: [`EVERYONE`], newest first, and [`DUE`], the users to be purged, by the time when it is due.
+//! Users stand in one sparse index per [`Sequence`], with `team_id` as the partition key: the sort
+//! key is the sorted value and then the id, so that equal values come in the order of their ids. By
+//! id they stand in three: by stage, by role and by status, and then by id. Four more indexes hold
+//! the users of one class each, so that a filter passes over nobody. Two sparse indexes span all
+//! teams, each over four partitions to share the load: [`EVERYONE`], newest first, and [`DUE`], the
+//! users to be purged, by the time when it is due.
 
 use std::collections::HashMap;
 
@@ -68,7 +70,8 @@ pub const TEAM_ID: &str = "team_id";
 pub const TEAM_CLASS: &str = "team_class";
 /// A user's class, by its code.
 pub const CLASS: &str = "class";
-/// What the workspace's lists show of a user beside id, class and the team's name, as one attribute: DynamoDB projects 100 attributes at most into all indexes.
+/// What the workspace's lists show of a user beside id, class and the team's name, as one
+/// attribute: DynamoDB projects 100 attributes at most into all indexes.
 pub const ROW: &str = "row";
 
 /// The sort key of an item that asks for a rebuild, by which the stream lets it through.
@@ -143,7 +146,8 @@ impl Key {
         Self::new(format!("USER#{grantor}"), format!("GRANT#{grantee}"))
     }
 
-    /// Who holds an email. Emails of one initial stand together, so that they are found by how they begin.
+    /// Who holds an email. Emails of one initial stand together, so that they are found by how they
+    /// begin.
     pub fn email(email: &str) -> Self {
         let email = fold(email);
         Self::new(format!("EMAIL#{}", initial(&email)), email)
@@ -155,10 +159,14 @@ impl Key {
         Self::new(format!("NAME#{}", initial(&name)), format!("{name}\u{1f}{user}"))
     }
 
-    /// The names by which a user is found: the name, and what the user is called, unless that is the email.
+    /// The names by which a user is found: the name, and what the user is called, unless that is
+    /// the email.
     pub fn names(user: &User) -> Vec<Self> {
         let shown = Some(user.shown_name()).filter(|shown| Some(shown) != user.email.as_ref());
-        let names = [user.name.as_deref(), shown.as_deref()].into_iter().flatten().filter(|name| !name.trim().is_empty());
+        let names = [user.name.as_deref(), shown.as_deref()]
+            .into_iter()
+            .flatten()
+            .filter(|name| !name.trim().is_empty());
         let mut keys: Vec<Self> = names.map(|name| Self::name(name, user.id)).collect();
         keys.dedup();
         keys
@@ -167,7 +175,10 @@ impl Key {
     /// The places in a team's list of words at which a member of that name stands.
     pub fn words(team: Uuid, name: &str, user: Uuid) -> Vec<Self> {
         let partition = Self::words_of(team);
-        words(name).into_iter().map(|word| Self::new(partition.clone(), with_id(&word, user))).collect()
+        words(name)
+            .into_iter()
+            .map(|word| Self::new(partition.clone(), with_id(&word, user)))
+            .collect()
     }
 
     /// The partition of a team's words.
@@ -175,7 +186,8 @@ impl Key {
         format!("WORDS#{team}")
     }
 
-    /// Who holds a username in a team. A team's usernames stand together, so that they are found by how they begin.
+    /// Who holds a username in a team. A team's usernames stand together, so that they are found by
+    /// how they begin.
     pub fn username(team: Uuid, username: &str) -> Self {
         Self::new(format!("USERNAME#{team}"), fold(username))
     }
@@ -197,7 +209,10 @@ impl Key {
 
     /// The span of a sequence that begins at a place; "" for the first one.
     pub fn span(team: Uuid, sequence: Sequence, from: &str) -> Self {
-        Self::new(format!("SPANS#{team}#{}", sequence.attribute()), format!("{}{from}", prefix::FROM))
+        Self::new(
+            format!("SPANS#{team}#{}", sequence.attribute()),
+            format!("{}{from}", prefix::FROM),
+        )
     }
 
     /// The item that asks for a rebuild of a team's rank index.
@@ -220,8 +235,8 @@ impl Key {
         Self::new(format!("TEAM#{team}"), format!("USAGE#{date}"))
     }
 
-    /// The counter that a user is counted in. Sixteen share the load, by the id's last digit, which is random in every version
-    /// of UUID that names people.
+    /// The counter that a user is counted in. Sixteen share the load, by the id's last digit, which
+    /// is random in every version of UUID that names people.
     pub fn count(team: Uuid, user: Uuid) -> Self {
         Self::new(format!("TEAM#{team}"), format!("COUNT#USERS#{:x}", user.as_u128() & 0xf))
     }
@@ -288,7 +303,10 @@ impl Key {
 
     /// The key as DynamoDB takes it.
     pub fn item(&self) -> Item {
-        Item::from([(PK.to_owned(), AttributeValue::S(self.pk.clone())), (SK.to_owned(), AttributeValue::S(self.sk.clone()))])
+        Item::from([
+            (PK.to_owned(), AttributeValue::S(self.pk.clone())),
+            (SK.to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
     }
 
     /// The key of an item that was read.
@@ -306,7 +324,9 @@ impl Key {
     pub fn unique_values(user: &User) -> Vec<Self> {
         let mut keys = vec![Self::number(user.team_id, user.number)];
         keys.extend(user.email.as_deref().map(Self::email));
-        keys.extend(user.username.as_deref().map(|username| Self::username(user.team_id, username)));
+        keys.extend(
+            user.username.as_deref().map(|username| Self::username(user.team_id, username)),
+        );
         keys.extend(user.scim_id.as_deref().map(|scim_id| Self::scim(user.team_id, scim_id)));
         keys
     }
@@ -341,8 +361,8 @@ pub fn fold(text: &str) -> String {
     text.to_lowercase().replace('ς', "σ")
 }
 
-/// Text as names are looked for by it: folded, without white space around it, and cut to what a sort
-/// key holds beside an id.
+/// Text as names are looked for by it: folded, without white space around it, and cut to what a
+/// sort key holds beside an id.
 pub fn searchable(text: &str) -> String {
     cut(case_fold(text).trim().to_owned())
 }
@@ -356,7 +376,9 @@ pub fn searchable_identifier(text: &str) -> String {
 pub fn words(name: &str) -> Vec<String> {
     let name = case_fold(name);
     let mut before = ' ';
-    let starts = name.char_indices().filter(|(_, c)| !std::mem::replace(&mut before, *c).is_alphanumeric() && c.is_alphanumeric());
+    let starts = name.char_indices().filter(|(_, c)| {
+        !std::mem::replace(&mut before, *c).is_alphanumeric() && c.is_alphanumeric()
+    });
     starts.take(MAX_WORDS).map(|(start, _)| cut(name[start..].to_owned())).collect()
 }
 
@@ -380,7 +402,8 @@ pub struct WideIndex {
 }
 
 /// Every user, by the time made.
-pub const EVERYONE: WideIndex = WideIndex { name: "everyone-by-created-at", partition: "everyone", sort: "by_created_at" };
+pub const EVERYONE: WideIndex =
+    WideIndex { name: "everyone-by-created-at", partition: "everyone", sort: "by_created_at" };
 /// Soft-deleted users, by the time when they are to be purged.
 pub const DUE: WideIndex = WideIndex { name: "due", partition: "due_in", sort: "due" };
 /// The partitions of those indexes.
@@ -411,8 +434,9 @@ impl Index {
     }
 }
 
-/// A team's users by the time last seen, by title, and so on; by stage, by role and by status, and then by id. Each holds what one kind of lists
-/// shows: the first three and the stages the directory's summary, the others the workspace's row, that by number user-admin's user.
+/// A team's users by the time last seen, by title, and so on; by stage, by role and by status, and
+/// then by id. Each holds what one kind of lists shows: the first three and the stages the
+/// directory's summary, the others the workspace's row, that by number user-admin's user.
 pub mod index {
     use super::Index;
 
@@ -463,7 +487,8 @@ pub enum Sequence {
 
 impl Sequence {
     /// Every sequence.
-    pub const ALL: [Self; 6] = [Self::Id, Self::LastSeen, Self::Title, Self::CreatedAt, Self::Name, Self::UpdatedAt];
+    pub const ALL: [Self; 6] =
+        [Self::Id, Self::LastSeen, Self::Title, Self::CreatedAt, Self::Name, Self::UpdatedAt];
 
     /// The attribute that holds a user's place in it.
     pub fn attribute(self) -> &'static str {
@@ -481,7 +506,9 @@ impl Sequence {
     pub fn place(self, user: &User) -> String {
         let value = match self {
             Self::Id => return user.id.to_string(),
-            Self::LastSeen => user.last_seen.as_ref().map(|seen| seen.at.to_string()).unwrap_or_default(),
+            Self::LastSeen => {
+                user.last_seen.as_ref().map(|seen| seen.at.to_string()).unwrap_or_default()
+            }
             Self::Title => sortable(&user.title()),
             Self::CreatedAt => user.created_at.to_string(),
             Self::Name => sortable(&user.full_name()),
@@ -491,7 +518,8 @@ impl Sequence {
     }
 }
 
-/// A separator below every character that a value may have: "Al" comes before "Alan" whatever the ids.
+/// A separator below every character that a value may have: "Al" comes before "Alan" whatever the
+/// ids.
 const SEPARATOR: char = '\u{1f}';
 
 /// A value, and the id that orders equal ones.
@@ -504,7 +532,8 @@ pub fn time_of_place(place: &str) -> Option<Timestamp> {
     place.split_once(SEPARATOR)?.0.parse().ok()
 }
 
-/// An order in which a team's users are listed: a sequence, or groups of classes with a sequence in each.
+/// An order in which a team's users are listed: a sequence, or groups of classes with a sequence in
+/// each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// One group.
@@ -518,10 +547,12 @@ pub enum Order {
 }
 
 /// The stages in their order, by their statuses.
-pub const STAGES: [&[Status]; 3] = [&[Status::Deleted], &[Status::Active, Status::Suspended], &[Status::Invited]];
+pub const STAGES: [&[Status]; 3] =
+    [&[Status::Deleted], &[Status::Active, Status::Suspended], &[Status::Invited]];
 
 /// The statuses in their order.
-pub const STATUSES: [Status; 4] = [Status::Suspended, Status::Active, Status::Invited, Status::Deleted];
+pub const STATUSES: [Status; 4] =
+    [Status::Suspended, Status::Active, Status::Invited, Status::Deleted];
 
 impl Order {
     /// The sequence in each group.
@@ -538,7 +569,9 @@ impl Order {
         match self {
             Self::By(_) => vec![Classes::ALL],
             Self::Stage => STAGES.iter().map(|statuses| of(statuses)).collect(),
-            Self::Role => Role::ALL.iter().map(|role| Classes::of(|class| class.role == *role)).collect(),
+            Self::Role => {
+                Role::ALL.iter().map(|role| Classes::of(|class| class.role == *role)).collect()
+            }
             Self::Status => STATUSES.iter().map(|status| of(&[*status])).collect(),
         }
     }
@@ -564,7 +597,9 @@ pub fn stage_prefix(status: Status) -> String {
 /// How two users stand to each other in an order.
 pub fn compare(order: Order, one: &User, other: &User) -> std::cmp::Ordering {
     let groups = order.groups();
-    let place = |user: &User| (groups.iter().position(|group| group.contains(user.class())), order.sequence().place(user));
+    let place = |user: &User| {
+        (groups.iter().position(|group| group.contains(user.class())), order.sequence().place(user))
+    };
     place(one).cmp(&place(other))
 }
 
@@ -581,7 +616,8 @@ pub fn cut(mut folded: String) -> String {
     folded
 }
 
-/// What an item of a user has beside the record itself: its key, its place in each index, and the names that lists show.
+/// What an item of a user has beside the record itself: its key, its place in each index, and the
+/// names that lists show.
 pub fn user_attributes(user: &User) -> Item {
     let mut item = Key::user(user.id).item();
     for sequence in Sequence::ALL {
@@ -627,9 +663,13 @@ impl Class {
     /// The number of classes.
     pub const COUNT: usize = Role::ALL.len() * Status::ALL.len() * DeviceType::ALL.len();
 
-    /// The class in three letters, the initials of role, status and device type: `aap`. Counters have it as an attribute.
+    /// The class in three letters, the initials of role, status and device type: `aap`. Counters
+    /// have it as an attribute.
     pub fn code(self) -> String {
-        [self.role.as_str(), self.status.as_str(), self.device_type.as_str()].into_iter().map(initial).collect()
+        [self.role.as_str(), self.status.as_str(), self.device_type.as_str()]
+            .into_iter()
+            .map(initial)
+            .collect()
     }
 
     /// The class of a code, if it is one.
@@ -641,14 +681,18 @@ impl Class {
     pub fn all() -> impl Iterator<Item = Self> {
         Role::ALL.iter().flat_map(|&role| {
             let statuses = Status::ALL.iter();
-            statuses.flat_map(move |&status| DeviceType::ALL.iter().map(move |&device_type| Self { role, status, device_type }))
+            statuses.flat_map(move |&status| {
+                DeviceType::ALL.iter().map(move |&device_type| Self { role, status, device_type })
+            })
         })
     }
 
     /// Its number, from 0 to 35.
     pub fn number(self) -> u8 {
-        let (role, status, device_type) = (self.role as usize, self.status as usize, self.device_type as usize);
-        u8::try_from((role * Status::ALL.len() + status) * DeviceType::ALL.len() + device_type).unwrap_or(u8::MAX)
+        let (role, status, device_type) =
+            (self.role as usize, self.status as usize, self.device_type as usize);
+        u8::try_from((role * Status::ALL.len() + status) * DeviceType::ALL.len() + device_type)
+            .unwrap_or(u8::MAX)
     }
 }
 
@@ -662,7 +706,11 @@ impl Classes {
 
     /// Those that are so.
     pub fn of(is_in: impl Fn(Class) -> bool) -> Self {
-        Self(Class::all().filter(|class| is_in(*class)).fold(0, |set, class| set | 1 << class.number()))
+        Self(
+            Class::all()
+                .filter(|class| is_in(*class))
+                .fold(0, |set, class| set | 1 << class.number()),
+        )
     }
 
     /// Whether a class is in it.
@@ -692,7 +740,8 @@ mod tests {
     use super::*;
 
     fn user(name: &str) -> User {
-        let mut user = User::new(Uuid::max(), 1, (Uuid::nil(), "T"), Timestamp::from_millisecond(0));
+        let mut user =
+            User::new(Uuid::max(), 1, (Uuid::nil(), "T"), Timestamp::from_millisecond(0));
         user.name = Some(name.to_owned());
         user
     }
@@ -707,7 +756,10 @@ mod tests {
 
     #[test]
     fn a_name_begins_at_each_of_its_words() {
-        assert_eq!(words("Anne-Marie O'Neil"), ["anne-marie o'neil", "marie o'neil", "o'neil", "neil"]);
+        assert_eq!(
+            words("Anne-Marie O'Neil"),
+            ["anne-marie o'neil", "marie o'neil", "o'neil", "neil"]
+        );
         assert_eq!(words("  JOSE\u{301} 山田"), ["josé 山田", "山田"]);
         assert_eq!(words("- "), [""; 0]);
         assert_eq!(words(&"a ".repeat(100)).len(), MAX_WORDS);

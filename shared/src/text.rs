@@ -1,10 +1,12 @@
 //! What names, usernames and emails may hold.
 //!
-//! A name may be in any script. What would show another text than is stored may stand in none: control characters, characters that
-//! are not seen, and those that turn the direction of the text around them. Emails and usernames, which tell people apart, are also
-//! written in one way only (Unicode's normalization form NFKC): `ａ@example.com` in wide letters, or with a Kelvin sign for a K, is no
-//! email, so that nobody comes to hold what looks like, or folds to, another's. They are refused and not rewritten: who
-//! proves to the identity provider that they own one mailbox has not proven that they own the other.
+//! A name may be in any script. What would show another text than is stored may stand in none:
+//! control characters, characters that are not seen, and those that turn the direction of the text
+//! around them. Emails and usernames, which tell people apart, are also written in one way only
+//! (Unicode's normalization form NFKC): `ａ@example.com` in wide letters, or with a Kelvin sign for
+//! a K, is no email, so that nobody comes to hold what looks like, or folds to, another's. They are
+//! refused and not rewritten: who proves to the identity provider that they own one mailbox has not
+//! proven that they own the other.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
@@ -26,7 +28,9 @@ pub fn is_readable(text: &str) -> bool {
     text.chars().all(|c| {
         let fits = match c {
             // They shape what stands before them, in scripts and emoji: never in ASCII.
-            '\u{200c}' | '\u{200d}' => before.is_some_and(|before: char| !before.is_ascii() && !is_joiner(before)),
+            '\u{200c}' | '\u{200d}' => {
+                before.is_some_and(|before: char| !before.is_ascii() && !is_joiner(before))
+            }
             c => !c.is_control() && !is_unseen(c),
         };
         before = Some(c);
@@ -46,12 +50,16 @@ pub fn is_picture(text: &str) -> bool {
 
 /// Whether a text may tell its holder from others.
 pub fn is_identifier(text: &str) -> bool {
-    is_readable(text) && !text.chars().any(|c| is_joiner(c) || is_selector(c)) && NFKC.is_normalized(text)
+    is_readable(text)
+        && !text.chars().any(|c| is_joiner(c) || is_selector(c))
+        && NFKC.is_normalized(text)
 }
 
-/// Whether a text has the form of an email address: an identifier with something on both sides of an `@`, and no white space.
+/// Whether a text has the form of an email address: an identifier with something on both sides of
+/// an `@`, and no white space.
 pub fn is_email(text: &str) -> bool {
-    let has_sides = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let has_sides =
+        text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
     has_sides && !text.contains(char::is_whitespace) && is_identifier(text)
 }
 
@@ -64,7 +72,8 @@ pub fn normalize(text: &str) -> String {
 /// match caselessly (Unicode, D146). `José` matches however its accent is written, and `STRASSE`
 /// matches `Straße`.
 ///
-/// Identifiers are not compared so: `straße@example.com` and `strasse@example.com` are two mailboxes.
+/// Identifiers are not compared so: `straße@example.com` and `strasse@example.com` are two
+/// mailboxes.
 pub fn case_fold(text: &str) -> String {
     // Full case folding by the standard library's tables: only the dotless `ı` has a capital letter
     // of another letter.
@@ -85,7 +94,8 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Marks and turns of direction, spaces without width, fillers, tags, separators of lines: what shows nothing, and is no letter's part.
+/// Marks and turns of direction, spaces without width, fillers, tags, separators of lines: what
+/// shows nothing, and is no letter's part.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
@@ -152,7 +162,13 @@ mod tests {
         }
         let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));
         assert!(is_picture("http://a.example") && is_picture(&long(2048)));
-        for address in ["javascript:alert(1)", "data:image/png;base64,AAAA", "/me.png", "https://", "https://a.example/\u{202e}"] {
+        for address in [
+            "javascript:alert(1)",
+            "data:image/png;base64,AAAA",
+            "/me.png",
+            "https://",
+            "https://a.example/\u{202e}",
+        ] {
             assert!(!is_picture(address), "{address:?}");
         }
         assert!(!is_picture(&long(2049)));
@@ -163,7 +179,9 @@ mod tests {
         for text in ["ada", "José", "محمد", "山田", "Ада", "ada king"] {
             assert!(is_identifier(text), "{text:?}");
         }
-        for text in ["Jose\u{301}", "ａｄａ", "ﬁn", "\u{212a}elvin", "می\u{200c}خواهم", "葛\u{e0100}", "①"] {
+        for text in
+            ["Jose\u{301}", "ａｄａ", "ﬁn", "\u{212a}elvin", "می\u{200c}خواهم", "葛\u{e0100}", "①"]
+        {
             assert!(!is_identifier(text), "{text:?}");
         }
     }
@@ -184,7 +202,8 @@ mod tests {
         ] {
             assert_eq!(case_fold(one), case_fold(other), "{one:?} {other:?}");
         }
-        for (one, other) in [("José", "Jose"), ("ısı", "isi"), ("İ", "i"), ("ä", "a"), ("й", "и")] {
+        for (one, other) in [("José", "Jose"), ("ısı", "isi"), ("İ", "i"), ("ä", "a"), ("й", "и")]
+        {
             assert_ne!(case_fold(one), case_fold(other), "{one:?} {other:?}");
         }
         assert_eq!(case_fold("ÉCOLE Ada"), "école ada");
@@ -204,9 +223,19 @@ mod tests {
         for text in ["a@b", "José@example.com", "a@b@c", "用户@例子.中国"] {
             assert!(is_email(text), "{text:?}");
         }
-        for text in
-            ["", "@", "a@", "@b", "ab", "a b@c", "a@b\u{3000}", "\u{212a}@example.com", "ａ@example.com", "a\u{200b}@b", "a@b\u{202e}"]
-        {
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b",
+            "ab",
+            "a b@c",
+            "a@b\u{3000}",
+            "\u{212a}@example.com",
+            "ａ@example.com",
+            "a\u{200b}@b",
+            "a@b\u{202e}",
+        ] {
             assert!(!is_email(text), "{text:?}");
         }
     }

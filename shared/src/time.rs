@@ -9,13 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The last second that an instant can be of, after the Unix epoch: 9999-12-30T22:00:00Z.
 pub const LAST_SECOND: i64 = 253_402_207_200;
 
-/// An instant in UTC to the millisecond, written `2026-05-02T09:30:00.000Z`: always 24 characters, so that the text
-/// sorts as the time does.
+/// An instant in UTC to the millisecond, written `2026-05-02T09:30:00.000Z`: always 24 characters,
+/// so that the text sorts as the time does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The instant so many milliseconds after the Unix epoch; the nearest there is (year 1 to [`LAST_SECOND`]) if it is out of range.
+    /// The instant so many milliseconds after the Unix epoch; the nearest there is (year 1 to
+    /// [`LAST_SECOND`]) if it is out of range.
     pub fn from_millisecond(milliseconds: i64) -> Self {
         // From year 1: what four digits can show.
         let bounded = milliseconds.clamp(-62_135_596_800_000, LAST_SECOND * 1000);
@@ -64,7 +65,11 @@ impl utoipa::PartialSchema for Timestamp {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
         let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).examples(["2026-05-02T09:30:00.000Z"]).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .examples(["2026-05-02T09:30:00.000Z"])
+            .into()
     }
 }
 
@@ -97,7 +102,10 @@ pub(crate) mod seconds {
 
     use super::Timestamp;
 
-    pub fn serialize<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        timestamp: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(timestamp.as_second())
     }
 
@@ -133,13 +141,18 @@ mod tests {
 
     #[test]
     fn text_is_fixed_in_width_and_reads_back() {
-        for (milliseconds, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_777_714_200_345, "2026-05-02T09:30:00.345Z")] {
+        for (milliseconds, text) in
+            [(0, "1970-01-01T00:00:00.000Z"), (1_777_714_200_345, "2026-05-02T09:30:00.345Z")]
+        {
             let timestamp = Timestamp::from_millisecond(milliseconds);
             assert_eq!(timestamp.to_string(), text);
             assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
         }
         assert_eq!(Timestamp::from_millisecond(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(Timestamp::from_millisecond(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
-        assert_eq!("2026-05-02 09:30:00.345678+00".parse::<Timestamp>().unwrap().to_string(), "2026-05-02T09:30:00.345Z");
+        assert_eq!(
+            "2026-05-02 09:30:00.345678+00".parse::<Timestamp>().unwrap().to_string(),
+            "2026-05-02T09:30:00.345Z"
+        );
     }
 }

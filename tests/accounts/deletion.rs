@@ -6,11 +6,15 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 use shared::models::{Sandbox, SandboxStatus, Status, User};
 use shared::table::Key;
-use tests::checks::{DELETED, INVITED, NOBODY, SUSPENDED, bad_credentials, changes, key, refusals, unchanged};
+use tests::checks::{
+    DELETED, INVITED, NOBODY, SUSPENDED, bad_credentials, changes, key, refusals, unchanged,
+};
 use tests::{Answer, Roster, send};
 use uuid::Uuid;
 
-use crate::{ACCOUNT, ME, NEW, bare, detail, log, new_key, of, sign_up, status_by, statuses, user, with_text};
+use crate::{
+    ACCOUNT, ME, NEW, bare, detail, log, new_key, of, sign_up, status_by, statuses, user, with_text,
+};
 
 const RESTORE: &str = "/v1/account/restore";
 const DAY: i64 = 86_400;
@@ -42,7 +46,14 @@ async fn items_with(roster: &Roster, text: &str, but_of: Uuid) -> Vec<String> {
 #[tokio::test]
 async fn a_credential_that_fails_is_refused_by_every_endpoint_alike() {
     let (of_user, of_nobody) = (of(DELETED), of("not-a-uuid"));
-    assert_json_snapshot!(refusals(&[(Method::DELETE, &of_user), (Method::DELETE, &of_nobody), (Method::DELETE, ACCOUNT)]).await);
+    assert_json_snapshot!(
+        refusals(&[
+            (Method::DELETE, &of_user),
+            (Method::DELETE, &of_nobody),
+            (Method::DELETE, ACCOUNT)
+        ])
+        .await
+    );
 }
 
 #[tokio::test]
@@ -51,18 +62,25 @@ async fn only_platform_operators_erase_and_nobody_else_learns_whom() {
     let before = roster.items().await;
     let refused = send(bare(&roster, Method::DELETE, &of(DELETED), demo::ADMIN)).await;
     assert_json_snapshot!(refused.snapshot());
-    let tokens = [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::OTHER_ADMIN].map(|caller| roster.token(caller));
+    let tokens = [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::OTHER_ADMIN]
+        .map(|caller| roster.token(caller));
     let keys = [key(demo::ADMIN, 1), key(demo::PLATFORM_OPERATOR, 2)];
     for credential in tokens.into_iter().chain(keys) {
         for path in [of(DELETED), of(demo::VIEWER), of(NOBODY), of("not-a-uuid")] {
-            let request = roster.request(Method::DELETE, &path).bearer_auth(&credential).body("no JSON");
+            let request =
+                roster.request(Method::DELETE, &path).bearer_auth(&credential).body("no JSON");
             assert_eq!(send(request).await.snapshot(), refused.snapshot(), "{path}");
         }
     }
     // The keys were seen: nothing else changed.
-    let told: Vec<_> = changes(&before, &roster.items().await).into_iter().filter(|change| !change.contains("last_used_at")).collect();
+    let told: Vec<_> = changes(&before, &roster.items().await)
+        .into_iter()
+        .filter(|change| !change.contains("last_used_at"))
+        .collect();
     assert_eq!(told, [""; 0]);
-    send(roster.request(Method::DELETE, &of(DELETED)).bearer_auth(key(demo::PLATFORM_OPERATOR, 1))).await.expect(200);
+    send(roster.request(Method::DELETE, &of(DELETED)).bearer_auth(key(demo::PLATFORM_OPERATOR, 1)))
+        .await
+        .expect(200);
     roster.check_table().await;
 }
 
@@ -72,7 +90,11 @@ async fn an_unknown_account_is_not_found_and_so_is_what_is_no_id() {
     let unknown = unchanged(&roster, erasure(&roster, NOBODY)).await;
     assert_json_snapshot!(unknown.snapshot());
     for id in ["not-a-uuid", "me", "00000000000040008000000000000110", "%20"] {
-        assert_eq!(unchanged(&roster, erasure(&roster, id)).await.snapshot(), unknown.snapshot(), "{id}");
+        assert_eq!(
+            unchanged(&roster, erasure(&roster, id)).await.snapshot(),
+            unknown.snapshot(),
+            "{id}"
+        );
     }
 }
 
@@ -82,7 +104,11 @@ async fn an_account_is_erased_only_after_it_was_deleted() {
     let refused = unchanged(&roster, erasure(&roster, demo::VIEWER)).await;
     assert_json_snapshot!(refused.snapshot());
     for id in [INVITED, SUSPENDED, demo::ADMIN, demo::PLATFORM_OPERATOR] {
-        assert_eq!(unchanged(&roster, erasure(&roster, id)).await.snapshot(), refused.snapshot(), "{id}");
+        assert_eq!(
+            unchanged(&roster, erasure(&roster, id)).await.snapshot(),
+            refused.snapshot(),
+            "{id}"
+        );
     }
 }
 
@@ -99,7 +125,8 @@ async fn a_wrong_reason_or_body_erases_nobody() {
         ("null", "null".to_owned()),
         ("no JSON", "reason=spam".to_owned()),
     ] {
-        let request = with_text(&roster, Method::DELETE, &of(DELETED), demo::PLATFORM_OPERATOR, body);
+        let request =
+            with_text(&roster, Method::DELETE, &of(DELETED), demo::PLATFORM_OPERATOR, body);
         let answer = unchanged(&roster, request).await.expect(422).json();
         told.push(json!([name, answer["code"], answer["error"]]));
     }
@@ -113,7 +140,9 @@ async fn sandboxes_that_are_not_destroyed_must_go_first() {
     let refused = unchanged(&roster, erasure(&roster, demo::ADMIN)).await;
     assert_json_snapshot!(refused.snapshot());
     restore_own(&roster, demo::ADMIN).await.expect(200);
-    let sandboxes: Vec<Sandbox> = serde_json::from_value(detail(&roster, demo::ADMIN).await["sandboxes"].clone()).expect("sandboxes");
+    let sandboxes: Vec<Sandbox> =
+        serde_json::from_value(detail(&roster, demo::ADMIN).await["sandboxes"].clone())
+            .expect("sandboxes");
     for sandbox in &sandboxes {
         roster.delete(&format!("/v1/sandboxes/{}", sandbox.id), demo::ADMIN).await.expect(200);
     }
@@ -147,7 +176,10 @@ async fn a_sandbox_older_than_the_hundred_that_are_shown_must_go_first_as_well()
         store.put(&Key::sandbox(DELETED, &sandbox.id), &sandbox).await.expect("a sandbox");
     }
     store.put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 9})).await.expect("a count");
-    store.put(&Key::own_sandbox_count(DELETED), &json!({"sandboxes": 1, "reserved_mb_ms": 0})).await.expect("a count");
+    store
+        .put(&Key::own_sandbox_count(DELETED), &json!({"sandboxes": 1, "reserved_mb_ms": 0}))
+        .await
+        .expect("a count");
     let answer = unchanged(&roster, erasure(&roster, DELETED)).await.expect(409).json();
     assert_eq!(answer["code"], "account_hard_delete_active_resources");
     roster.check_table().await;
@@ -158,25 +190,44 @@ async fn nothing_is_left_of_who_is_erased_but_a_history_of_ids() {
     let roster = Roster::start().await;
     let id = demo::VIEWER;
     // Everything that one can have.
-    let whole = json!({"display_name": "Sunny Side", "avatar_url": "https://avatars.example/sunny.png"});
+    let whole =
+        json!({"display_name": "Sunny Side", "avatar_url": "https://avatars.example/sunny.png"});
     roster.call(Method::PATCH, ME, id, &whole).await.expect(200);
-    let secret = roster.call(Method::POST, "/v1/keys", id, &json!({"name": "sunny laptop"})).await.expect(201).json()["key"].clone();
+    let secret = roster
+        .call(Method::POST, "/v1/keys", id, &json!({"name": "sunny laptop"}))
+        .await
+        .expect(201)
+        .json()["key"]
+        .clone();
     let secret = secret.as_str().expect("a text").to_owned();
     send(bare(&roster, Method::POST, "/v1/keys/default", id)).await.expect(201);
     let body = json!({"template": "sunny-template", "metadata": {"job": "sunny-job"}});
-    let request = bare(&roster, Method::POST, "/v1/sandboxes", id).header("idempotency-key", "sunny-request").json(&body);
+    let request = bare(&roster, Method::POST, "/v1/sandboxes", id)
+        .header("idempotency-key", "sunny-request")
+        .json(&body);
     let sandbox = send(request).await.expect(201).json()["id"].as_str().expect("an id").to_owned();
     roster.delete(&format!("/v1/sandboxes/{sandbox}"), id).await.expect(200);
     // Viewers manage nobody.
-    roster.call(Method::PUT, "/api/admin/user-admin/4", demo::ADMIN, &json!({"rootRole": 2})).await.expect(200);
+    roster
+        .call(Method::PUT, "/api/admin/user-admin/4", demo::ADMIN, &json!({"rootRole": 2}))
+        .await
+        .expect(200);
     let managed = json!({"first_name": "Sunnychild", "last_name": null});
-    let managed = roster.call(Method::POST, "/api/v1/users/", id, &managed).await.expect(200).json()["id"].clone();
+    let managed =
+        roster.call(Method::POST, "/api/v1/users/", id, &managed).await.expect(200).json()["id"]
+            .clone();
     let managed: Uuid = managed.as_str().and_then(|id| id.parse().ok()).expect("an id");
     let record = user(&roster, id).await;
     delete_own(&roster, id).await.expect(202);
 
     roster.advance(60);
-    let request = with_text(&roster, Method::DELETE, &of(id), demo::PLATFORM_OPERATOR, r#"{"reason": "Asked for by letter."}"#);
+    let request = with_text(
+        &roster,
+        Method::DELETE,
+        &of(id),
+        demo::PLATFORM_OPERATOR,
+        r#"{"reason": "Asked for by letter."}"#,
+    );
     let answer = send(request).await;
     assert_json_snapshot!(answer.snapshot());
 
@@ -193,10 +244,19 @@ async fn nothing_is_left_of_who_is_erased_but_a_history_of_ids() {
     for text in personal {
         assert_eq!(items_with(&roster, &text, id).await, [""; 0], "{text}");
     }
-    // The id stands in histories alone: as that of a history, of who did something, of whom something was done with.
+    // The id stands in histories alone: as that of a history, of who did something, of whom
+    // something was done with.
     for id in [id, managed] {
-        let named: Vec<_> = roster.items().await.into_iter().filter(|item| json!(item).to_string().contains(&id.to_string())).collect();
-        let elsewhere: Vec<_> = named.iter().filter(|item| !item["pk"].as_str().is_some_and(|pk| pk.starts_with("AUDIT#"))).collect();
+        let named: Vec<_> = roster
+            .items()
+            .await
+            .into_iter()
+            .filter(|item| json!(item).to_string().contains(&id.to_string()))
+            .collect();
+        let elsewhere: Vec<_> = named
+            .iter()
+            .filter(|item| !item["pk"].as_str().is_some_and(|pk| pk.starts_with("AUDIT#")))
+            .collect();
         assert!(elsewhere.is_empty(), "{elsewhere:#?}");
     }
     let history = log(&roster, id).await;
@@ -207,15 +267,17 @@ async fn nothing_is_left_of_who_is_erased_but_a_history_of_ids() {
     let told: Vec<_> = history
         .iter()
         .map(|entry| {
-            let told = entry["changes"].as_object().expect("changes").iter().map(|(name, change)| {
-                let set = change["before"] != Value::Null || change["after"] != Value::Null;
-                format!("{name}{}", if set { "" } else { " (taken away)" })
-            });
+            let told =
+                entry["changes"].as_object().expect("changes").iter().map(|(name, change)| {
+                    let set = change["before"] != Value::Null || change["after"] != Value::Null;
+                    format!("{name}{}", if set { "" } else { " (taken away)" })
+                });
             json!([entry["action"], entry["actor_id"], entry["reason"], told.collect::<Vec<_>>()])
         })
         .collect();
     assert_json_snapshot!("history", told);
-    let of_managed: Vec<_> = log(&roster, managed).await.iter().map(|entry| entry["action"].clone()).collect();
+    let of_managed: Vec<_> =
+        log(&roster, managed).await.iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(of_managed, ["user.erased", "user.deleted", "user.created"]);
 
     assert_eq!(erase(&roster, id).await.expect(404).json()["code"], "account_not_found");
@@ -234,12 +296,25 @@ async fn the_reason_for_erasing_goes_with_the_user() {
     for (id, body) in [(others[0], json!({"reason": long})), (others[1], json!({"reason": null}))] {
         assert_eq!(user(&roster, id).await.status, Status::Deleted);
         roster.advance(5);
-        let request = with_text(&roster, Method::DELETE, &of(id), demo::PLATFORM_OPERATOR, body.to_string());
+        let request =
+            with_text(&roster, Method::DELETE, &of(id), demo::PLATFORM_OPERATOR, body.to_string());
         assert_eq!(send(request).await.expect(200).json(), json!({"deleted": true, "user_id": id}));
         let newest = log(&roster, id).await[0].clone();
         assert_eq!(
-            (&newest["action"], &newest["reason"], &newest["actor_id"], &newest["at"], &newest["changes"]),
-            (&json!("user.erased"), &Value::Null, &json!(demo::PLATFORM_OPERATOR), &json!(roster.now()), &json!({}))
+            (
+                &newest["action"],
+                &newest["reason"],
+                &newest["actor_id"],
+                &newest["at"],
+                &newest["changes"]
+            ),
+            (
+                &json!("user.erased"),
+                &Value::Null,
+                &json!(demo::PLATFORM_OPERATOR),
+                &json!(roster.now()),
+                &json!({})
+            )
         );
     }
     roster.check_table().await;
@@ -249,9 +324,13 @@ async fn the_reason_for_erasing_goes_with_the_user() {
 async fn who_was_alone_takes_the_team_along_and_may_sign_up_again() {
     let roster = Roster::start().await;
     let claims = json!({"email": "nova@example.com"});
-    let team = sign_up(&roster, NEW, &claims).await.expect(201).json()["team"]["id"].as_str().expect("an id").to_owned();
+    let team = sign_up(&roster, NEW, &claims).await.expect(201).json()["team"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     roster.call(Method::POST, "/v1/sandboxes", NEW, &json!({"template": "base"})).await.expect(201);
-    let sandbox = detail(&roster, NEW).await["sandboxes"][0]["id"].as_str().expect("an id").to_owned();
+    let sandbox =
+        detail(&roster, NEW).await["sandboxes"][0]["id"].as_str().expect("an id").to_owned();
     roster.delete(&format!("/v1/sandboxes/{sandbox}"), NEW).await.expect(200);
     assert!(!roster.keys_with(&team).await.is_empty());
     delete_own(&roster, NEW).await.expect(202);
@@ -269,13 +348,25 @@ async fn a_manager_takes_the_managed_users_along() {
     let roster = Roster::start().await;
     delete_own(&roster, demo::MANAGER).await.expect(202);
     for id in [0x61, 0x62, 0x63, 0x64] {
-        assert_eq!(user(&roster, demo::id(id)).await.status, Status::Active, "until the account is erased");
+        assert_eq!(
+            user(&roster, demo::id(id)).await.status,
+            Status::Active,
+            "until the account is erased"
+        );
     }
     erase(&roster, demo::MANAGER).await.expect(200);
     for id in [0x61, 0x62, 0x63, 0x64] {
         assert_eq!(roster.user(demo::id(id)).await, None);
     }
-    assert_eq!(roster.keys_with(&demo::MANAGER.to_string()).await.iter().filter(|key| !key.starts_with("AUDIT#")).count(), 0);
+    assert_eq!(
+        roster
+            .keys_with(&demo::MANAGER.to_string())
+            .await
+            .iter()
+            .filter(|key| !key.starts_with("AUDIT#"))
+            .count(),
+        0
+    );
     roster.check_table().await;
 }
 
@@ -289,13 +380,21 @@ async fn of_twenty_erasures_at_once_one_erases() {
             200 if answer.json()["deleted"] == true => deleted += 1,
             200 => {
                 let reason = "The account was restored, or erased by someone else, meanwhile.";
-                assert_eq!(answer.json(), json!({"deleted": false, "user_id": DELETED, "blocked_reason": reason}));
+                assert_eq!(
+                    answer.json(),
+                    json!({"deleted": false, "user_id": DELETED, "blocked_reason": reason})
+                );
             }
             status => assert_eq!(status, 404, "{answer:?}"),
         }
     }
     assert_eq!(deleted, 1, "{answers:#?}");
-    let actions: Vec<_> = log(&roster, DELETED).await.iter().filter(|entry| entry["action"] == "user.erased").cloned().collect();
+    let actions: Vec<_> = log(&roster, DELETED)
+        .await
+        .iter()
+        .filter(|entry| entry["action"] == "user.erased")
+        .cloned()
+        .collect();
     assert_eq!(actions.len(), 1);
     roster.check_table().await;
 }
@@ -305,7 +404,9 @@ async fn who_is_erased_and_restored_at_once_is_gone_or_there_as_a_whole() {
     let roster = Roster::start().await;
     for round in 0..10 {
         let sub = demo::id(0xe10 + round);
-        sign_up(&roster, sub, &json!({"email": format!("nova{round}@example.com")})).await.expect(201);
+        sign_up(&roster, sub, &json!({"email": format!("nova{round}@example.com")}))
+            .await
+            .expect(201);
         delete_own(&roster, sub).await.expect(202);
         let (erased, restored) = tokio::join!(erase(&roster, sub), restore_own(&roster, sub));
         let is_there = roster.user(sub).await.is_some_and(|user| user.status == Status::Active);
@@ -347,13 +448,17 @@ async fn who_deletes_the_account_is_refused_from_then_on() {
         assert!(!key["revoked_at"].is_null(), "{key}");
     }
     let newest = log(&roster, demo::ADMIN).await[0].clone();
-    assert_json_snapshot!("the_history", [&newest["action"], &newest["actor_id"], &newest["changes"]]);
+    assert_json_snapshot!(
+        "the_history",
+        [&newest["action"], &newest["actor_id"], &newest["changes"]]
+    );
     roster.check_table().await;
 
     // By token and by key, at every endpoint.
     let refused = roster.get(ME, demo::ADMIN).await.expect(403);
     assert_eq!(refused.json()["code"], "account_deleted");
-    let (own, quota, one) = (of(demo::ADMIN), format!("{}/quota", of(demo::ADMIN)), "/v1/sandboxes/sbx_1");
+    let (own, quota, one) =
+        (of(demo::ADMIN), format!("{}/quota", of(demo::ADMIN)), "/v1/sandboxes/sbx_1");
     for (method, path) in [
         (Method::GET, ME),
         (Method::PATCH, ME),
@@ -398,7 +503,9 @@ async fn more_keys_than_one_write_takes_are_all_revoked() {
         assert_eq!(status_by(&roster, key).await, 401);
     }
     let account = detail(&roster, demo::VIEWER).await;
-    assert!(account["api_keys"].as_array().expect("keys").iter().all(|key| key["is_active"] == false));
+    assert!(
+        account["api_keys"].as_array().expect("keys").iter().all(|key| key["is_active"] == false)
+    );
     roster.check_table().await;
 }
 
@@ -407,19 +514,33 @@ async fn a_key_made_while_the_account_is_deleted_does_not_outlive_it() {
     let roster = Roster::start().await;
     for round in 0..5 {
         let sub = demo::id(0xe10 + round);
-        sign_up(&roster, sub, &json!({"email": format!("nova{round}@example.com")})).await.expect(201);
+        sign_up(&roster, sub, &json!({"email": format!("nova{round}@example.com")}))
+            .await
+            .expect(201);
         let body = json!({});
-        let makes = futures::future::join_all((0..8).map(|_| roster.call(Method::POST, "/v1/keys", sub, &body)));
+        let makes = futures::future::join_all(
+            (0..8).map(|_| roster.call(Method::POST, "/v1/keys", sub, &body)),
+        );
         let (made, deleted) = tokio::join!(makes, delete_own(&roster, sub));
         deleted.expect(202);
         for answer in made {
             match answer.status {
-                201 => assert_eq!(status_by(&roster, answer.json()["key"].as_str().expect("a text")).await, 401),
+                201 => assert_eq!(
+                    status_by(&roster, answer.json()["key"].as_str().expect("a text")).await,
+                    401
+                ),
                 status => assert_eq!(status, 403, "{answer:?}"),
             }
         }
         let account = detail(&roster, sub).await;
-        assert!(account["api_keys"].as_array().expect("keys").iter().all(|key| key["is_active"] == false), "{account}");
+        assert!(
+            account["api_keys"]
+                .as_array()
+                .expect("keys")
+                .iter()
+                .all(|key| key["is_active"] == false),
+            "{account}"
+        );
         roster.check_table().await;
     }
 }
@@ -429,7 +550,10 @@ async fn a_key_deletes_and_restores_no_account() {
     let roster = Roster::start().await;
     for (method, path) in [(Method::DELETE, ACCOUNT), (Method::POST, RESTORE)] {
         for secret in [key(demo::PLATFORM_OPERATOR, 1), key(demo::ADMIN, 4)] {
-            let answer = unchanged(&roster, roster.request(method.clone(), path).bearer_auth(secret)).await.expect(401);
+            let answer =
+                unchanged(&roster, roster.request(method.clone(), path).bearer_auth(secret))
+                    .await
+                    .expect(401);
             assert_json_snapshot!("by_key", answer.snapshot());
         }
     }
@@ -441,7 +565,10 @@ async fn the_last_administrator_of_others_stays() {
     let request = bare(&roster, Method::DELETE, ACCOUNT, demo::OTHER_ADMIN);
     assert_json_snapshot!(unchanged(&roster, request).await.snapshot());
     // Someone else who administers the team lets the first one go, and is the last then.
-    roster.call(Method::PUT, "/api/admin/user-admin/3", demo::OTHER_ADMIN, &json!({"rootRole": 1})).await.expect(200);
+    roster
+        .call(Method::PUT, "/api/admin/user-admin/3", demo::OTHER_ADMIN, &json!({"rootRole": 1}))
+        .await
+        .expect(200);
     delete_own(&roster, demo::OTHER_ADMIN).await.expect(202);
     let other = demo::id(0xb4);
     unchanged(&roster, bare(&roster, Method::DELETE, ACCOUNT, other)).await.expect(409);
@@ -460,9 +587,13 @@ async fn the_last_administrator_of_others_stays() {
 async fn of_two_administrators_who_leave_at_once_one_stays() {
     let roster = Roster::start().await;
     let other = demo::id(0xb4);
-    roster.call(Method::PUT, "/api/admin/user-admin/3", demo::OTHER_ADMIN, &json!({"rootRole": 1})).await.expect(200);
+    roster
+        .call(Method::PUT, "/api/admin/user-admin/3", demo::OTHER_ADMIN, &json!({"rootRole": 1}))
+        .await
+        .expect(200);
     for round in 0..5 {
-        let (one, two) = tokio::join!(delete_own(&roster, demo::OTHER_ADMIN), delete_own(&roster, other));
+        let (one, two) =
+            tokio::join!(delete_own(&roster, demo::OTHER_ADMIN), delete_own(&roster, other));
         assert_eq!(statuses(&[one.clone(), two]), [(202, 1), (409, 1)].into(), "{round}");
         let gone = if one.status == 202 { demo::OTHER_ADMIN } else { other };
         restore_own(&roster, gone).await.expect(200);
@@ -475,7 +606,10 @@ async fn who_is_alone_in_the_team_may_leave() {
     let roster = Roster::start().await;
     sign_up(&roster, NEW, &json!({"email": "nova@example.com"})).await.expect(201);
     // Those whom one manages oneself are nobody else.
-    roster.call(Method::POST, "/api/v1/users/", NEW, &json!({"first_name": "Ole", "last_name": null})).await.expect(200);
+    roster
+        .call(Method::POST, "/api/v1/users/", NEW, &json!({"first_name": "Ole", "last_name": null}))
+        .await
+        .expect(200);
     delete_own(&roster, NEW).await.expect(202);
     roster.check_table().await;
     restore_own(&roster, NEW).await.expect(200);
@@ -498,16 +632,27 @@ async fn a_delete_is_undone_before_its_date_and_keys_stay_revoked() {
     assert_eq!(answer.json(), roster.get(ME, demo::ADMIN).await.expect(200).json());
     let after = user(&roster, demo::ADMIN).await;
     let seen = after.last_seen.clone();
-    assert_eq!(after, User { updated_at: roster.now(), version: before.version + 2, last_seen: seen, ..before });
+    assert_eq!(
+        after,
+        User { updated_at: roster.now(), version: before.version + 2, last_seen: seen, ..before }
+    );
     assert_eq!(status_by(&roster, &key(demo::ADMIN, 1)).await, 401);
     let account = detail(&roster, demo::ADMIN).await;
-    assert!(account["api_keys"].as_array().expect("keys").iter().all(|key| key["is_active"] == false));
+    assert!(
+        account["api_keys"].as_array().expect("keys").iter().all(|key| key["is_active"] == false)
+    );
     let newest = log(&roster, demo::ADMIN).await[0].clone();
-    assert_eq!((&newest["action"], &newest["actor_id"]), (&json!("user.restored"), &json!(demo::ADMIN)));
+    assert_eq!(
+        (&newest["action"], &newest["actor_id"]),
+        (&json!("user.restored"), &json!(demo::ADMIN))
+    );
     new_key(&roster, demo::ADMIN).await;
     roster.check_table().await;
     // It is deleted no more.
-    assert_eq!(restore_own(&roster, demo::ADMIN).await.expect(409).json()["code"], "account_not_soft_deleted");
+    assert_eq!(
+        restore_own(&roster, demo::ADMIN).await.expect(409).json()["code"],
+        "account_not_soft_deleted"
+    );
 }
 
 #[tokio::test]
@@ -524,9 +669,14 @@ async fn what_is_not_deleted_is_not_restored() {
     let refused = unchanged(&roster, bare(&roster, Method::POST, RESTORE, demo::VIEWER)).await;
     assert_json_snapshot!(refused.snapshot());
     for id in [INVITED, demo::PLATFORM_OPERATOR] {
-        assert_eq!(unchanged(&roster, bare(&roster, Method::POST, RESTORE, id)).await.snapshot(), refused.snapshot(), "{id}");
+        assert_eq!(
+            unchanged(&roster, bare(&roster, Method::POST, RESTORE, id)).await.snapshot(),
+            refused.snapshot(),
+            "{id}"
+        );
     }
-    let suspended = unchanged(&roster, bare(&roster, Method::POST, RESTORE, SUSPENDED)).await.expect(403);
+    let suspended =
+        unchanged(&roster, bare(&roster, Method::POST, RESTORE, SUSPENDED)).await.expect(403);
     assert_eq!(suspended.json()["code"], "auth_locked");
     let before = roster.items().await;
     for (name, authorization) in bad_credentials(&roster) {
@@ -547,7 +697,14 @@ async fn whom_someone_else_deleted_only_an_operator_restores() {
     roster.delete("/api/admin/user-admin/4", demo::ADMIN).await.expect(200);
     let request = bare(&roster, Method::POST, RESTORE, demo::VIEWER);
     assert_json_snapshot!(unchanged(&roster, request).await.snapshot());
-    send(bare(&roster, Method::POST, &format!("{}/restore", of(demo::VIEWER)), demo::PLATFORM_OPERATOR)).await.expect(200);
+    send(bare(
+        &roster,
+        Method::POST,
+        &format!("{}/restore", of(demo::VIEWER)),
+        demo::PLATFORM_OPERATOR,
+    ))
+    .await
+    .expect(200);
     roster.get(ME, demo::VIEWER).await.expect(200);
     assert_eq!(user(&roster, demo::VIEWER).await.deleted_by, None);
     // Who leaves by themselves after that comes back by themselves.
@@ -564,7 +721,12 @@ async fn once_the_date_has_come_nobody_restores_the_account() {
     let refused = unchanged(&roster, bare(&roster, Method::POST, RESTORE, demo::VIEWER)).await;
     assert_json_snapshot!(refused.snapshot());
     roster.get(ME, demo::PLATFORM_OPERATOR).await.expect(200);
-    let request = bare(&roster, Method::POST, &format!("{}/restore", of(demo::VIEWER)), demo::PLATFORM_OPERATOR);
+    let request = bare(
+        &roster,
+        Method::POST,
+        &format!("{}/restore", of(demo::VIEWER)),
+        demo::PLATFORM_OPERATOR,
+    );
     assert_eq!(unchanged(&roster, request).await.snapshot(), refused.snapshot());
     erase(&roster, demo::VIEWER).await.expect(200);
     roster.check_table().await;
@@ -573,12 +735,22 @@ async fn once_the_date_has_come_nobody_restores_the_account() {
 #[tokio::test]
 async fn who_was_suspended_or_invited_when_deleted_is_so_when_restored() {
     let roster = Roster::start().await;
-    for (id, status) in [(SUSPENDED, Status::Suspended), (INVITED, Status::Invited), (demo::VIEWER, Status::Active)] {
+    for (id, status) in
+        [(SUSPENDED, Status::Suspended), (INVITED, Status::Invited), (demo::VIEWER, Status::Active)]
+    {
         let before = user(&roster, id).await;
         assert_eq!(before.status, status);
-        roster.delete(&format!("/api/admin/user-admin/{}", before.number), demo::ADMIN).await.expect(200);
-        send(bare(&roster, Method::POST, &format!("{}/restore", of(id)), demo::PLATFORM_OPERATOR)).await.expect(200);
-        assert_eq!(user(&roster, id).await, User { updated_at: roster.now(), version: before.version + 2, ..before });
+        roster
+            .delete(&format!("/api/admin/user-admin/{}", before.number), demo::ADMIN)
+            .await
+            .expect(200);
+        send(bare(&roster, Method::POST, &format!("{}/restore", of(id)), demo::PLATFORM_OPERATOR))
+            .await
+            .expect(200);
+        assert_eq!(
+            user(&roster, id).await,
+            User { updated_at: roster.now(), version: before.version + 2, ..before }
+        );
         roster.check_table().await;
     }
     assert_eq!(roster.get(ME, SUSPENDED).await.expect(403).json()["code"], "auth_locked");
@@ -589,7 +761,10 @@ async fn who_was_invited_may_decline_and_think_again() {
     let roster = Roster::start().await;
     let before = user(&roster, INVITED).await;
     delete_own(&roster, INVITED).await.expect(202);
-    assert_eq!(sign_up(&roster, INVITED, &json!({"email": before.email})).await.expect(403).json()["code"], "account_deleted");
+    assert_eq!(
+        sign_up(&roster, INVITED, &json!({"email": before.email})).await.expect(403).json()["code"],
+        "account_deleted"
+    );
     restore_own(&roster, INVITED).await.expect(200);
     assert_eq!(user(&roster, INVITED).await.status, Status::Invited);
     assert_eq!(user(&roster, INVITED).await.invite_link, before.invite_link);
@@ -605,22 +780,45 @@ async fn a_key_that_a_delete_left_working_does_not_come_back_with_its_owner() {
         let text = new_key(&roster, demo::VIEWER).await;
         let keys = async || {
             let items = roster.items().await.into_iter();
-            let is_the_key =
-                |item: &Map<String, Value>| item.get("user_id") == Some(&json!(demo::VIEWER)) || item["pk"] == Key::user(demo::VIEWER).pk;
-            items.filter(|item| item.contains_key("is_active") && is_the_key(item)).collect::<Vec<_>>()
+            let is_the_key = |item: &Map<String, Value>| {
+                item.get("user_id") == Some(&json!(demo::VIEWER))
+                    || item["pk"] == Key::user(demo::VIEWER).pk
+            };
+            items
+                .filter(|item| item.contains_key("is_active") && is_the_key(item))
+                .collect::<Vec<_>>()
         };
-        let made: Vec<_> = keys().await.into_iter().filter(|key| key["is_active"] == true).collect();
+        let made: Vec<_> =
+            keys().await.into_iter().filter(|key| key["is_active"] == true).collect();
         delete_own(&roster, demo::VIEWER).await.expect(202);
         assert!(keys().await.iter().all(|key| key["is_active"] == false));
         // As after a process that made the key beside the delete, and ended before it saw that.
         for key in made {
             let item = serde_dynamo::to_item(key).expect("an item");
-            roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a key");
+            roster
+                .server
+                .data
+                .client
+                .put_item()
+                .table_name(&roster.table)
+                .set_item(Some(item))
+                .send()
+                .await
+                .expect("a key");
         }
         assert_eq!(status_by(&roster, &text).await, 403, "of who is deleted");
         match restorer {
             demo::VIEWER => restore_own(&roster, restorer).await,
-            _ => roster.call(Method::POST, &format!("{}/restore", of(demo::VIEWER)), restorer, &json!({})).await,
+            _ => {
+                roster
+                    .call(
+                        Method::POST,
+                        &format!("{}/restore", of(demo::VIEWER)),
+                        restorer,
+                        &json!({}),
+                    )
+                    .await
+            }
         }
         .expect(200);
         assert_eq!(status_by(&roster, &text).await, 401, "of who is restored");
@@ -633,7 +831,8 @@ async fn a_key_that_a_delete_left_working_does_not_come_back_with_its_owner() {
 #[tokio::test]
 async fn a_restore_is_answered_again_under_its_idempotency_key_and_made_once() {
     let roster = Roster::start().await;
-    let restore = || bare(&roster, Method::POST, RESTORE, DELETED).header("idempotency-key", "restore-me");
+    let restore =
+        || bare(&roster, Method::POST, RESTORE, DELETED).header("idempotency-key", "restore-me");
     let first = send(restore()).await.expect(200);
     let again = unchanged(&roster, restore()).await.expect(200);
     assert_eq!((again.text, again.headers["idempotency-replayed"].as_str()), (first.text, "true"));

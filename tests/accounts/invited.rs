@@ -15,9 +15,16 @@ const EMAIL: &str = "Nova.Reed@example.com";
 
 /// Invites someone into the demo team, and gives their record.
 async fn invite(roster: &Roster, body: &Value) -> User {
-    let number = roster.call(Method::POST, "/api/admin/user-admin", demo::ADMIN, body).await.expect(201).json()["id"].clone();
+    let number = roster
+        .call(Method::POST, "/api/admin/user-admin", demo::ADMIN, body)
+        .await
+        .expect(201)
+        .json()["id"]
+        .clone();
     let items = roster.items().await;
-    let mut items = items.into_iter().filter(|item| item["sk"] == "USER" && item["team_id"] == json!(demo::TEAM));
+    let mut items = items
+        .into_iter()
+        .filter(|item| item["sk"] == "USER" && item["team_id"] == json!(demo::TEAM));
     let item = items.find(|item| item["number"] == number).expect("the invited user");
     serde_json::from_value(Value::Object(item)).expect("a user")
 }
@@ -29,7 +36,11 @@ async fn join(roster: &Roster, sub: Uuid) -> Answer {
 #[tokio::test]
 async fn who_was_invited_joins_the_team_under_the_tokens_id() {
     let roster = Roster::start().await;
-    let invited = invite(&roster, &json!({"email": EMAIL, "name": "Nova R.", "username": "nova", "rootRole": 2})).await;
+    let invited = invite(
+        &roster,
+        &json!({"email": EMAIL, "name": "Nova R.", "username": "nova", "rootRole": 2}),
+    )
+    .await;
     assert_eq!(invited.status, Status::Invited);
     roster.advance(60);
     let claims = json!({
@@ -58,7 +69,11 @@ async fn who_was_invited_joins_the_team_under_the_tokens_id() {
     assert!(left.iter().all(|key| key.starts_with("AUDIT#")), "{left:?}");
     roster.check_table().await;
 
-    let by_number = roster.get(&format!("/api/admin/user-admin/{}", invited.number), demo::ADMIN).await.expect(200).json();
+    let by_number = roster
+        .get(&format!("/api/admin/user-admin/{}", invited.number), demo::ADMIN)
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&by_number["name"], &by_number["rootRole"]), (&json!("Nova R."), &json!(2)));
     let mut own = roster.get(ME, NEW).await.expect(200).json();
     own["session_email"] = claims["email"].clone();
@@ -67,7 +82,11 @@ async fn who_was_invited_joins_the_team_under_the_tokens_id() {
     let again = sign_up(&roster, NEW, &claims).await.expect(200);
     assert_eq!(again.json(), answer.json());
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
-    let told: Vec<_> = log(&roster, NEW).await.iter().map(|entry| json!([entry["action"], entry["actor_id"]])).collect();
+    let told: Vec<_> = log(&roster, NEW)
+        .await
+        .iter()
+        .map(|entry| json!([entry["action"], entry["actor_id"]]))
+        .collect();
     assert_eq!(told, [json!(["user.signed_up", NEW])]);
 }
 
@@ -102,7 +121,10 @@ async fn an_email_that_is_not_verified_lets_nobody_in() {
 async fn who_has_an_account_keeps_it() {
     let roster = Roster::start().await;
     let invited = invite(&roster, &json!({"email": EMAIL, "rootRole": 1})).await;
-    let answer = sign_up(&roster, demo::OTHER_ADMIN, &json!({"email": EMAIL, "email_verified": true})).await.expect(200);
+    let answer =
+        sign_up(&roster, demo::OTHER_ADMIN, &json!({"email": EMAIL, "email_verified": true}))
+            .await
+            .expect(200);
     assert_eq!(answer.json()["team"]["id"], json!(demo::OTHER_TEAM));
     assert_eq!(user(&roster, invited.id).await, invited);
 }
@@ -112,13 +134,21 @@ async fn who_was_deleted_or_suspended_before_signing_up_does_not_join() {
     let roster = Roster::start().await;
     let invited = invite(&roster, &json!({"email": EMAIL, "rootRole": 3})).await;
     for path in ["suspend", "unsuspend"] {
-        let request = bare(&roster, Method::POST, &format!("{}/{path}", of(invited.id)), demo::PLATFORM_OPERATOR);
+        let request = bare(
+            &roster,
+            Method::POST,
+            &format!("{}/{path}", of(invited.id)),
+            demo::PLATFORM_OPERATOR,
+        );
         tests::send(request).await.expect(200);
         if path == "suspend" {
             join(&roster, NEW).await.expect(409);
         }
     }
-    roster.delete(&format!("/api/admin/user-admin/{}", invited.number), demo::ADMIN).await.expect(200);
+    roster
+        .delete(&format!("/api/admin/user-admin/{}", invited.number), demo::ADMIN)
+        .await
+        .expect(200);
     let before = roster.items().await;
     join(&roster, NEW).await.expect(409);
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -130,7 +160,11 @@ async fn a_key_that_was_made_for_who_was_invited_opens_nothing() {
     let roster = Roster::start().await;
     let invited = invite(&roster, &json!({"email": EMAIL, "rootRole": 1})).await;
     let path = format!("{}/keys", of(invited.id));
-    let made = roster.call(Method::POST, &path, demo::PLATFORM_OPERATOR, &json!({})).await.expect(201).json();
+    let made = roster
+        .call(Method::POST, &path, demo::PLATFORM_OPERATOR, &json!({}))
+        .await
+        .expect(201)
+        .json();
     join(&roster, NEW).await.expect(201);
     assert_eq!(status_by(&roster, made["key"].as_str().expect("a text")).await, 401);
     roster.check_table().await;
@@ -140,7 +174,9 @@ async fn a_key_that_was_made_for_who_was_invited_opens_nothing() {
 async fn of_many_who_join_at_once_one_does() {
     let roster = Roster::start().await;
     let invited = invite(&roster, &json!({"email": EMAIL, "rootRole": 1})).await;
-    let answers = futures::future::join_all((0..20).map(|place| join(&roster, demo::id(0xe10 + place)))).await;
+    let answers =
+        futures::future::join_all((0..20).map(|place| join(&roster, demo::id(0xe10 + place))))
+            .await;
     assert_eq!(statuses(&answers), [(201, 1), (409, 19)].into());
     assert_eq!(roster.user(invited.id).await, None);
     roster.check_table().await;
@@ -157,7 +193,8 @@ async fn of_many_who_join_at_once_one_does() {
 #[tokio::test]
 async fn erasing_reduces_the_history_from_before_the_sign_up_as_well() {
     let roster = Roster::start().await;
-    let invited = invite(&roster, &json!({"email": EMAIL, "name": "Nova Reed", "rootRole": 3})).await;
+    let invited =
+        invite(&roster, &json!({"email": EMAIL, "name": "Nova Reed", "rootRole": 3})).await;
     join(&roster, NEW).await.expect(201);
     assert!(json!(log(&roster, invited.id).await).to_string().contains("Nova Reed"));
     roster.delete("/v1/account", NEW).await.expect(202);

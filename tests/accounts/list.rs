@@ -23,7 +23,10 @@ async fn list(roster: &Roster, query: &str) -> Answer {
 #[track_caller]
 fn ids(answer: Answer) -> Vec<Uuid> {
     let users: Vec<Value> = serde_json::from_value(answer.expect(200).json()).expect("a list");
-    users.iter().map(|user| user["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")).collect()
+    users
+        .iter()
+        .map(|user| user["id"].as_str().and_then(|id| id.parse().ok()).expect("an id"))
+        .collect()
 }
 
 /// Where the `Link` header leads, if it leads on.
@@ -55,15 +58,24 @@ async fn everyone(roster: &Roster) -> Vec<User> {
     items.map(|item| serde_json::from_value(Value::Object(item)).expect("a user")).collect()
 }
 
-/// Who is found by how something begins, in the order of what is found first: an independent search over every record.
+/// Who is found by how something begins, in the order of what is found first: an independent search
+/// over every record.
 async fn found(roster: &Roster, text: &str) -> Vec<Uuid> {
     let text = text.to_lowercase();
     let mut found: Vec<(String, Uuid)> = Vec::new();
     for user in everyone(roster).await {
-        let names = [user.name.clone(), Some(user.shown_name()).filter(|shown| Some(shown) != user.email.as_ref())];
-        let names = names.into_iter().flatten().map(|name| format!("{}\u{1f}{}", name.trim().to_lowercase(), user.id));
+        let names = [
+            user.name.clone(),
+            Some(user.shown_name()).filter(|shown| Some(shown) != user.email.as_ref()),
+        ];
+        let names = names
+            .into_iter()
+            .flatten()
+            .map(|name| format!("{}\u{1f}{}", name.trim().to_lowercase(), user.id));
         let places = names.chain(user.email.as_ref().map(|email| email.to_lowercase()));
-        found.extend(places.filter(|place| place.starts_with(&text)).min().map(|place| (place, user.id)));
+        found.extend(
+            places.filter(|place| place.starts_with(&text)).min().map(|place| (place, user.id)),
+        );
     }
     found.sort();
     found.into_iter().map(|(_, id)| id).collect()
@@ -86,7 +98,9 @@ async fn add(roster: &Roster, count: u64, of: impl Fn(u64, User) -> User) -> Vec
 
 #[tokio::test]
 async fn a_credential_that_fails_is_refused() {
-    assert_json_snapshot!(refusals(&[(Method::GET, USERS), (Method::GET, "/v1/admin/users?limit=0&cursor=x")]).await);
+    assert_json_snapshot!(
+        refusals(&[(Method::GET, USERS), (Method::GET, "/v1/admin/users?limit=0&cursor=x")]).await
+    );
 }
 
 #[tokio::test]
@@ -94,17 +108,26 @@ async fn only_platform_operators_list_users() {
     let roster = Roster::start().await;
     let refused = unchanged(&roster, bare(&roster, Method::GET, USERS, demo::ADMIN)).await;
     assert_json_snapshot!(refused.snapshot());
-    for caller in [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::MANAGER, demo::OTHER_ADMIN] {
+    for caller in
+        [demo::ADMIN, demo::OPERATOR_VIEW_ALL, demo::VIEWER, demo::MANAGER, demo::OTHER_ADMIN]
+    {
         // What is wrong with the request is no business of theirs either.
         for query in ["", "?query=ada", "?limit=0", "?cursor=x"] {
-            assert_eq!(roster.get(&format!("{USERS}{query}"), caller).await.snapshot(), refused.snapshot(), "{caller} {query}");
+            assert_eq!(
+                roster.get(&format!("{USERS}{query}"), caller).await.snapshot(),
+                refused.snapshot(),
+                "{caller} {query}"
+            );
         }
     }
     for (owner, place) in [(demo::PLATFORM_OPERATOR, 2), (demo::ADMIN, 1)] {
         let by_key = send(roster.request(Method::GET, USERS).bearer_auth(key(owner, place))).await;
         assert_eq!(by_key.snapshot(), refused.snapshot(), "a key of the scope user");
     }
-    let by_key = send(roster.request(Method::GET, USERS).bearer_auth(key(demo::PLATFORM_OPERATOR, 1))).await.expect(200);
+    let by_key =
+        send(roster.request(Method::GET, USERS).bearer_auth(key(demo::PLATFORM_OPERATOR, 1)))
+            .await
+            .expect(200);
     assert_eq!(by_key.text, roster.get(USERS, demo::PLATFORM_OPERATOR).await.text);
 }
 
@@ -119,10 +142,18 @@ async fn without_a_query_all_users_of_all_teams_are_listed_newest_first() {
     assert_eq!(ids(list(&roster, "limit=100").await), expected);
     assert_eq!(ids(list(&roster, "").await), expected[..25], "25 where no limit is given");
     for query in ["query=", "query=%20"] {
-        assert_eq!(ids(list(&roster, &format!("{query}&limit=100")).await), expected, "a blank query is none");
+        assert_eq!(
+            ids(list(&roster, &format!("{query}&limit=100")).await),
+            expected,
+            "a blank query is none"
+        );
     }
-    for (limit, sizes) in [("limit=1", vec![1; 44]), ("limit=7", vec![7, 7, 7, 7, 7, 7, 2]), ("limit=22", vec![22; 2]), ("", vec![25, 19])]
-    {
+    for (limit, sizes) in [
+        ("limit=1", vec![1; 44]),
+        ("limit=7", vec![7, 7, 7, 7, 7, 7, 2]),
+        ("limit=22", vec![22; 2]),
+        ("", vec![25, 19]),
+    ] {
         assert_eq!(walk(&roster, limit).await, (sizes, expected.clone()), "{limit}");
     }
 }
@@ -130,12 +161,18 @@ async fn without_a_query_all_users_of_all_teams_are_listed_newest_first() {
 #[tokio::test]
 async fn a_page_is_an_array_of_users_with_a_link_to_the_next() {
     let roster = Roster::start().await;
-    let request = bare(&roster, Method::GET, "/v1/admin/users?query=northwind&limit=3", demo::PLATFORM_OPERATOR);
+    let request = bare(
+        &roster,
+        Method::GET,
+        "/v1/admin/users?query=northwind&limit=3",
+        demo::PLATFORM_OPERATOR,
+    );
     assert_json_snapshot!("nobody", unchanged(&roster, request).await.snapshot());
     let request = bare(&roster, Method::GET, "/v1/admin/users?limit=3", demo::PLATFORM_OPERATOR);
     assert_json_snapshot!("three", unchanged(&roster, request).await.snapshot());
     // Each is what the account detail shows.
-    let everyone: Vec<Value> = serde_json::from_value(list(&roster, "limit=100").await.json()).expect("a list");
+    let everyone: Vec<Value> =
+        serde_json::from_value(list(&roster, "limit=100").await.json()).expect("a list");
     assert_eq!(everyone.len(), 41);
     for user in everyone {
         let id = user["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
@@ -200,7 +237,11 @@ async fn users_are_found_by_how_email_name_and_display_name_begin_in_any_case() 
         assert_eq!(found(&roster, query).await, expected, "{query}");
     }
     for query in ["a", "A", "d", "s", "n", "a.", "0"] {
-        assert_eq!(ids(list(&roster, &format!("limit=100&query={query}")).await), found(&roster, query).await, "{query}");
+        assert_eq!(
+            ids(list(&roster, &format!("limit=100&query={query}")).await),
+            found(&roster, query).await,
+            "{query}"
+        );
     }
 }
 
@@ -209,9 +250,14 @@ async fn the_pages_of_a_search_hold_everyone_found_once() {
     let roster = Roster::start().await;
     // Some are found by all three, some by two in either order, some by one.
     add(&roster, 60, |place, user| User {
-        email: (place % 4 != 3).then(|| format!("{}{:02}@example.com", ["zed", "ZED.a", "zee"][place as usize % 3], 99 - place)),
-        name: (place % 5 != 4).then(|| format!("{} {}", ["Zed", "zed", "Zoe", "Zed Zed"][place as usize % 4], place % 7)),
-        display_name: (place % 2 == 0).then(|| ["Zed", "Zedd", "zE"][place as usize % 3].to_owned()),
+        email: (place % 4 != 3).then(|| {
+            format!("{}{:02}@example.com", ["zed", "ZED.a", "zee"][place as usize % 3], 99 - place)
+        }),
+        name: (place % 5 != 4).then(|| {
+            format!("{} {}", ["Zed", "zed", "Zoe", "Zed Zed"][place as usize % 4], place % 7)
+        }),
+        display_name: (place % 2 == 0)
+            .then(|| ["Zed", "Zedd", "zE"][place as usize % 3].to_owned()),
         ..user
     })
     .await;
@@ -221,7 +267,10 @@ async fn the_pages_of_a_search_hold_everyone_found_once() {
             let (sizes, walked) = walk(&roster, &format!("query={query}&limit={limit}")).await;
             assert_eq!(walked, expected, "{query} {limit}");
             let (last, full) = sizes.split_last().expect("a page");
-            assert!(full.iter().all(|size| *size == limit) && *last <= limit, "{query} {limit} {sizes:?}");
+            assert!(
+                full.iter().all(|size| *size == limit) && *last <= limit,
+                "{query} {limit} {sizes:?}"
+            );
         }
     }
     assert!(found(&roster, "z").await.len() > 50);
@@ -233,10 +282,15 @@ async fn the_last_ones_are_listed_wherever_the_index_has_them() {
     // Older than all others, and in one partition of the index.
     let last: Vec<Uuid> = (0..5).map(|n| Uuid::from_u128(1 << 64 | n << 2)).collect();
     let made_at = roster.now().plus_seconds(-3650 * 86_400);
-    let users: Vec<User> = last.iter().zip(10_000..).map(|(id, n)| User::new(*id, n, (demo::TEAM, "Acme Robotics"), made_at)).collect();
+    let users: Vec<User> = last
+        .iter()
+        .zip(10_000..)
+        .map(|(id, n)| User::new(*id, n, (demo::TEAM, "Acme Robotics"), made_at))
+        .collect();
     roster.server.data.store.load_users(&users).await.expect("users");
     roster.settled().await;
-    let everyone: BTreeSet<Uuid> = everyone(&roster).await.into_iter().map(|user| user.id).collect();
+    let everyone: BTreeSet<Uuid> =
+        everyone(&roster).await.into_iter().map(|user| user.id).collect();
     for limit in 1..5 {
         let (_, walked) = walk(&roster, &format!("limit={limit}")).await;
         assert_eq!(walked.len(), everyone.len(), "by {limit}");
@@ -259,14 +313,26 @@ async fn who_is_made_while_pages_are_read_moves_none() {
 #[tokio::test]
 async fn who_is_renamed_is_found_by_the_new_name_alone() {
     let roster = Roster::start().await;
-    roster.call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Quimby"})).await.expect(200);
+    roster
+        .call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Quimby"}))
+        .await
+        .expect(200);
     assert_eq!(ids(list(&roster, "query=quim").await), [demo::VIEWER]);
-    assert_eq!(list(&roster, "query=quim").await.json()[0], detail(&roster, demo::VIEWER).await["user"]);
+    assert_eq!(
+        list(&roster, "query=quim").await.json()[0],
+        detail(&roster, demo::VIEWER).await["user"]
+    );
     // The name and the email are as they were.
     let by_email = list(&roster, "query=dara.sok@").await;
-    assert_eq!((by_email.json()[0]["display_name"].clone(), ids(by_email)), (json!("Quimby"), vec![demo::VIEWER]));
+    assert_eq!(
+        (by_email.json()[0]["display_name"].clone(), ids(by_email)),
+        (json!("Quimby"), vec![demo::VIEWER])
+    );
     assert_eq!(ids(list(&roster, "query=dara").await), [demo::VIEWER]);
-    roster.call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Zebra"})).await.expect(200);
+    roster
+        .call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Zebra"}))
+        .await
+        .expect(200);
     assert_eq!(ids(list(&roster, "query=quim").await), Vec::<Uuid>::new());
     assert_eq!(ids(list(&roster, "query=zeb").await), [demo::VIEWER]);
     let email = json!({"email": "dara@new.example", "name": "Dara Sok", "rootRole": 3});
@@ -298,8 +364,11 @@ async fn deleted_users_are_listed_until_they_are_erased() {
 async fn a_wrong_limit_cursor_or_query_is_refused() {
     let roster = Roster::start().await;
     let before = roster.items().await;
-    let cursor = |answer: &Answer| next(answer).expect("a next page").split("cursor=").last().expect("a cursor").to_owned();
-    let (of_all, of_ada) = (cursor(&list(&roster, "limit=1").await), cursor(&list(&roster, "query=a&limit=1").await));
+    let cursor = |answer: &Answer| {
+        next(answer).expect("a next page").split("cursor=").last().expect("a cursor").to_owned()
+    };
+    let (of_all, of_ada) =
+        (cursor(&list(&roster, "limit=1").await), cursor(&list(&roster, "query=a&limit=1").await));
     let mut told = Vec::new();
     for query in [
         "limit=0",
@@ -323,7 +392,10 @@ async fn a_wrong_limit_cursor_or_query_is_refused() {
         told.push(json!([query, answer["error"]]));
     }
     // The cursor of another list leads nowhere.
-    for (name, query) in [("of all", format!("query=a&cursor={of_all}")), ("of a search", format!("cursor={of_ada}"))] {
+    for (name, query) in [
+        ("of all", format!("query=a&cursor={of_all}")),
+        ("of a search", format!("cursor={of_ada}")),
+    ] {
         let answer = list(&roster, &query).await.expect(422).json();
         told.push(json!([name, answer["error"]]));
     }
@@ -345,5 +417,9 @@ async fn the_link_repeats_the_request_with_a_cursor() {
     let link = next(&list(&roster, "limit=1&query=%20D").await).expect("a next page");
     assert!(link.starts_with("/v1/admin/users?limit=1&query=+D&cursor="), "{link}");
     let second = next(&roster.get(&link, demo::PLATFORM_OPERATOR).await).expect("a third page");
-    assert!(second.starts_with("/v1/admin/users?limit=1&query=+D&cursor=") && second.matches("cursor=").count() == 1, "{second}");
+    assert!(
+        second.starts_with("/v1/admin/users?limit=1&query=+D&cursor=")
+            && second.matches("cursor=").count() == 1,
+        "{second}"
+    );
 }

@@ -25,8 +25,18 @@ fn of(user: impl std::fmt::Display) -> String {
 }
 
 /// A request by a caller with whatever body.
-fn with_text(roster: &Roster, method: Method, path: &str, caller: Uuid, body: impl Into<reqwest::Body>) -> RequestBuilder {
-    roster.request(method, path).bearer_auth(roster.token(caller)).header("content-type", "application/json").body(body)
+fn with_text(
+    roster: &Roster,
+    method: Method,
+    path: &str,
+    caller: Uuid,
+    body: impl Into<reqwest::Body>,
+) -> RequestBuilder {
+    roster
+        .request(method, path)
+        .bearer_auth(roster.token(caller))
+        .header("content-type", "application/json")
+        .body(body)
 }
 
 /// A request by a caller with no body.
@@ -50,7 +60,10 @@ async fn alone_in_tier(roster: &Roster, tier: &QuotaTier) -> Uuid {
     roster.advance(61);
     let body = sign_up(roster, NEW, &json!({"email": "nova@example.com"})).await.expect(201).json();
     let change = json!({"quota_tier_id": tier.id});
-    roster.call(Method::PATCH, &format!("{}/quota", of(NEW)), demo::PLATFORM_OPERATOR, &change).await.expect(200);
+    roster
+        .call(Method::PATCH, &format!("{}/quota", of(NEW)), demo::PLATFORM_OPERATOR, &change)
+        .await
+        .expect(200);
     // That they were seen is noted here, and not by what is tested.
     roster.get(ME, NEW).await.expect(200);
     body["team"]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
@@ -63,7 +76,10 @@ async fn detail(roster: &Roster, user: Uuid) -> Value {
 
 /// A user's history, newest first.
 async fn log(roster: &Roster, user: Uuid) -> Vec<Value> {
-    let answer = roster.get(&format!("{}/audit-log?limit=100", of(user)), demo::PLATFORM_OPERATOR).await.expect(200);
+    let answer = roster
+        .get(&format!("{}/audit-log?limit=100", of(user)), demo::PLATFORM_OPERATOR)
+        .await
+        .expect(200);
     serde_json::from_value(answer.json()).expect("a list")
 }
 

@@ -64,7 +64,12 @@ async fn destroy(roster: &Roster, caller: Uuid, id: &str) -> Answer {
 fn without_new_id(answer: &Answer) -> Value {
     let mut snapshot = answer.snapshot();
     let id = snapshot["body"]["id"].as_str().expect("an id").to_owned();
-    assert!(id.len() == 36 && id.starts_with("sbx_") && id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert!(
+        id.len() == 36
+            && id.starts_with("sbx_")
+            && id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{id}"
+    );
     snapshot["body"]["id"] = json!("(new sandbox)");
     snapshot
 }
@@ -80,7 +85,16 @@ async fn usage(roster: &Roster, team: Uuid) -> Vec<UsageRecord> {
 /// Day, sandboxes made, GB-hours, and MB × ms used or reserved, of each of a team's days.
 async fn figures(roster: &Roster, team: Uuid) -> Vec<(String, u64, f64, u64)> {
     let days = usage(roster, team).await;
-    days.into_iter().map(|usage| (usage.day.usage_date, usage.day.sandbox_creates, usage.day.gb_hours, usage.committed_mb_ms)).collect()
+    days.into_iter()
+        .map(|usage| {
+            (
+                usage.day.usage_date,
+                usage.day.sandbox_creates,
+                usage.day.gb_hours,
+                usage.committed_mb_ms,
+            )
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -120,18 +134,26 @@ async fn a_sandbox_tells_its_size_by_the_names_of_the_client() {
     alone_in_tier(&roster, &wide()).await;
     let body = json!({"template": "base", "vcpus": 4, "memory_mb": 1024});
     let made = create(&roster, NEW, &body).await.expect(201).json();
-    assert_eq!((&made["cpu_count"], &made["config"]), (&json!(4), &json!({"vcpus": 4, "memory_mb": 1024})));
+    assert_eq!(
+        (&made["cpu_count"], &made["config"]),
+        (&json!(4), &json!({"vcpus": 4, "memory_mb": 1024}))
+    );
     let id = made["id"].as_str().expect("an id");
-    let shown = unchanged(&roster, bare(&roster, Method::GET, &one(id), NEW)).await.expect(200).json();
+    let shown =
+        unchanged(&roster, bare(&roster, Method::GET, &one(id), NEW)).await.expect(200).json();
     assert_eq!(shown, made);
     let running = set_status(&roster, NEW, id, "running").await.expect(200).json();
     assert_eq!((&running["status"], &running["config"]), (&json!("running"), &made["config"]));
     assert_eq!(destroy(&roster, NEW, id).await.expect(200).json()["config"], made["config"]);
     let both = json!({"template": "base", "cpu_count": 2, "vcpus": 4});
-    assert_eq!(create(&roster, NEW, &both).await.expect(201).json()["config"], json!({"vcpus": 2, "memory_mb": 512}));
+    assert_eq!(
+        create(&roster, NEW, &both).await.expect(201).json()["config"],
+        json!({"vcpus": 2, "memory_mb": 512})
+    );
     let none = create(&roster, NEW, &json!({"template": "base"})).await.expect(201).json();
     assert_eq!(none["config"], json!({"vcpus": null, "memory_mb": 512}));
-    let wrong = create(&roster, NEW, &json!({"template": "base", "vcpus": 0})).await.expect(422).json();
+    let wrong =
+        create(&roster, NEW, &json!({"template": "base", "vcpus": 0})).await.expect(422).json();
     assert_eq!(wrong["error"], "The field `vcpus` must be an integer from 1 to 1024.");
 }
 
@@ -161,7 +183,10 @@ async fn a_setting_that_would_be_lost_is_refused_and_its_usual_value_is_taken() 
         let mut body = usual.clone();
         body[name] = value;
         let answer = create(&roster, NEW, &body).await.expect(422).json();
-        assert_eq!(answer["error"], format!("The field `{name}` must be left out: Roster counts sandboxes and runs none."));
+        assert_eq!(
+            answer["error"],
+            format!("The field `{name}` must be left out: Roster counts sandboxes and runs none.")
+        );
     }
     assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
 }
@@ -173,16 +198,25 @@ async fn sandboxes_are_listed_newest_first_and_by_what_is_asked_for() {
     let mut ids = Vec::new();
     for n in 0..5 {
         let template = if n % 2 == 0 { "base" } else { "node-24" };
-        ids.insert(0, made(&roster, NEW, &json!({"template": template, "metadata": {"n": n, "of": "five"}})).await);
+        ids.insert(
+            0,
+            made(&roster, NEW, &json!({"template": template, "metadata": {"n": n, "of": "five"}}))
+                .await,
+        );
         roster.advance(1);
     }
-    let some = |places: &[usize]| -> Vec<String> { places.iter().map(|place| ids[*place].clone()).collect() };
+    let some = |places: &[usize]| -> Vec<String> {
+        places.iter().map(|place| ids[*place].clone()).collect()
+    };
     assert_eq!(page(&roster, NEW, "").await, (ids.clone(), None));
     let (first, next) = page(&roster, NEW, "?limit=2").await;
     assert_eq!((first, next.as_ref()), (some(&[0, 1]), Some(&ids[1])));
     let (second, next) = page(&roster, NEW, &format!("?limit=2&next_token={}", ids[1])).await;
     assert_eq!((second, next.as_ref()), (some(&[2, 3]), Some(&ids[3])));
-    assert_eq!(page(&roster, NEW, &format!("?limit=2&next_token={}", ids[3])).await, (some(&[4]), None));
+    assert_eq!(
+        page(&roster, NEW, &format!("?limit=2&next_token={}", ids[3])).await,
+        (some(&[4]), None)
+    );
     assert_eq!(page(&roster, NEW, "?limit=5").await, (ids.clone(), None));
 
     set_status(&roster, NEW, &ids[1], "running").await.expect(200);
@@ -205,14 +239,22 @@ async fn sandboxes_are_listed_newest_first_and_by_what_is_asked_for() {
     ] {
         assert_eq!(page(&roster, NEW, query).await, (some(&expected), None), "{query}");
     }
-    let whole = unchanged(&roster, bare(&roster, Method::GET, "/v1/sandboxes?limit=1", NEW)).await.expect(200).json();
+    let whole = unchanged(&roster, bare(&roster, Method::GET, "/v1/sandboxes?limit=1", NEW))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(whole["items"][0], roster.get(&one(&ids[1]), NEW).await.expect(200).json());
-    let part = roster.get("/v1/sandboxes?limit=1&fields=status,id,config", NEW).await.expect(200).json();
+    let part =
+        roster.get("/v1/sandboxes?limit=1&fields=status,id,config", NEW).await.expect(200).json();
     let config = json!({"vcpus": null, "memory_mb": 512});
     assert_eq!(part["items"], json!([{"id": ids[1], "status": "running", "config": config}]));
-    let part = roster.get(&format!("{}?fields=template", one(&ids[1])), NEW).await.expect(200).json();
+    let part =
+        roster.get(&format!("{}?fields=template", one(&ids[1])), NEW).await.expect(200).json();
     assert_eq!(part, json!({"template": "node-24"}));
-    assert_eq!(roster.get(&format!("{}?fields=all", one(&ids[1])), NEW).await.expect(200).json(), whole["items"][0]);
+    assert_eq!(
+        roster.get(&format!("{}?fields=all", one(&ids[1])), NEW).await.expect(200).json(),
+        whole["items"][0]
+    );
 }
 
 #[tokio::test]
@@ -256,7 +298,8 @@ async fn a_wrong_question_names_every_fault() {
         "?fields=",
         "?limit=0&state=asleep&metadata=7&fields=secret",
     ] {
-        let answer = roster.get(&format!("{SANDBOXES}{query}"), demo::ADMIN).await.expect(422).json();
+        let answer =
+            roster.get(&format!("{SANDBOXES}{query}"), demo::ADMIN).await.expect(422).json();
         assert_eq!(answer["code"], "invalid_request", "{query}");
         told.push(json!([query, answer["error"]]));
     }
@@ -271,7 +314,10 @@ async fn nobody_sees_the_sandboxes_of_others() {
         let (own, _) = page(&roster, caller, "?state=creating,running,paused,destroyed").await;
         assert!(!own.contains(&id));
         // The token of another's page leads to none of theirs.
-        assert_eq!(page(&roster, caller, &format!("?state=creating&next_token={id}")).await, (vec![], None));
+        assert_eq!(
+            page(&roster, caller, &format!("?state=creating&next_token={id}")).await,
+            (vec![], None)
+        );
         let unknown = roster.get(&one("sbx_0"), caller).await.expect(404);
         let others = roster.get(&one(&id), caller).await.expect(404);
         assert_eq!(others.snapshot(), unknown.snapshot());
@@ -285,7 +331,8 @@ async fn a_sandbox_of_an_earlier_version_is_read_and_goes_with_its_owner() {
     alone_in_tier(&roster, &wide()).await;
     let id = made(&roster, NEW, &json!({"template": "base"})).await;
     let key = Key::sandbox(NEW, &id);
-    let stored = roster.items().await.into_iter().find(|item| item["pk"] == key.pk && item["sk"] == key.sk);
+    let stored =
+        roster.items().await.into_iter().find(|item| item["pk"] == key.pk && item["sk"] == key.sk);
     let mut stored = stored.expect("the sandbox");
     stored.retain(|name, _| name != "pk" && name != "sk");
     stored.insert("status".into(), json!("starting"));
@@ -293,7 +340,12 @@ async fn a_sandbox_of_an_earlier_version_is_read_and_goes_with_its_owner() {
     assert_eq!(roster.get(&one(&id), NEW).await.expect(200).json()["status"], "creating");
     roster.delete("/v1/account", NEW).await.expect(202);
     roster.advance(31 * 86_400);
-    functions::schedule::purge_accounts::run(&roster.server.app, std::time::Duration::from_secs(600)).await.expect("a purge");
+    functions::schedule::purge_accounts::run(
+        &roster.server.app,
+        std::time::Duration::from_secs(600),
+    )
+    .await
+    .expect("a purge");
     assert_eq!(roster.user(NEW).await, None);
     let left = roster.keys_with(&id).await;
     assert!(left.iter().all(|key| key.starts_with("AUDIT#")), "{left:?}");
@@ -325,10 +377,16 @@ async fn a_sandbox_has_what_was_asked_for() {
     assert_eq!(without_new_id(&nulls), without_new_id(&least));
     // Newest first, each as it was answered.
     let listed = detail(&roster, NEW).await["sandboxes"].clone();
-    assert_eq!(listed, json!([without_config(&nulls), without_config(&least), without_config(&whole)]));
+    assert_eq!(
+        listed,
+        json!([without_config(&nulls), without_config(&least), without_config(&whole)])
+    );
     let newest = &log(&roster, NEW).await[0];
     assert_eq!(newest["action"], "sandbox.created");
-    assert_eq!(newest["changes"], json!({"sandbox_id": {"before": null, "after": nulls.json()["id"]}}));
+    assert_eq!(
+        newest["changes"],
+        json!({"sandbox_id": {"before": null, "after": nulls.json()["id"]}})
+    );
     roster.check_table().await;
 }
 
@@ -371,39 +429,78 @@ async fn a_key_makes_its_owners_sandboxes() {
 #[tokio::test]
 async fn a_wrong_field_makes_no_sandbox() {
     let roster = Roster::start().await;
-    let mut bodies: Vec<String> = vec![String::new(), "template=base".into(), "[]".into(), "null".into(), "\"base\"".into()];
-    for template in [json!(null), json!(7), json!(""), json!("  "), json!("a\nb"), json!("x".repeat(256)), json!(["base"])] {
+    let mut bodies: Vec<String> =
+        vec![String::new(), "template=base".into(), "[]".into(), "null".into(), "\"base\"".into()];
+    for template in [
+        json!(null),
+        json!(7),
+        json!(""),
+        json!("  "),
+        json!("a\nb"),
+        json!("x".repeat(256)),
+        json!(["base"]),
+    ] {
         bodies.push(json!({"template": template}).to_string());
     }
     bodies.push("{}".into());
-    for (name, most) in
-        [("cpu_count", 1024_u64), ("memory_mb", 16 * 1024 * 1024), ("disk_mb", 16 * 1024 * 1024), ("timeout_ms", 7 * 86_400_000)]
-    {
-        for wrong in [json!(0), json!(-1), json!(1.5), json!("1"), json!(true), json!([1]), json!(most + 1), json!(u64::MAX)] {
+    for (name, most) in [
+        ("cpu_count", 1024_u64),
+        ("memory_mb", 16 * 1024 * 1024),
+        ("disk_mb", 16 * 1024 * 1024),
+        ("timeout_ms", 7 * 86_400_000),
+    ] {
+        for wrong in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!("1"),
+            json!(true),
+            json!([1]),
+            json!(most + 1),
+            json!(u64::MAX),
+        ] {
             bodies.push(json!({"template": "base", name: wrong}).to_string());
         }
         bodies.push(format!(r#"{{"template": "base", "{name}": 1e3}}"#));
     }
-    for wrong in [json!("text"), json!(7), json!([]), json!(true), json!({"text": "x".repeat(2048 - 10)})] {
+    for wrong in
+        [json!("text"), json!(7), json!([]), json!(true), json!({"text": "x".repeat(2048 - 10)})]
+    {
         bodies.push(json!({"template": "base", "metadata": wrong}).to_string());
     }
     // What the table cannot hold: numbers beyond its range, names that are empty, depths.
-    for wrong in [r#"{"n": 1e126}"#, r#"{"n": [-1e300]}"#, r#"{"n": 1e-200}"#, r#"{"": 1}"#, r#"{"a": {"": 1}}"#] {
+    for wrong in [
+        r#"{"n": 1e126}"#,
+        r#"{"n": [-1e300]}"#,
+        r#"{"n": 1e-200}"#,
+        r#"{"": 1}"#,
+        r#"{"a": {"": 1}}"#,
+    ] {
         bodies.push(format!(r#"{{"template": "base", "metadata": {wrong}}}"#));
     }
-    bodies.push(format!(r#"{{"template": "base", "metadata": {{"deep": {}{}}}}}"#, "[".repeat(40), "]".repeat(40)));
+    bodies.push(format!(
+        r#"{{"template": "base", "metadata": {{"deep": {}{}}}}}"#,
+        "[".repeat(40),
+        "]".repeat(40)
+    ));
     bodies.push(json!({"template": 7, "cpu_count": "x", "memory_mb": 0, "disk_mb": -1, "timeout_ms": 0, "metadata": 7}).to_string());
     let before = roster.items().await;
     let mut told = Vec::new();
     for body in bodies {
         let shown: String = body.chars().take(60).collect();
-        let answer = send(with_text(&roster, Method::POST, SANDBOXES, demo::VIEWER, body)).await.expect(422).json();
+        let answer = send(with_text(&roster, Method::POST, SANDBOXES, demo::VIEWER, body))
+            .await
+            .expect(422)
+            .json();
         assert_eq!(answer["code"], "invalid_request", "{shown}");
         told.push(json!([shown, answer["error"]]));
     }
     assert_json_snapshot!(told);
     assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
-    assert_json_snapshot!("a_wrong_field", create(&roster, demo::VIEWER, &json!({"template": 7})).await.snapshot());
+    assert_json_snapshot!(
+        "a_wrong_field",
+        create(&roster, demo::VIEWER, &json!({"template": 7})).await.snapshot()
+    );
 }
 
 #[tokio::test]
@@ -414,7 +511,10 @@ async fn metadata_that_the_table_holds_is_given_back() {
         "big": 9e125, "small": -1e-100, "max": u64::MAX, "min": i64::MIN, "third": 0.333_333_333_333_333_3, "zero": 0, "text": "", "null": null,
         "empty": {}, "list": [], "ünï": "çode 🎉", "deep": {"a": {"b": {"c": [[[["d"]]]]}}},
     });
-    let answer = create(&roster, NEW, &json!({"template": "base", "metadata": metadata})).await.expect(201).json();
+    let answer = create(&roster, NEW, &json!({"template": "base", "metadata": metadata}))
+        .await
+        .expect(201)
+        .json();
     assert_eq!(answer["metadata"], metadata);
     assert_eq!(detail(&roster, NEW).await["sandboxes"][0]["metadata"], metadata);
 }
@@ -423,7 +523,12 @@ async fn metadata_that_the_table_holds_is_given_back() {
 async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
     let roster = Roster::start().await;
     let team = alone_in_tier(&roster, &wide()).await;
-    let made = create(&roster, NEW, &json!({"template": "base", "memory_mb": 2048, "metadata": {"job": 1}})).await;
+    let made = create(
+        &roster,
+        NEW,
+        &json!({"template": "base", "memory_mb": 2048, "metadata": {"job": 1}}),
+    )
+    .await;
     let id = id_of(&made);
     let mut expected = made.json();
     let started_at = roster.now().plus_seconds(600);
@@ -449,10 +554,17 @@ async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
         assert_eq!(answer.json(), expected);
         assert_eq!(detail(&roster, NEW).await["sandboxes"][0], without_config(&answer));
         let newest = &log(&roster, NEW).await[0];
-        assert_eq!((&newest["action"], &newest["changes"]["status"]["after"]), (&json!("sandbox.updated"), &json!(status)));
+        assert_eq!(
+            (&newest["action"], &newest["changes"]["status"]["after"]),
+            (&json!("sandbox.updated"), &json!(status))
+        );
         roster.check_table().await;
     }
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 0.0, 0)], "nothing is billed yet");
+    assert_eq!(
+        figures(&roster, team).await,
+        [("2026-05-02".into(), 1, 0.0, 0)],
+        "nothing is billed yet"
+    );
     roster.advance(600);
     expected["status"] = json!("destroyed");
     expected["updated_at"] = json!(roster.now());
@@ -472,8 +584,15 @@ async fn a_sandbox_starts_runs_pauses_runs_on_and_is_destroyed() {
     roster.check_table().await;
     // Once.
     roster.advance(600);
-    assert_eq!(unchanged(&roster, bare(&roster, Method::DELETE, &one(&id), NEW)).await.expect(200).json(), expected);
-    let conflict = unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&json!({"status": "running"}))).await;
+    assert_eq!(
+        unchanged(&roster, bare(&roster, Method::DELETE, &one(&id), NEW)).await.expect(200).json(),
+        expected
+    );
+    let conflict = unchanged(
+        &roster,
+        bare(&roster, Method::PATCH, &one(&id), NEW).json(&json!({"status": "running"})),
+    )
+    .await;
     assert_json_snapshot!(conflict.snapshot());
 }
 
@@ -487,7 +606,9 @@ async fn each_status_leads_to_some_and_the_same_again_changes_nothing() {
             let id = made(&roster, NEW, &json!({"template": "base"})).await;
             match from {
                 SandboxStatus::Creating => {}
-                SandboxStatus::Running => drop(set_status(&roster, NEW, &id, "running").await.expect(200)),
+                SandboxStatus::Running => {
+                    drop(set_status(&roster, NEW, &id, "running").await.expect(200))
+                }
                 SandboxStatus::Paused => {
                     set_status(&roster, NEW, &id, "running").await.expect(200);
                     set_status(&roster, NEW, &id, "paused").await.expect(200);
@@ -496,12 +617,21 @@ async fn each_status_leads_to_some_and_the_same_again_changes_nothing() {
             }
             roster.advance(1);
             let request = bare(&roster, Method::PATCH, &one(&id), NEW).json(&json!({"status": to}));
-            let answer = if from.as_str() == to || *from == SandboxStatus::Destroyed || (from.as_str(), to) == ("creating", "paused") {
+            let answer = if from.as_str() == to
+                || *from == SandboxStatus::Destroyed
+                || (from.as_str(), to) == ("creating", "paused")
+            {
                 unchanged(&roster, request).await
             } else {
                 send(request).await
             };
-            told.push(json!([from, to, answer.status, answer.json()["status"], answer.json()["error"]]));
+            told.push(json!([
+                from,
+                to,
+                answer.status,
+                answer.json()["status"],
+                answer.json()["error"]
+            ]));
             roster.check_table().await;
         }
     }
@@ -517,15 +647,25 @@ async fn the_metadata_alone_is_replaced_under_the_same_status() {
     roster.advance(60);
     let body = json!({"status": "running", "metadata": {"b": 2}});
     let answer = roster.call(Method::PATCH, &one(&id), NEW, &body).await.expect(200).json();
-    assert_eq!((&answer["metadata"], &answer["started_at"]), (&json!({"b": 2}), &running["started_at"]));
-    assert_eq!(unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&body)).await.expect(200).json(), answer);
+    assert_eq!(
+        (&answer["metadata"], &answer["started_at"]),
+        (&json!({"b": 2}), &running["started_at"])
+    );
+    assert_eq!(
+        unchanged(&roster, bare(&roster, Method::PATCH, &one(&id), NEW).json(&body))
+            .await
+            .expect(200)
+            .json(),
+        answer
+    );
     roster.check_table().await;
 }
 
 #[tokio::test]
 async fn twenty_pauses_at_once_are_one_change() {
     // Calls take a moment, so that all read the sandbox before any writes it.
-    let roster = Roster::start_with(|options| options.latency = std::time::Duration::from_millis(5)).await;
+    let roster =
+        Roster::start_with(|options| options.latency = std::time::Duration::from_millis(5)).await;
     alone_in_tier(&roster, &wide()).await;
     let id = made(&roster, NEW, &json!({"template": "base"})).await;
     set_status(&roster, NEW, &id, "running").await.expect(200);
@@ -561,7 +701,10 @@ async fn a_wrong_change_changes_nothing() {
         r#"{"status": "running", "metadata": {"n": 1e300}}"#,
         r#"{"status": "asleep", "metadata": 7}"#,
     ] {
-        let answer = send(with_text(&roster, Method::PATCH, &one(&id), demo::VIEWER, body)).await.expect(422).json();
+        let answer = send(with_text(&roster, Method::PATCH, &one(&id), demo::VIEWER, body))
+            .await
+            .expect(422)
+            .json();
         assert_eq!(answer["code"], "invalid_request", "{body}");
         told.push(json!([body, answer["error"]]));
     }
@@ -573,7 +716,8 @@ async fn a_wrong_change_changes_nothing() {
 async fn the_sandboxes_of_others_are_not_found() {
     let roster = Roster::start().await;
     let id = made(&roster, demo::ADMIN, &json!({"template": "base"})).await;
-    let missing = unchanged(&roster, bare(&roster, Method::DELETE, &one("sbx_none"), demo::VIEWER)).await;
+    let missing =
+        unchanged(&roster, bare(&roster, Method::DELETE, &one("sbx_none"), demo::VIEWER)).await;
     assert_json_snapshot!(missing.snapshot());
     let long = format!("sbx_{}", "x".repeat(2000));
     // That they were seen is noted before.
@@ -593,8 +737,13 @@ async fn the_sandboxes_of_others_are_not_found() {
         (demo::ADMIN, "USER"),
     ] {
         for method in [Method::PATCH, Method::DELETE] {
-            let request = bare(&roster, method, &one(id), caller).json(&json!({"status": "running"}));
-            assert_eq!(unchanged(&roster, request).await.snapshot(), missing.snapshot(), "{caller} {id}");
+            let request =
+                bare(&roster, method, &one(id), caller).json(&json!({"status": "running"}));
+            assert_eq!(
+                unchanged(&roster, request).await.snapshot(),
+                missing.snapshot(),
+                "{caller} {id}"
+            );
         }
     }
 }
@@ -611,7 +760,10 @@ async fn a_sandbox_is_billed_from_its_making_whatever_its_owner_says_of_it() {
     let id = made(&roster, NEW, &json!({"template": "base"})).await;
     roster.advance(3600);
     destroy(&roster, NEW, &id).await.expect(200);
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.5, (1024 + 512) * 3_600_000)]);
+    assert_eq!(
+        figures(&roster, team).await,
+        [("2026-05-02".into(), 2, 1.5, (1024 + 512) * 3_600_000)]
+    );
     // Paused by its owner after a quarter of an hour, and destroyed an hour later.
     let id = made(&roster, NEW, &json!({"template": "base", "memory_mb": 512})).await;
     set_status(&roster, NEW, &id, "running").await.expect(200);
@@ -643,7 +795,10 @@ async fn gb_hours_are_of_the_day_of_the_destroy_and_what_was_reserved_is_given_b
     assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.0, 5 * hour)]);
     roster.advance(7200);
     destroy(&roster, NEW, &second).await.expect(200);
-    assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 2, 1.0, hour), ("2026-05-03".into(), 0, 2.0, 2 * hour)]);
+    assert_eq!(
+        figures(&roster, team).await,
+        [("2026-05-02".into(), 2, 1.0, hour), ("2026-05-03".into(), 0, 2.0, 2 * hour)]
+    );
     // Beyond its time: only that is billed, and nothing beyond what it had reserved.
     let third = made(&roster, NEW, &body).await;
     set_status(&roster, NEW, &third, "running").await.expect(200);
@@ -672,14 +827,24 @@ async fn twenty_destroys_at_once_are_billed_once() {
         let id = &id;
         let roster = &roster;
         // Pausing comes in between, and bills nothing.
-        async move { if place == 3 { set_status(roster, NEW, id, "paused").await } else { destroy(roster, NEW, id).await } }
+        async move {
+            if place == 3 {
+                set_status(roster, NEW, id, "paused").await
+            } else {
+                destroy(roster, NEW, id).await
+            }
+        }
     }))
     .await;
     for (place, answer) in answers.iter().enumerate() {
         assert!(answer.status == 200 || (place == 3 && answer.status == 409), "{answer:?}");
     }
     assert_eq!(figures(&roster, team).await, [("2026-05-02".into(), 1, 1.0, 1024 * 3_600_000)]);
-    let destroyed = log(&roster, NEW).await.iter().filter(|entry| entry["action"] == "sandbox.destroyed").count();
+    let destroyed = log(&roster, NEW)
+        .await
+        .iter()
+        .filter(|entry| entry["action"] == "sandbox.destroyed")
+        .count();
     assert_eq!(destroyed, 1);
     roster.check_table().await;
 }
@@ -687,15 +852,24 @@ async fn twenty_destroys_at_once_are_billed_once() {
 #[tokio::test]
 async fn a_full_day_refuses_until_midnight_and_counts_nothing() {
     let roster = Roster::start().await;
-    let refused = unchanged(&roster, creation(&roster, demo::OTHER_ADMIN, &json!({"template": "base"}))).await;
+    let refused =
+        unchanged(&roster, creation(&roster, demo::OTHER_ADMIN, &json!({"template": "base"})))
+            .await;
     assert_json_snapshot!(refused.snapshot());
     assert_eq!(refused.headers["retry-after"], TO_MIDNIGHT.to_string());
-    assert_eq!(refused.json()["error"], "Daily sandbox create quota exceeded (100/100 for 2026-05-02)");
+    assert_eq!(
+        refused.json()["error"],
+        "Daily sandbox create quota exceeded (100/100 for 2026-05-02)"
+    );
     // It is the team that has used it up.
-    unchanged(&roster, creation(&roster, demo::id(0xb3), &json!({"template": "base"}))).await.expect(429);
+    unchanged(&roster, creation(&roster, demo::id(0xb3), &json!({"template": "base"})))
+        .await
+        .expect(429);
     roster.advance(TO_MIDNIGHT - 1);
     roster.get(ME, demo::id(0xb4)).await.expect(200);
-    let late = unchanged(&roster, creation(&roster, demo::id(0xb4), &json!({"template": "base"}))).await.expect(429);
+    let late = unchanged(&roster, creation(&roster, demo::id(0xb4), &json!({"template": "base"})))
+        .await
+        .expect(429);
     assert_eq!(late.headers["retry-after"], "1");
     roster.advance(1);
     create(&roster, demo::OTHER_ADMIN, &json!({"template": "base"})).await.expect(201);
@@ -747,7 +921,11 @@ async fn a_sandbox_that_may_use_more_gb_hours_than_are_left_is_refused() {
     );
     // Exactly what is left fits; then nothing does, of known size or not.
     made(&roster, NEW, &hours(1.0)).await;
-    for body in [json!({"template": "base"}), json!({"template": "base", "memory_mb": 1, "timeout_ms": 1}), hours(1.0)] {
+    for body in [
+        json!({"template": "base"}),
+        json!({"template": "base", "memory_mb": 1, "timeout_ms": 1}),
+        hours(1.0),
+    ] {
         unchanged(&roster, creation(&roster, NEW, &body)).await.expect(429);
     }
     // What is given back can be had again.
@@ -775,15 +953,21 @@ async fn a_tier_of_nothing_lets_nothing_be_made() {
         roster.server.data.store.put(&shared::table::Key::tier(id), &tier).await.expect("a tier");
         roster.advance(61);
         let change = json!({"quota_tier_id": id});
-        roster.call(Method::PATCH, &format!("{}/quota", of(NEW)), demo::PLATFORM_OPERATOR, &change).await.expect(200);
+        roster
+            .call(Method::PATCH, &format!("{}/quota", of(NEW)), demo::PLATFORM_OPERATOR, &change)
+            .await
+            .expect(200);
         roster.get(ME, NEW).await.expect(200);
-        let answer = unchanged(&roster, creation(&roster, NEW, &json!({"template": "base"}))).await.expect(429);
+        let answer = unchanged(&roster, creation(&roster, NEW, &json!({"template": "base"})))
+            .await
+            .expect(429);
         told.push(json!([id, answer.json()["error"]]));
     }
     assert_json_snapshot!(told);
 }
 
-/// Holds that of 200 sandboxes made at once for the last 10 places of a tier, 10 are made; and that every refusal names the figure.
+/// Holds that of 200 sandboxes made at once for the last 10 places of a tier, 10 are made; and that
+/// every refusal names the figure.
 async fn race(tier: QuotaTier, body: Value, figure: &str) {
     // One race at a time.
     static RACING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -793,10 +977,12 @@ async fn race(tier: QuotaTier, body: Value, figure: &str) {
     for _ in 0..5 {
         made(&roster, NEW, &body).await;
     }
-    // So many at once may be too much for the machine; whoever is told so tries again, under the same Idempotency-Key.
+    // So many at once may be too much for the machine; whoever is told so tries again, under the
+    // same Idempotency-Key.
     let answers = futures::future::join_all((0..200).map(async |place| {
         loop {
-            let request = creation(&roster, NEW, &body).header("idempotency-key", format!("create {place}"));
+            let request =
+                creation(&roster, NEW, &body).header("idempotency-key", format!("create {place}"));
             let answer = send(request).await;
             if ![503, 409].contains(&answer.status) {
                 return answer;
@@ -811,21 +997,31 @@ async fn race(tier: QuotaTier, body: Value, figure: &str) {
         assert!(error["error"].as_str().is_some_and(|error| error.contains(figure)), "{error}");
     }
     assert_eq!(usage(&roster, team).await[0].day.sandbox_creates, 15);
-    let sandboxes = roster.keys_with("SANDBOX#").await.into_iter().filter(|key| key.contains(&NEW.to_string())).count();
+    let sandboxes = roster
+        .keys_with("SANDBOX#")
+        .await
+        .into_iter()
+        .filter(|key| key.contains(&NEW.to_string()))
+        .count();
     assert_eq!(sandboxes, 15);
     roster.check_table().await;
 }
 
 #[tokio::test]
 async fn two_hundred_at_once_never_pass_the_limit_of_those_at_one_time() {
-    race(QuotaTier { max_concurrent_sandboxes: 15, ..wide() }, json!({"template": "base"}), "Concurrent sandbox quota exceeded (15/15)")
-        .await;
+    race(
+        QuotaTier { max_concurrent_sandboxes: 15, ..wide() },
+        json!({"template": "base"}),
+        "Concurrent sandbox quota exceeded (15/15)",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn two_hundred_at_once_never_pass_the_days_limit() {
     let figure = "Daily sandbox create quota exceeded (15/15 for 2026-05-02)";
-    race(QuotaTier { daily_sandbox_creates: 15, ..wide() }, json!({"template": "base"}), figure).await;
+    race(QuotaTier { daily_sandbox_creates: 15, ..wide() }, json!({"template": "base"}), figure)
+        .await;
 }
 
 #[tokio::test]
@@ -872,10 +1068,16 @@ async fn a_sandbox_is_made_once_for_one_idempotency_key() {
     let team = alone_in_tier(&roster, &wide()).await;
     let body = json!({"template": "base"});
     let answers =
-        futures::future::join_all((0..8).map(|_| send(creation(&roster, NEW, &body).header("idempotency-key", "the-same-one")))).await;
+        futures::future::join_all((0..8).map(|_| {
+            send(creation(&roster, NEW, &body).header("idempotency-key", "the-same-one"))
+        }))
+        .await;
     let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
     // One whose twin was still running may be told so.
-    assert!(!made.is_empty() && answers.iter().all(|answer| [201, 409].contains(&answer.status)), "{answers:#?}");
+    assert!(
+        !made.is_empty() && answers.iter().all(|answer| [201, 409].contains(&answer.status)),
+        "{answers:#?}"
+    );
     assert!(made.iter().all(|answer| answer.text == made[0].text));
     assert_eq!(figures(&roster, team).await[0].1, 1);
     roster.check_table().await;
@@ -898,7 +1100,8 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % most
     }
 
@@ -907,10 +1110,16 @@ impl Dice {
     }
 }
 
-/// Makes, runs, pauses and destroys sandboxes for days, as dice say, and holds every answer and all the figures against a model.
+/// Makes, runs, pauses and destroys sandboxes for days, as dice say, and holds every answer and all
+/// the figures against a model.
 async fn live(seed: u64) {
     let roster = Roster::start().await;
-    let tier = QuotaTier { max_concurrent_sandboxes: 4, daily_sandbox_creates: 12, daily_gb_hours: 3.0, ..wide() };
+    let tier = QuotaTier {
+        max_concurrent_sandboxes: 4,
+        daily_sandbox_creates: 12,
+        daily_gb_hours: 3.0,
+        ..wide()
+    };
     let team = alone_in_tier(&roster, &tier).await;
     let limit = 3 * 1024 * 3_600_000_u64;
     let mut dice = Dice(seed);
@@ -922,8 +1131,12 @@ async fn live(seed: u64) {
         let (now, today) = (roster.now().as_millisecond(), roster.now().date());
         match dice.below(8) {
             0..=2 => {
-                let (memory_mb, timeout_ms) = (dice.of(&[None, Some(256), Some(1024)]), dice.of(&[None, Some(600_000), Some(3_600_000)]));
-                let body = json!({"template": "base", "memory_mb": memory_mb, "timeout_ms": timeout_ms});
+                let (memory_mb, timeout_ms) = (
+                    dice.of(&[None, Some(256), Some(1024)]),
+                    dice.of(&[None, Some(600_000), Some(3_600_000)]),
+                );
+                let body =
+                    json!({"template": "base", "memory_mb": memory_mb, "timeout_ms": timeout_ms});
                 let answer = create(&roster, NEW, &body).await;
                 let (stated, memory_mb) = (memory_mb, memory_mb.unwrap_or(512));
                 let reserved = memory_mb * timeout_ms.unwrap_or(0);
@@ -935,7 +1148,15 @@ async fn live(seed: u64) {
                     let day = days.entry(today.clone()).or_default();
                     (day.0, day.2) = (day.0 + 1, day.2 + reserved);
                     assert_eq!(answer.json()["memory_mb"], json!(memory_mb), "{stated:?}");
-                    let life = Life { id, memory_mb, timeout_ms, reserved, made_on: today, made_at: now, status: "creating" };
+                    let life = Life {
+                        id,
+                        memory_mb,
+                        timeout_ms,
+                        reserved,
+                        made_on: today,
+                        made_at: now,
+                        status: "creating",
+                    };
                     lives.push(life);
                 } else {
                     answer.expect(429);
@@ -956,9 +1177,13 @@ async fn live(seed: u64) {
             5 if !lives.is_empty() => {
                 let place = dice.below(lives.len());
                 let life = &mut lives[place];
-                assert_eq!(destroy(&roster, NEW, &life.id).await.expect(200).json()["status"], "destroyed");
+                assert_eq!(
+                    destroy(&roster, NEW, &life.id).await.expect(200).json()["status"],
+                    "destroyed"
+                );
                 if life.status != "destroyed" {
-                    let used = life.memory_mb * ((now - life.made_at) as u64).min(life.timeout_ms.unwrap_or(u64::MAX));
+                    let used = life.memory_mb
+                        * ((now - life.made_at) as u64).min(life.timeout_ms.unwrap_or(u64::MAX));
                     life.status = "destroyed";
                     let day = days.entry(today).or_default();
                     (day.1, day.2) = (day.1 + used, day.2 + used);
@@ -970,15 +1195,23 @@ async fn live(seed: u64) {
         if step % 10 == 9 {
             let told = figures(&roster, team).await;
             let exact: Vec<_> = told.iter().map(|day| (day.0.clone(), day.1, day.3)).collect();
-            let expected: Vec<_> = days.iter().map(|(date, day)| (date.clone(), day.0, day.2)).collect();
+            let expected: Vec<_> =
+                days.iter().map(|(date, day)| (date.clone(), day.0, day.2)).collect();
             assert_eq!(exact, expected, "seed {seed}, step {step}");
             for (day, (_, billed, _)) in told.iter().zip(days.values()) {
-                assert!((day.2 - *billed as f64 / (1024.0 * 3_600_000.0)).abs() < 1e-9, "seed {seed}, step {step}: {day:?}");
+                assert!(
+                    (day.2 - *billed as f64 / (1024.0 * 3_600_000.0)).abs() < 1e-9,
+                    "seed {seed}, step {step}: {day:?}"
+                );
             }
             roster.check_table().await;
         }
     }
-    assert!(refused > 5 && days.len() > 1, "seed {seed} tried little: {refused} refused in {} days", days.len());
+    assert!(
+        refused > 5 && days.len() > 1,
+        "seed {seed} tried little: {refused} refused in {} days",
+        days.len()
+    );
 }
 
 #[tokio::test]

@@ -15,28 +15,48 @@ const EMAIL: &str = "guest@elsewhere.example";
 /// Invites the guest and gives the ids of the invite and of the user it makes.
 async fn invite(roster: &Roster) -> (Uuid, Uuid) {
     let body = json!({"details": {"email": EMAIL, "account_id": demo::TEAM}});
-    let answer = roster.call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body).await.expect(200).json();
+    let answer = roster
+        .call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body)
+        .await
+        .expect(200)
+        .json();
     let id: Uuid = answer["details"]["id"].as_str().expect("an id").parse().expect("a UUID");
-    let user = team(roster, demo::TEAM).await.into_iter().find(|user| user.invite_id == Some(id)).expect("a user");
+    let user = team(roster, demo::TEAM)
+        .await
+        .into_iter()
+        .find(|user| user.invite_id == Some(id))
+        .expect("a user");
     (id, user.id)
 }
 
 fn actions(entries: &Value) -> Vec<(String, String)> {
     let text = |entry: &Value, name: &str| entry[name].as_str().expect("a text").to_owned();
-    entries.as_array().expect("a list").iter().map(|entry| (text(entry, "action"), text(entry, "actor_id"))).collect()
+    entries
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| (text(entry, "action"), text(entry, "actor_id")))
+        .collect()
 }
 
 #[tokio::test]
 async fn the_life_of_a_user_of_user_admin() {
     let roster = Roster::start().await;
-    let number = create(&roster, json!({"name": "New Person", "email": EMAIL, "username": "newbie", "rootRole": 2})).await;
+    let number = create(
+        &roster,
+        json!({"name": "New Person", "email": EMAIL, "username": "newbie", "rootRole": 2}),
+    )
+    .await;
     let id = record(&roster, demo::TEAM, &json!(number)).await.id;
     roster.advance(60);
     let colleague = demo::id(0x10d);
     let changed = json!({"name": "Renamed", "email": "renamed@elsewhere.example", "rootRole": 3});
     roster.call(Method::PUT, &numbered(number), colleague, &changed).await.expect(200);
     roster.advance(60);
-    roster.call(Method::PUT, &numbered(number), demo::ADMIN, &json!({"name": null})).await.expect(200);
+    roster
+        .call(Method::PUT, &numbered(number), demo::ADMIN, &json!({"name": null}))
+        .await
+        .expect(200);
     roster.advance(60);
     roster.delete(&numbered(number), demo::ADMIN).await.expect(200);
     assert_json_snapshot!(shown(&history(&roster, id).await));
@@ -49,10 +69,20 @@ async fn a_change_of_nothing_and_a_change_refused_have_no_entry() {
     let before = history(&roster, demo::VIEWER).await.text;
     for (method, path, caller, body) in [
         (Method::PUT, numbered(4), demo::ADMIN, json!({"name": "Dara Sok"})),
-        (Method::PUT, numbered(4), demo::ADMIN, json!({"email": "ada.nordmann@acme-robotics.example"})),
+        (
+            Method::PUT,
+            numbered(4),
+            demo::ADMIN,
+            json!({"email": "ada.nordmann@acme-robotics.example"}),
+        ),
         (Method::PUT, numbered(4), demo::OPERATOR, json!({"name": "Renamed"})),
         (Method::PUT, listed(demo::VIEWER), demo::ADMIN, json!({"details": {}})),
-        (Method::PUT, listed(demo::VIEWER), demo::OTHER_ADMIN, json!({"details": {"name": "Renamed"}})),
+        (
+            Method::PUT,
+            listed(demo::VIEWER),
+            demo::OTHER_ADMIN,
+            json!({"details": {"name": "Renamed"}}),
+        ),
         (Method::POST, format!("{USER_ADMIN}/inactive/delete"), demo::ADMIN, json!({"ids": [4]})),
     ] {
         roster.call(method, &path, caller, &body).await;
@@ -64,10 +94,21 @@ async fn a_change_of_nothing_and_a_change_refused_have_no_entry() {
 async fn a_change_of_details() {
     let roster = Roster::start().await;
     let details = json!({"name": "Dara Renamed", "job_title": "Welder", "profile_completed_at": 1_777_714_000});
-    roster.call(Method::PUT, &listed(demo::VIEWER), demo::ADMIN, &json!({"details": details})).await.expect(200);
+    roster
+        .call(Method::PUT, &listed(demo::VIEWER), demo::ADMIN, &json!({"details": details}))
+        .await
+        .expect(200);
     roster.advance(60);
     let cleared = json!({"job_title": null, "profile_completed_at": null});
-    roster.call(Method::PUT, &listed(demo::VIEWER), demo::PLATFORM_OPERATOR, &json!({"details": cleared})).await.expect(200);
+    roster
+        .call(
+            Method::PUT,
+            &listed(demo::VIEWER),
+            demo::PLATFORM_OPERATOR,
+            &json!({"details": cleared}),
+        )
+        .await
+        .expect(200);
     assert_json_snapshot!(history(&roster, demo::VIEWER).await.snapshot());
 }
 
@@ -75,7 +116,10 @@ async fn a_change_of_details() {
 async fn the_inactive_who_are_deleted_each_have_one() {
     let roster = Roster::start().await;
     let body = json!({"ids": [10, 11, 12]});
-    roster.call(Method::POST, &format!("{USER_ADMIN}/inactive/delete"), demo::ADMIN, &body).await.expect(200);
+    roster
+        .call(Method::POST, &format!("{USER_ADMIN}/inactive/delete"), demo::ADMIN, &body)
+        .await
+        .expect(200);
     let mut told = Vec::new();
     for number in [10, 11, 12] {
         let id = record(&roster, demo::TEAM, &json!(number)).await.id;

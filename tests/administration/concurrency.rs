@@ -1,4 +1,5 @@
-//! Changes that do not overwrite each other: entity tags with `If-Match`, and many requests at once without.
+//! Changes that do not overwrite each other: entity tags with `If-Match`, and many requests at once
+//! without.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use crate::{USER_ADMIN, create, history, listed, numbered, record, request, team
 /// The quota tiers, with the one that the demo team has last.
 const TIERS: [&str; 3] = ["free", "enterprise", "pro"];
 
-/// A way to change a user: by whom, the path to read it, the method and path to change it, and a body that changes something, made
-/// different by a number.
+/// A way to change a user: by whom, the path to read it, the method and path to change it, and a
+/// body that changes something, made different by a number.
 struct Change {
     caller: Uuid,
     user: Uuid,
@@ -62,8 +63,22 @@ fn changes() -> [Change; 5] {
             &format!("/api/v1/users/{managed}"),
             |n| json!({"first_name": format!("Finn {n}")}),
         ),
-        change(demo::ADMIN, demo::VIEWER, &numbered(4), Method::PUT, &numbered(4), |n| json!({"name": format!("Dara {n}")})),
-        change(demo::ADMIN, demo::VIEWER, &same, Method::PUT, &same, |n| json!({"details": {"job_title": format!("Welder {n}")}})),
+        change(
+            demo::ADMIN,
+            demo::VIEWER,
+            &numbered(4),
+            Method::PUT,
+            &numbered(4),
+            |n| json!({"name": format!("Dara {n}")}),
+        ),
+        change(
+            demo::ADMIN,
+            demo::VIEWER,
+            &same,
+            Method::PUT,
+            &same,
+            |n| json!({"details": {"job_title": format!("Welder {n}")}}),
+        ),
         change(
             demo::PLATFORM_OPERATOR,
             demo::VIEWER,
@@ -77,7 +92,8 @@ fn changes() -> [Change; 5] {
 
 impl Change {
     fn request(&self, roster: &Roster, n: usize, if_match: &str) -> reqwest::RequestBuilder {
-        request(roster, self.method.clone(), &self.path, self.caller, &(self.body)(n)).header("if-match", if_match)
+        request(roster, self.method.clone(), &self.path, self.caller, &(self.body)(n))
+            .header("if-match", if_match)
     }
 }
 
@@ -87,11 +103,27 @@ async fn every_answer_that_is_one_user_bears_its_tag() {
     let version = async |id: Uuid| roster.user(id).await.expect("a user").version;
     for change in changes() {
         let read = roster.get(&change.read, change.caller).await.expect(200);
-        assert!(read.headers["etag"].starts_with(&format!("\"{}-", version(change.user).await)), "{}", change.read);
-        let changed = roster.call(change.method.clone(), &change.path, change.caller, &(change.body)(1)).await.expect(200);
-        assert!(changed.headers["etag"].starts_with(&format!("\"{}-", version(change.user).await)), "{}", change.path);
+        assert!(
+            read.headers["etag"].starts_with(&format!("\"{}-", version(change.user).await)),
+            "{}",
+            change.read
+        );
+        let changed = roster
+            .call(change.method.clone(), &change.path, change.caller, &(change.body)(1))
+            .await
+            .expect(200);
+        assert!(
+            changed.headers["etag"].starts_with(&format!("\"{}-", version(change.user).await)),
+            "{}",
+            change.path
+        );
         assert_ne!(changed.headers["etag"], read.headers["etag"], "{}", change.path);
-        assert_eq!(roster.get(&change.read, change.caller).await.headers["etag"], changed.headers["etag"], "{}", change.path);
+        assert_eq!(
+            roster.get(&change.read, change.caller).await.headers["etag"],
+            changed.headers["etag"],
+            "{}",
+            change.path
+        );
     }
     // The same user has the same tag wherever it is shown.
     let viewer = demo::VIEWER;
@@ -116,7 +148,10 @@ async fn a_stale_tag_is_refused_and_changes_nothing() {
     let mut told = Vec::new();
     for change in changes() {
         let stale = roster.get(&change.read, change.caller).await.headers["etag"].clone();
-        roster.call(change.method.clone(), &change.path, change.caller, &(change.body)(1)).await.expect(200);
+        roster
+            .call(change.method.clone(), &change.path, change.caller, &(change.body)(1))
+            .await
+            .expect(200);
         let answer = unchanged(&roster, change.request(&roster, 2, &stale)).await.expect(412);
         let mut body = answer.json();
         if let Some(id) = body.get_mut("request_id") {
@@ -126,9 +161,17 @@ async fn a_stale_tag_is_refused_and_changes_nothing() {
             assert_eq!(id.take(), json!(answer.headers["x-request-id"]));
         }
         told.push(json!([change.method.as_str(), change.path, body]));
-        // Nor does a tag that no user ever had, one of a future version, one that is weak, or none in the header.
+        // Nor does a tag that no user ever had, one of a future version, one that is weak, or none
+        // in the header.
         let present = roster.get(&change.read, change.caller).await.headers["etag"].clone();
-        for tag in ["\"other\"", "\"99-0\"", "W/\"*\"", "", &format!("W/{present}"), present.trim_matches('"')] {
+        for tag in [
+            "\"other\"",
+            "\"99-0\"",
+            "W/\"*\"",
+            "",
+            &format!("W/{present}"),
+            present.trim_matches('"'),
+        ] {
             unchanged(&roster, change.request(&roster, 2, tag)).await.expect(412);
         }
         // What would change nothing is refused with a stale tag too.
@@ -149,7 +192,12 @@ async fn the_present_tag_passes_once_and_a_star_always() {
         send(change.request(&roster, 2, &listed)).await.expect(200);
         let before = roster.user(change.user).await.expect("a user").version;
         send(change.request(&roster, 3, "*")).await.expect(200);
-        assert_eq!(roster.user(change.user).await.map(|user| user.version), Some(before + 1), "{}", change.path);
+        assert_eq!(
+            roster.user(change.user).await.map(|user| user.version),
+            Some(before + 1),
+            "{}",
+            change.path
+        );
     }
     roster.check_table().await;
 }
@@ -165,7 +213,12 @@ async fn being_seen_meanwhile_makes_no_tag_stale() {
         assert_ne!(now, tag, "the answer shows another sighting");
         send(change.request(&roster, 1, &tag)).await.expect(200);
         let user = roster.user(change.user).await.expect("a user");
-        assert_eq!(user.last_seen.map(|seen| seen.at), Some(roster.now()), "{}: the sighting stays", change.path);
+        assert_eq!(
+            user.last_seen.map(|seen| seen.at),
+            Some(roster.now()),
+            "{}: the sighting stays",
+            change.path
+        );
     }
     roster.check_table().await;
 }
@@ -179,28 +232,36 @@ async fn of_many_with_one_tag_at_once_one_passes() {
         let answers = join_all((0..10).map(|n| send(change.request(&roster, n, &tag)))).await;
         let passed: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
         let version = roster.user(change.user).await.expect("a user").version;
-        // Those who ask for the tier that there is change nothing, and may pass beside the one who does.
+        // Those who ask for the tier that there is change nothing, and may pass beside the one who
+        // does.
         let changing = passed.iter().filter(|answer| answer.headers["etag"] != tag).count();
         assert_eq!((changing, version), (1, before.version + 1), "{}", change.path);
-        assert!(answers.iter().all(|answer| [200, 412].contains(&answer.status)), "{}", change.path);
+        assert!(
+            answers.iter().all(|answer| [200, 412].contains(&answer.status)),
+            "{}",
+            change.path
+        );
         roster.check_table().await;
     }
 }
 
-/// Holds that the history of a user tells of each version once, and that the changes of each field make one chain from what it was
-/// to what it is.
+/// Holds that the history of a user tells of each version once, and that the changes of each field
+/// make one chain from what it was to what it is.
 async fn is_whole(roster: &Roster, id: Uuid, before: &shared::models::User) {
     let after = roster.user(id).await.expect("a user");
     let entries = history(roster, id).await.json();
     // The demo data's share stands in the history too, and is no change of the user.
-    let is_change = |entry: &&Value| entry["action"].as_str().is_some_and(|action| action.starts_with("user."));
+    let is_change =
+        |entry: &&Value| entry["action"].as_str().is_some_and(|action| action.starts_with("user."));
     let entries: Vec<_> = entries.as_array().expect("a list").iter().filter(is_change).collect();
     assert_eq!(entries.len() as u64, after.version - before.version, "an entry for each version");
     let (before, after) = (json!(before), json!(after));
     for field in ["name", "display_name", "email", "job_title", "role"] {
-        let changes: Vec<_> = entries.iter().filter_map(|entry| entry["changes"].get(field)).collect();
+        let changes: Vec<_> =
+            entries.iter().filter_map(|entry| entry["changes"].get(field)).collect();
         let texts = |side: &str, last: &Value| {
-            let mut texts: Vec<String> = changes.iter().map(|change| change[side].to_string()).collect();
+            let mut texts: Vec<String> =
+                changes.iter().map(|change| change[side].to_string()).collect();
             texts.push(last.get(field).unwrap_or(&Value::Null).to_string());
             texts.sort();
             texts
@@ -216,10 +277,30 @@ async fn twenty_changes_at_once_are_each_made_and_counted() {
     let sends = (0..20).map(|n| {
         let (method, path, caller, body) = match n % 5 {
             0 => (Method::PUT, numbered(4), demo::ADMIN, json!({"name": format!("Name {n}")})),
-            1 => (Method::PUT, listed(demo::VIEWER), demo::ADMIN, json!({"details": {"job_title": format!("Job {n}")}})),
-            2 => (Method::PATCH, "/v1/account/me".to_owned(), demo::VIEWER, json!({"display_name": format!("Shown {n}")})),
-            3 => (Method::PUT, numbered(4), demo::ADMIN, json!({"email": format!("mail-{n}@acme-robotics.example")})),
-            _ => (Method::PUT, listed(demo::VIEWER), demo::PLATFORM_OPERATOR, json!({"details": {"profile_completed_at": 1000 + n}})),
+            1 => (
+                Method::PUT,
+                listed(demo::VIEWER),
+                demo::ADMIN,
+                json!({"details": {"job_title": format!("Job {n}")}}),
+            ),
+            2 => (
+                Method::PATCH,
+                "/v1/account/me".to_owned(),
+                demo::VIEWER,
+                json!({"display_name": format!("Shown {n}")}),
+            ),
+            3 => (
+                Method::PUT,
+                numbered(4),
+                demo::ADMIN,
+                json!({"email": format!("mail-{n}@acme-robotics.example")}),
+            ),
+            _ => (
+                Method::PUT,
+                listed(demo::VIEWER),
+                demo::PLATFORM_OPERATOR,
+                json!({"details": {"profile_completed_at": 1000 + n}}),
+            ),
         };
         send(request(&roster, method, &path, caller, &body))
     });
@@ -232,11 +313,18 @@ async fn twenty_changes_at_once_are_each_made_and_counted() {
     let after = roster.user(demo::VIEWER).await.expect("a user");
     assert_eq!(after.version, before.version + 20);
     let ends_in = |text: Option<&str>, rest: u64| {
-        let digits: String = text.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+        let digits: String =
+            text.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
         digits.parse::<u64>().is_ok_and(|n| n < 20 && n % 5 == rest)
     };
-    assert!(ends_in(after.name.as_deref(), 0) && ends_in(after.job_title.as_deref(), 1), "{after:?}");
-    assert!(ends_in(after.display_name.as_deref(), 2) && ends_in(after.email.as_deref(), 3), "{after:?}");
+    assert!(
+        ends_in(after.name.as_deref(), 0) && ends_in(after.job_title.as_deref(), 1),
+        "{after:?}"
+    );
+    assert!(
+        ends_in(after.display_name.as_deref(), 2) && ends_in(after.email.as_deref(), 3),
+        "{after:?}"
+    );
     assert!(after.profile_completed_at.is_some_and(|at| at.as_second() % 5 == 4), "{after:?}");
     is_whole(&roster, demo::VIEWER, &before).await;
     // Of the emails that it had in between none is held.
@@ -252,14 +340,56 @@ async fn changes_of_different_fields_at_once_are_all_there_in_the_end() {
         let tier = format!("/v1/admin/users/{}/quota", demo::VIEWER);
         let details = |name: &str, value: Value| json!({"details": {name: value}});
         let answers = join_all([
-            send(request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &json!({"name": "Together"}))),
-            send(request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &json!({"email": "together@acme-robotics.example"}))),
+            send(request(
+                &roster,
+                Method::PUT,
+                &numbered(4),
+                demo::ADMIN,
+                &json!({"name": "Together"}),
+            )),
+            send(request(
+                &roster,
+                Method::PUT,
+                &numbered(4),
+                demo::ADMIN,
+                &json!({"email": "together@acme-robotics.example"}),
+            )),
             send(request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &json!({"rootRole": 2}))),
-            send(request(&roster, Method::PUT, &listed(demo::VIEWER), demo::ADMIN, &details("job_title", json!("Welder")))),
-            send(request(&roster, Method::PUT, &listed(demo::VIEWER), demo::ADMIN, &details("profile_completed_at", json!(7)))),
-            send(request(&roster, Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Shown"}))),
-            send(request(&roster, Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"avatar_url": "https://a.example/b.png"}))),
-            send(request(&roster, Method::PATCH, &tier, demo::PLATFORM_OPERATOR, &json!({"quota_tier_id": "free"}))),
+            send(request(
+                &roster,
+                Method::PUT,
+                &listed(demo::VIEWER),
+                demo::ADMIN,
+                &details("job_title", json!("Welder")),
+            )),
+            send(request(
+                &roster,
+                Method::PUT,
+                &listed(demo::VIEWER),
+                demo::ADMIN,
+                &details("profile_completed_at", json!(7)),
+            )),
+            send(request(
+                &roster,
+                Method::PATCH,
+                "/v1/account/me",
+                demo::VIEWER,
+                &json!({"display_name": "Shown"}),
+            )),
+            send(request(
+                &roster,
+                Method::PATCH,
+                "/v1/account/me",
+                demo::VIEWER,
+                &json!({"avatar_url": "https://a.example/b.png"}),
+            )),
+            send(request(
+                &roster,
+                Method::PATCH,
+                &tier,
+                demo::PLATFORM_OPERATOR,
+                &json!({"quota_tier_id": "free"}),
+            )),
         ])
         .await;
         assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
@@ -292,12 +422,29 @@ async fn being_seen_while_changed_loses_neither() {
         let before = roster.user(demo::VIEWER).await.expect("a user");
         // The viewer's own request is the first sighting for an hour.
         let body = json!({"display_name": "Shown"});
-        let by_admin = (0..5).map(|n| request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &json!({"name": format!("Name {n}")})));
-        let all = by_admin.chain([request(&roster, Method::PATCH, "/v1/account/me", demo::VIEWER, &body)]);
+        let by_admin = (0..5).map(|n| {
+            request(
+                &roster,
+                Method::PUT,
+                &numbered(4),
+                demo::ADMIN,
+                &json!({"name": format!("Name {n}")}),
+            )
+        });
+        let all = by_admin.chain([request(
+            &roster,
+            Method::PATCH,
+            "/v1/account/me",
+            demo::VIEWER,
+            &body,
+        )]);
         let answers = join_all(all.map(send)).await;
         assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
         let after = roster.user(demo::VIEWER).await.expect("a user");
-        assert_eq!((after.version, after.display_name.as_deref()), (before.version + 6, Some("Shown")));
+        assert_eq!(
+            (after.version, after.display_name.as_deref()),
+            (before.version + 6, Some("Shown"))
+        );
         assert_eq!(after.last_seen.map(|seen| seen.at), Some(roster.now()));
         roster.check_table().await;
     }
@@ -314,7 +461,8 @@ async fn of_two_admins_who_delete_each_other_at_once_one_stays() {
             let method = if demotes { Method::PUT } else { Method::DELETE };
             send(request(&roster, method, &numbered(number), caller, &json!({"rootRole": 3})))
         };
-        let answers = futures::join!(removal(2, one, round % 3 == 1), removal(1, other, round % 3 > 0));
+        let answers =
+            futures::join!(removal(2, one, round % 3 == 1), removal(1, other, round % 3 > 0));
         let statuses = [answers.0.status, answers.1.status];
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
         // The other came too late for it: as the last one, or as one who may not any more.
@@ -328,11 +476,14 @@ async fn of_two_admins_who_delete_each_other_at_once_one_stays() {
 #[tokio::test]
 async fn of_all_admins_demoted_by_each_other_at_once_one_stays() {
     let roster = Roster::start().await;
-    let admins: Vec<_> = team(&roster, demo::TEAM).await.into_iter().filter(|user| user.governs()).collect();
+    let admins: Vec<_> =
+        team(&roster, demo::TEAM).await.into_iter().filter(|user| user.governs()).collect();
     assert_eq!(admins.len(), 3);
     let all = admins.iter().flat_map(|caller| admins.iter().map(|user| (caller.id, user.number)));
-    let answers =
-        join_all(all.map(|(caller, number)| send(request(&roster, Method::PUT, &numbered(number), caller, &json!({"rootRole": 3}))))).await;
+    let answers = join_all(all.map(|(caller, number)| {
+        send(request(&roster, Method::PUT, &numbered(number), caller, &json!({"rootRole": 3})))
+    }))
+    .await;
     assert!(answers.iter().all(|answer| [200, 400, 403].contains(&answer.status)), "{answers:?}");
     assert_eq!(team(&roster, demo::TEAM).await.iter().filter(|user| user.governs()).count(), 1);
     roster.check_table().await;
@@ -341,17 +492,28 @@ async fn of_all_admins_demoted_by_each_other_at_once_one_stays() {
 #[tokio::test]
 async fn of_many_users_made_at_once_with_one_email_one_is() {
     let roster = Roster::start().await;
-    let before = team(&roster, demo::TEAM).await.len() + team(&roster, demo::OTHER_TEAM).await.len();
+    let before =
+        team(&roster, demo::TEAM).await.len() + team(&roster, demo::OTHER_TEAM).await.len();
     let sends = (0..64).map(|n| {
         // In two teams, in letters of both kinds, and half of them by invites.
-        let (caller, account) = if n % 2 == 0 { (demo::ADMIN, demo::TEAM) } else { (demo::OTHER_ADMIN, demo::OTHER_TEAM) };
+        let (caller, account) = if n % 2 == 0 {
+            (demo::ADMIN, demo::TEAM)
+        } else {
+            (demo::OTHER_ADMIN, demo::OTHER_TEAM)
+        };
         let email = if n % 3 == 0 { "Rush@elsewhere.example" } else { "rush@Elsewhere.example" };
         match n % 8 {
             0 | 1 => {
                 let body = json!({"details": {"email": email, "account_id": account}});
                 send(request(&roster, Method::POST, "/api/v1/admin_user_invite", caller, &body))
             }
-            _ => send(request(&roster, Method::POST, USER_ADMIN, caller, &json!({"email": email, "rootRole": 3}))),
+            _ => send(request(
+                &roster,
+                Method::POST,
+                USER_ADMIN,
+                caller,
+                &json!({"email": email, "rootRole": 3}),
+            )),
         }
     });
     let answers = join_all(sends).await;
@@ -367,7 +529,10 @@ async fn of_many_users_made_at_once_with_one_email_one_is() {
     }
     let after = team(&roster, demo::TEAM).await.len() + team(&roster, demo::OTHER_TEAM).await.len();
     assert_eq!(after, before + 1);
-    assert_eq!(roster.keys_with("INVITE#").await.len(), usize::from(answers.iter().any(|answer| answer.status == 200)));
+    assert_eq!(
+        roster.keys_with("INVITE#").await.len(),
+        usize::from(answers.iter().any(|answer| answer.status == 200))
+    );
     roster.check_table().await;
 }
 
@@ -375,7 +540,13 @@ async fn of_many_users_made_at_once_with_one_email_one_is() {
 async fn many_users_made_at_once_have_numbers_of_their_own() {
     let roster = Roster::start().await;
     let sends = (0..64).map(|n| {
-        send(request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &json!({"username": format!("user-{n}"), "rootRole": 1 + n % 3})))
+        send(request(
+            &roster,
+            Method::POST,
+            USER_ADMIN,
+            demo::ADMIN,
+            &json!({"username": format!("user-{n}"), "rootRole": 1 + n % 3}),
+        ))
     });
     let answers = join_all(sends).await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
@@ -389,7 +560,11 @@ async fn of_many_who_take_one_email_at_once_one_has_it() {
     let roster = Roster::start().await;
     let numbers = [2, 3, 4, 5, 13, 28, 34, 35];
     let body = json!({"email": "wanted@acme-robotics.example"});
-    let answers = join_all(numbers.map(|number| send(request(&roster, Method::PUT, &numbered(number), demo::ADMIN, &body)))).await;
+    let answers =
+        join_all(numbers.map(|number| {
+            send(request(&roster, Method::PUT, &numbered(number), demo::ADMIN, &body))
+        }))
+        .await;
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
@@ -400,8 +575,21 @@ async fn of_many_who_take_one_email_at_once_one_has_it() {
 async fn two_users_swap_emails_only_by_way_of_a_third() {
     let roster = Roster::start().await;
     let (dara, chidi) = ("dara.sok@acme-robotics.example", "chidi.okafor@acme-robotics.example");
-    let emails = async || (record(&roster, demo::TEAM, &json!(4)).await.email, record(&roster, demo::TEAM, &json!(3)).await.email);
-    let put = |number: u64, email: &str| send(request(&roster, Method::PUT, &numbered(number), demo::ADMIN, &json!({"email": email})));
+    let emails = async || {
+        (
+            record(&roster, demo::TEAM, &json!(4)).await.email,
+            record(&roster, demo::TEAM, &json!(3)).await.email,
+        )
+    };
+    let put = |number: u64, email: &str| {
+        send(request(
+            &roster,
+            Method::PUT,
+            &numbered(number),
+            demo::ADMIN,
+            &json!({"email": email}),
+        ))
+    };
     for _ in 0..5 {
         // Each is held by the other: at no time could one be let go of first.
         let (one, other) = futures::join!(put(4, chidi), put(3, dara));
@@ -413,11 +601,23 @@ async fn two_users_swap_emails_only_by_way_of_a_third() {
     put(4, chidi).await.expect(200);
     assert_eq!(emails().await, (Some(chidi.to_owned()), Some(dara.to_owned())));
     roster.check_table().await;
-    // One lets go of it while another takes it: whether that is too early or not, nobody holds two or none.
+    // One lets go of it while another takes it: whether that is too early or not, nobody holds two
+    // or none.
     for _ in 0..5 {
         let roster = Roster::start().await;
-        let put = |number: u64, email: &str| send(request(&roster, Method::PUT, &numbered(number), demo::ADMIN, &json!({"email": email})));
-        let (_, taken) = futures::join!(async { put(3, "free@acme-robotics.example").await.expect(200) }, put(4, chidi));
+        let put = |number: u64, email: &str| {
+            send(request(
+                &roster,
+                Method::PUT,
+                &numbered(number),
+                demo::ADMIN,
+                &json!({"email": email}),
+            ))
+        };
+        let (_, taken) = futures::join!(
+            async { put(3, "free@acme-robotics.example").await.expect(200) },
+            put(4, chidi)
+        );
         let email = record(&roster, demo::TEAM, &json!(4)).await.email;
         match taken.status {
             200 => assert_eq!(email.as_deref(), Some(chidi)),
@@ -431,23 +631,40 @@ async fn two_users_swap_emails_only_by_way_of_a_third() {
 #[tokio::test]
 async fn a_user_deleted_by_many_at_once_is_deleted_once() {
     let roster = Roster::start().await;
-    let number = create(&roster, json!({"email": "brief@acme-robotics.example", "rootRole": 3})).await;
+    let number =
+        create(&roster, json!({"email": "brief@acme-robotics.example", "rootRole": 3})).await;
     let id = record(&roster, demo::TEAM, &json!(number)).await.id;
-    let mut all: Vec<_> = (0..8).map(|_| request(&roster, Method::DELETE, &numbered(number), demo::ADMIN, &json!({}))).collect();
-    all.extend((0..8).map(|n| request(&roster, Method::PUT, &numbered(number), demo::ADMIN, &json!({"name": format!("Name {n}")}))));
+    let mut all: Vec<_> = (0..8)
+        .map(|_| request(&roster, Method::DELETE, &numbered(number), demo::ADMIN, &json!({})))
+        .collect();
+    all.extend((0..8).map(|n| {
+        request(
+            &roster,
+            Method::PUT,
+            &numbered(number),
+            demo::ADMIN,
+            &json!({"name": format!("Name {n}")}),
+        )
+    }));
     let answers = join_all(all.into_iter().map(send)).await;
     let deleted = answers[..8].iter().filter(|answer| answer.status == 200).count();
     assert_eq!(deleted, 1);
     assert!(answers.iter().all(|answer| [200, 404].contains(&answer.status)), "{answers:?}");
     let entries = history(&roster, id).await.json();
-    let actions: Vec<_> = entries.as_array().expect("a list").iter().map(|entry| entry["action"].as_str().expect("an action")).collect();
+    let actions: Vec<_> = entries
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| entry["action"].as_str().expect("an action"))
+        .collect();
     assert_eq!(actions[0], "user.deleted", "nobody is changed after that: {actions:?}");
     assert_eq!(actions.iter().filter(|action| **action == "user.deleted").count(), 1);
     assert_eq!(roster.user(id).await.map(|user| user.status), Some(Status::Deleted));
     roster.check_table().await;
 }
 
-/// Who changes a user twice names the version that the first change answered with: the second finds it, though the indexes have not followed.
+/// Who changes a user twice names the version that the first change answered with: the second finds
+/// it, though the indexes have not followed.
 #[tokio::test]
 async fn a_change_is_held_against_the_version_that_stands_whatever_the_indexes_show() {
     for change in changes() {
@@ -456,11 +673,15 @@ async fn a_change_is_held_against_the_version_that_stands_whatever_the_indexes_s
         let client = faults.client(&roster, &past.server.data.database.endpoint);
         let now = roster.now();
         let config = local::config().expect("the defaults make a configuration");
-        let app = App::new(&config, client, None, Arc::new(NoLog), Clock::new(move || now)).await.expect("an application");
+        let app = App::new(&config, client, None, Arc::new(NoLog), Clock::new(move || now))
+            .await
+            .expect("an application");
         let app = Arc::new(app);
         faults.plan_for(Some(Strike { fault: Fault::Stale, from: 0, lasts: true }));
         let send = async |n, if_match: Option<&str>| {
-            let mut call = Call::new(change.method.clone(), &change.path).credential(&roster.token(change.caller)).json(&(change.body)(n));
+            let mut call = Call::new(change.method.clone(), &change.path)
+                .credential(&roster.token(change.caller))
+                .json(&(change.body)(n));
             if let Some(tag) = if_match {
                 call.headers.insert("if-match", tag.parse().expect("a header"));
             }

@@ -29,7 +29,11 @@ async fn a_managed_user_who_was_never_seen_and_has_little() {
 #[tokio::test]
 async fn every_user_of_every_status_is_shown_as_listed_with_three_details_more() {
     let roster = Roster::start().await;
-    for (caller, account) in [(demo::ADMIN, demo::TEAM), (demo::OTHER_ADMIN, demo::OTHER_TEAM), (demo::PLATFORM_OPERATOR, demo::TEAM)] {
+    for (caller, account) in [
+        (demo::ADMIN, demo::TEAM),
+        (demo::OTHER_ADMIN, demo::OTHER_TEAM),
+        (demo::PLATFORM_OPERATOR, demo::TEAM),
+    ] {
         let path = format!("{DIRECTORY}?account_id={account}&pagination[page_size]=100");
         let summaries = roster.get(&path, caller).await.expect(200).json()["summaries"].clone();
         let users = team(&roster, account).await;
@@ -42,7 +46,11 @@ async fn every_user_of_every_status_is_shown_as_listed_with_three_details_more()
             assert_eq!(details.remove("job_title"), Some(json!(user.job_title)));
             let completed = user.profile_completed_at.map(|at| at.as_second());
             assert_eq!(details.remove("profile_completed_at"), Some(json!(completed)));
-            let summary = summaries.as_array().expect("a list").iter().find(|summary| summary["id"] == json!(user.id));
+            let summary = summaries
+                .as_array()
+                .expect("a list")
+                .iter()
+                .find(|summary| summary["id"] == json!(user.id));
             assert_eq!(Some(&Value::Object(details)), summary, "{caller}");
         }
     }
@@ -69,7 +77,9 @@ async fn who_is_of_another_account_is_not_found_as_nobody_is() {
         (demo::PLATFORM_OPERATOR, "x".to_owned()),
     ] {
         for method in [Method::GET, Method::PUT] {
-            let answer = unchanged(&roster, request(&roster, method.clone(), &listed(&id), caller, &body)).await;
+            let answer =
+                unchanged(&roster, request(&roster, method.clone(), &listed(&id), caller, &body))
+                    .await;
             assert_eq!(answer.snapshot(), refused.snapshot(), "{caller} {method} {id}");
         }
     }
@@ -82,11 +92,26 @@ async fn who_is_no_admin_may_neither_read_nor_change_anyone() {
     let refused = roster.get(&listed(demo::VIEWER), demo::VIEWER).await;
     assert_json_snapshot!(refused.snapshot());
     roster.get("/users/me", demo::id(0x61)).await.expect(200);
-    for caller in [demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::id(0x61), demo::id(0xb3)] {
+    for caller in [
+        demo::OPERATOR_VIEW_ALL,
+        demo::OPERATOR,
+        demo::VIEWER,
+        demo::MANAGER,
+        demo::id(0x61),
+        demo::id(0xb3),
+    ] {
         // Not even whether there is such a user is told.
-        for id in [caller, demo::ADMIN, demo::OTHER_ADMIN, NOBODY].map(|id| id.to_string()).into_iter().chain(["x".to_owned()]) {
+        for id in [caller, demo::ADMIN, demo::OTHER_ADMIN, NOBODY]
+            .map(|id| id.to_string())
+            .into_iter()
+            .chain(["x".to_owned()])
+        {
             for method in [Method::GET, Method::PUT] {
-                let answer = unchanged(&roster, request(&roster, method.clone(), &listed(&id), caller, &body)).await;
+                let answer = unchanged(
+                    &roster,
+                    request(&roster, method.clone(), &listed(&id), caller, &body),
+                )
+                .await;
                 assert_eq!(answer.snapshot(), refused.snapshot(), "{caller} {method} {id}");
             }
         }
@@ -94,17 +119,31 @@ async fn who_is_no_admin_may_neither_read_nor_change_anyone() {
 }
 
 #[tokio::test]
-async fn platform_operators_read_and_change_users_of_every_account_unless_by_a_key_of_their_own_account() {
+async fn platform_operators_read_and_change_users_of_every_account_unless_by_a_key_of_their_own_account()
+ {
     let roster = Roster::start().await;
     let body = json!({"details": {"job_title": "Chief"}});
     for id in [demo::VIEWER, demo::OTHER_ADMIN, demo::PLATFORM_OPERATOR] {
-        let changed = roster.call(Method::PUT, &listed(id), demo::PLATFORM_OPERATOR, &body).await.expect(200);
-        assert_eq!(roster.get(&listed(id), demo::PLATFORM_OPERATOR).await.expect(200).json(), changed.json());
+        let changed =
+            roster.call(Method::PUT, &listed(id), demo::PLATFORM_OPERATOR, &body).await.expect(200);
+        assert_eq!(
+            roster.get(&listed(id), demo::PLATFORM_OPERATOR).await.expect(200).json(),
+            changed.json()
+        );
     }
-    for (place, id, status) in
-        [(1, demo::VIEWER, 200), (2, demo::VIEWER, 404), (2, demo::PLATFORM_OPERATOR, 200), (2, demo::OTHER_ADMIN, 404)]
-    {
-        send(roster.request(Method::GET, &listed(id)).bearer_auth(key(demo::PLATFORM_OPERATOR, place))).await.expect(status);
+    for (place, id, status) in [
+        (1, demo::VIEWER, 200),
+        (2, demo::VIEWER, 404),
+        (2, demo::PLATFORM_OPERATOR, 200),
+        (2, demo::OTHER_ADMIN, 404),
+    ] {
+        send(
+            roster
+                .request(Method::GET, &listed(id))
+                .bearer_auth(key(demo::PLATFORM_OPERATOR, place)),
+        )
+        .await
+        .expect(status);
     }
     roster.check_table().await;
 }
@@ -125,7 +164,10 @@ async fn a_change_takes_each_detail_alone_and_leaves_the_others() {
         let answer = put(&roster, demo::VIEWER, json!({name: value})).await.expect(200);
         assert_eq!(answer.json(), expected);
         let read = roster.get(&listed(demo::VIEWER), demo::ADMIN).await;
-        assert_eq!((read.json(), &read.headers["etag"]), (expected.clone(), &answer.headers["etag"]));
+        assert_eq!(
+            (read.json(), &read.headers["etag"]),
+            (expected.clone(), &answer.headers["etag"])
+        );
     }
     let after = roster.user(demo::VIEWER).await.expect("a user");
     assert_eq!((after.version, after.updated_at), (before.version + 5, roster.now()));
@@ -138,7 +180,13 @@ async fn null_clears_a_detail() {
     let cleared = json!({"name": null, "job_title": null, "profile_completed_at": null});
     assert_json_snapshot!(put(&roster, demo::ADMIN, cleared.clone()).await.snapshot());
     // Where nothing is set nothing changes.
-    let again = request(&roster, Method::PUT, &listed(demo::ADMIN), demo::ADMIN, &json!({"details": cleared}));
+    let again = request(
+        &roster,
+        Method::PUT,
+        &listed(demo::ADMIN),
+        demo::ADMIN,
+        &json!({"details": cleared}),
+    );
     unchanged(&roster, again).await.expect(200);
     roster.check_table().await;
 }
@@ -147,9 +195,16 @@ async fn null_clears_a_detail() {
 async fn a_change_of_nothing_writes_nothing() {
     let roster = Roster::start().await;
     let present = json!({"name": "Ada Nordmann", "job_title": "Head of Platform", "profile_completed_at": START / 1000 - 200 * 86_400});
-    for details in [json!({}), present, json!({"title": "x", "id": 1, "status": "new", "claims": {}})] {
+    for details in
+        [json!({}), present, json!({"title": "x", "id": 1, "status": "new", "claims": {}})]
+    {
         let body = json!({"details": details});
-        let answer = unchanged(&roster, request(&roster, Method::PUT, &listed(demo::ADMIN), demo::ADMIN, &body)).await.expect(200);
+        let answer = unchanged(
+            &roster,
+            request(&roster, Method::PUT, &listed(demo::ADMIN), demo::ADMIN, &body),
+        )
+        .await
+        .expect(200);
         assert_eq!(answer.json(), roster.get(&listed(demo::ADMIN), demo::ADMIN).await.json());
     }
 }
@@ -157,7 +212,14 @@ async fn a_change_of_nothing_writes_nothing() {
 #[tokio::test]
 async fn every_fault_is_refused() {
     let roster = Roster::start().await;
-    let mut bodies = vec![json!({}), json!({"details": null}), json!({"details": []}), json!({"details": "x"}), json!([]), Value::Null];
+    let mut bodies = vec![
+        json!({}),
+        json!({"details": null}),
+        json!({"details": []}),
+        json!({"details": "x"}),
+        json!([]),
+        Value::Null,
+    ];
     for details in [
         json!({"name": 1}),
         json!({"name": ""}),
@@ -187,7 +249,10 @@ async fn every_fault_is_refused() {
         told.push(json!([sent, answer]));
     }
     for body in ["", "{", "details=1"] {
-        let put = roster.request(Method::PUT, &listed(demo::VIEWER)).bearer_auth(roster.token(demo::ADMIN)).body(body);
+        let put = roster
+            .request(Method::PUT, &listed(demo::VIEWER))
+            .bearer_auth(roster.token(demo::ADMIN))
+            .body(body);
         told.push(json!([body, unchanged(&roster, put).await.expect(400).json()]));
     }
     assert_json_snapshot!(told);
@@ -197,10 +262,15 @@ async fn every_fault_is_refused() {
 async fn users_of_every_status_are_changed_but_for_the_deleted() {
     let roster = Roster::start().await;
     for id in [INVITED, SUSPENDED, demo::id(0x61), demo::id(0x1f0)] {
-        assert_eq!(put(&roster, id, json!({"job_title": "Welder"})).await.expect(200).json()["details"]["job_title"], "Welder");
+        assert_eq!(
+            put(&roster, id, json!({"job_title": "Welder"})).await.expect(200).json()["details"]["job_title"],
+            "Welder"
+        );
     }
     let body = json!({"details": {"job_title": "Welder"}});
-    let refused = unchanged(&roster, request(&roster, Method::PUT, &listed(DELETED), demo::ADMIN, &body)).await;
+    let refused =
+        unchanged(&roster, request(&roster, Method::PUT, &listed(DELETED), demo::ADMIN, &body))
+            .await;
     assert_json_snapshot!(refused.snapshot());
     roster.check_table().await;
 }
@@ -209,9 +279,14 @@ async fn users_of_every_status_are_changed_but_for_the_deleted() {
 async fn a_name_that_changed_is_what_the_lists_show_and_find() {
     let roster = Roster::start().await;
     put(&roster, demo::id(0x1f0), json!({"name": "Aaa Bot"})).await.expect(200);
-    let path = format!("{DIRECTORY}?account_id={}&sorting=title&pagination[page_size]=1", demo::TEAM);
-    assert_eq!(roster.get(&path, demo::ADMIN).await.expect(200).json()["summaries"][0]["title"], "Aaa Bot");
-    let found = roster.get("/v1/admin/users?query=aaa", demo::PLATFORM_OPERATOR).await.expect(200).json();
+    let path =
+        format!("{DIRECTORY}?account_id={}&sorting=title&pagination[page_size]=1", demo::TEAM);
+    assert_eq!(
+        roster.get(&path, demo::ADMIN).await.expect(200).json()["summaries"][0]["title"],
+        "Aaa Bot"
+    );
+    let found =
+        roster.get("/v1/admin/users?query=aaa", demo::PLATFORM_OPERATOR).await.expect(200).json();
     assert_eq!(found[0]["id"], json!(demo::id(0x1f0)));
     roster.check_table().await;
 }

@@ -32,21 +32,36 @@ fn listed(id: impl std::fmt::Display) -> String {
 }
 
 /// A request with a body, not sent yet.
-fn request(roster: &Roster, method: Method, path: &str, caller: Uuid, body: &Value) -> RequestBuilder {
+fn request(
+    roster: &Roster,
+    method: Method,
+    path: &str,
+    caller: Uuid,
+    body: &Value,
+) -> RequestBuilder {
     roster.request(method, path).bearer_auth(roster.token(caller)).json(body)
 }
 
 /// The records of a team's users, by number.
 async fn team(roster: &Roster, team: Uuid) -> Vec<User> {
-    let items = roster.items().await.into_iter().filter(|item| item["sk"] == "USER" && item["team_id"] == json!(team));
-    let mut users: Vec<User> = items.map(|item| serde_json::from_value(Value::Object(item)).expect("a user")).collect();
+    let items = roster
+        .items()
+        .await
+        .into_iter()
+        .filter(|item| item["sk"] == "USER" && item["team_id"] == json!(team));
+    let mut users: Vec<User> =
+        items.map(|item| serde_json::from_value(Value::Object(item)).expect("a user")).collect();
     users.sort_by_key(|user| user.number);
     users
 }
 
 /// The record of a team's user with that number.
 async fn record(roster: &Roster, team_id: Uuid, number: &Value) -> User {
-    team(roster, team_id).await.into_iter().find(|user| json!(user.number) == *number).expect("a user of that number")
+    team(roster, team_id)
+        .await
+        .into_iter()
+        .find(|user| json!(user.number) == *number)
+        .expect("a user of that number")
 }
 
 /// Makes a user of the demo team and gives the number.
@@ -64,7 +79,10 @@ async fn sign_up(roster: &Roster, sub: Uuid, email: &str) -> Answer {
 
 /// The whole history of a user, newest first, as platform operators read it.
 async fn history(roster: &Roster, user: Uuid) -> Answer {
-    roster.get(&format!("/v1/admin/users/{user}/audit-log?limit=100"), demo::PLATFORM_OPERATOR).await.expect(200)
+    roster
+        .get(&format!("/v1/admin/users/{user}/audit-log?limit=100"), demo::PLATFORM_OPERATOR)
+        .await
+        .expect(200)
 }
 
 /// An answer as a snapshot, without the new ids that stand in links.
@@ -87,8 +105,8 @@ fn shown(answer: &Answer) -> Value {
     snapshot
 }
 
-/// Sends a request that must leave every item as it was, but for the numbers that are taken for users to come: a number is never
-/// used again, also where making the user is refused.
+/// Sends a request that must leave every item as it was, but for the numbers that are taken for
+/// users to come: a number is never used again, also where making the user is refused.
 async fn unchanged_but_numbers(roster: &Roster, request: RequestBuilder) -> Answer {
     let items = async || {
         let mut items = roster.items().await;
@@ -101,7 +119,8 @@ async fn unchanged_but_numbers(roster: &Roster, request: RequestBuilder) -> Answ
     answer
 }
 
-/// The endpoints of the two contracts that change or list users of a team, but for those that any member may use.
+/// The endpoints of the two contracts that change or list users of a team, but for those that any
+/// member may use.
 fn endpoints_of_administrators() -> Vec<(Method, String)> {
     let user = "/api/admin/user-admin/4".to_owned();
     vec![
@@ -119,7 +138,8 @@ fn endpoints_of_administrators() -> Vec<(Method, String)> {
 async fn a_credential_that_fails_is_refused_by_every_endpoint_of_user_admin() {
     let search = (Method::GET, format!("{USER_ADMIN}/search?q=ada"));
     let endpoints: Vec<_> = endpoints_of_administrators().into_iter().chain([search]).collect();
-    let endpoints: Vec<_> = endpoints.iter().map(|(method, path)| (method.clone(), path.as_str())).collect();
+    let endpoints: Vec<_> =
+        endpoints.iter().map(|(method, path)| (method.clone(), path.as_str())).collect();
     assert_json_snapshot!(tests::checks::refusals(&endpoints).await);
 }
 
@@ -128,8 +148,13 @@ async fn a_credential_that_fails_is_refused_by_every_endpoint_of_the_directory()
     let user = listed(demo::VIEWER);
     let invites = format!("{DIRECTORY}_invite?account_id={}", demo::TEAM);
     let revoke = format!("{DIRECTORY}_invite/{}/revoke", demo::id(0xdead));
-    let endpoints =
-        [(Method::GET, &*user), (Method::PUT, &user), (Method::GET, &invites), (Method::POST, &invites), (Method::POST, &revoke)];
+    let endpoints = [
+        (Method::GET, &*user),
+        (Method::PUT, &user),
+        (Method::GET, &invites),
+        (Method::POST, &invites),
+        (Method::POST, &revoke),
+    ];
     assert_json_snapshot!(tests::checks::refusals(&endpoints).await);
 }
 
@@ -141,8 +166,13 @@ async fn who_is_no_admin_is_refused_by_all_of_user_admin_but_the_search() {
     // The managed user was never seen; that this one was is no effect of what follows.
     roster.get("/users/me", demo::id(0x61)).await.expect(200);
     for (method, path) in endpoints_of_administrators() {
-        for caller in [demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::id(0x61)] {
-            let answer = unchanged(&roster, request(&roster, method.clone(), &path, caller, &body)).await.expect(403).snapshot();
+        for caller in
+            [demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::id(0x61)]
+        {
+            let answer = unchanged(&roster, request(&roster, method.clone(), &path, caller, &body))
+                .await
+                .expect(403)
+                .snapshot();
             assert_eq!(*told.get_or_insert(answer.clone()), answer, "{caller} {method} {path}");
         }
     }

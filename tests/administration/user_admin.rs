@@ -10,7 +10,9 @@ use shared::models::{AccountType, Role, Status};
 use tests::checks::{key, unchanged};
 use tests::{Answer, Roster, send};
 
-use crate::{USER_ADMIN, create, numbered, record, request, shown, sign_up, team, unchanged_but_numbers};
+use crate::{
+    USER_ADMIN, create, numbered, record, request, shown, sign_up, team, unchanged_but_numbers,
+};
 
 /// What the published schema lets a user have.
 const ALLOWED: [&str; 19] = [
@@ -44,7 +46,12 @@ fn is_allowed(user: &Value) {
 }
 
 fn numbers(users: &Value) -> Vec<u64> {
-    users.as_array().expect("a list").iter().map(|user| user["id"].as_u64().expect("a number")).collect()
+    users
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|user| user["id"].as_u64().expect("a number"))
+        .collect()
 }
 
 /// The numbers that the list gives, which is read page by page where there are pages.
@@ -63,7 +70,10 @@ async fn walk(roster: &Roster, query: &str) -> Vec<u64> {
 
 fn next_page(answer: &Answer) -> Option<String> {
     let link = answer.headers.get("link")?;
-    let path = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).expect("a link to the next page");
+    let path = link
+        .strip_prefix('<')
+        .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+        .expect("a link to the next page");
     Some(path.to_owned())
 }
 
@@ -72,7 +82,9 @@ async fn put(roster: &Roster, number: u64, body: Value) -> Answer {
 }
 
 async fn search(roster: &Roster, text: &str) -> Vec<u64> {
-    numbers(&roster.get(&format!("{USER_ADMIN}/search?q={text}"), demo::ADMIN).await.expect(200).json())
+    numbers(
+        &roster.get(&format!("{USER_ADMIN}/search?q={text}"), demo::ADMIN).await.expect(200).json(),
+    )
 }
 
 /// Holds that each body is refused as bad data and changes nothing; gives what is said of each.
@@ -82,8 +94,17 @@ async fn faults(roster: &Roster, method: Method, path: &str, bodies: &[Value]) -
         let refused = request(roster, method.clone(), path, demo::ADMIN, body);
         let answer = unchanged(roster, refused).await.expect(400).json();
         assert_eq!(answer["name"], "BadDataError", "{body}");
-        assert!(answer["message"].as_str().is_some_and(|message| message.starts_with("Request validation failed")), "{body}");
-        let details = answer["details"].as_array().expect("details").iter().map(|detail| detail["message"].clone());
+        assert!(
+            answer["message"]
+                .as_str()
+                .is_some_and(|message| message.starts_with("Request validation failed")),
+            "{body}"
+        );
+        let details = answer["details"]
+            .as_array()
+            .expect("details")
+            .iter()
+            .map(|detail| detail["message"].clone());
         let sent: String = body.to_string().chars().take(80).collect();
         told.push(json!([sent, details.collect::<Vec<_>>()]));
     }
@@ -96,11 +117,14 @@ mod the_list {
     #[tokio::test]
     async fn holds_every_user_as_each_is_shown_alone_but_none_who_is_deleted() {
         let roster = Roster::start().await;
-        for (caller, id) in
-            [(demo::ADMIN, demo::TEAM), (demo::OTHER_ADMIN, demo::OTHER_TEAM), (demo::PLATFORM_OPERATOR, demo::PLATFORM_TEAM)]
-        {
+        for (caller, id) in [
+            (demo::ADMIN, demo::TEAM),
+            (demo::OTHER_ADMIN, demo::OTHER_TEAM),
+            (demo::PLATFORM_OPERATOR, demo::PLATFORM_TEAM),
+        ] {
             let mut expected = Vec::new();
-            for user in team(&roster, id).await.iter().filter(|user| user.status != Status::Deleted) {
+            for user in team(&roster, id).await.iter().filter(|user| user.status != Status::Deleted)
+            {
                 expected.push(roster.get(&numbered(user.number), caller).await.expect(200).json());
             }
             let listed = roster.get(USER_ADMIN, caller).await.expect(200);
@@ -108,7 +132,11 @@ mod the_list {
             assert_eq!(listed.headers.get("link"), None);
             expected.iter().for_each(is_allowed);
         }
-        let deleted = team(&roster, demo::TEAM).await.iter().filter(|user| user.status == Status::Deleted).count();
+        let deleted = team(&roster, demo::TEAM)
+            .await
+            .iter()
+            .filter(|user| user.status == Status::Deleted)
+            .count();
         assert!(deleted > 3, "there are deleted ones to leave out");
     }
 
@@ -125,14 +153,17 @@ mod the_list {
         for limit in [1, 2, 7, all.len() - 1, all.len(), all.len() + 1, 5000] {
             assert_eq!(walk(&roster, &format!("?limit={limit}")).await, all, "{limit}");
         }
-        let whole = roster.get(&format!("{USER_ADMIN}?limit={}", all.len()), demo::ADMIN).await.expect(200);
+        let whole =
+            roster.get(&format!("{USER_ADMIN}?limit={}", all.len()), demo::ADMIN).await.expect(200);
         assert_eq!(next_page(&whole), None, "nothing follows the last user");
     }
 
     #[tokio::test]
     async fn has_a_page_with_a_link_to_the_next() {
         let roster = Roster::start().await;
-        assert_json_snapshot!(roster.get(&format!("{USER_ADMIN}?limit=2"), demo::ADMIN).await.snapshot());
+        assert_json_snapshot!(
+            roster.get(&format!("{USER_ADMIN}?limit=2"), demo::ADMIN).await.snapshot()
+        );
     }
 
     #[tokio::test]
@@ -180,7 +211,8 @@ mod the_list {
             "cursor=1.5",
             "limit=2&cursor=99999999999999999999",
         ] {
-            let answer = roster.get(&format!("{USER_ADMIN}?{query}"), demo::ADMIN).await.expect(400).json();
+            let answer =
+                roster.get(&format!("{USER_ADMIN}?{query}"), demo::ADMIN).await.expect(400).json();
             assert_eq!(answer["name"], "BadDataError", "{query}");
             told.push(json!([query, answer["details"]]));
         }
@@ -217,8 +249,13 @@ mod making {
     #[tokio::test]
     async fn takes_an_email_alone_or_a_username_alone() {
         let roster = Roster::start().await;
-        for body in [json!({"email": "alone@acme-robotics.example", "rootRole": 3}), json!({"username": "alone", "rootRole": 3})] {
-            assert_json_snapshot!(shown(&roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await));
+        for body in [
+            json!({"email": "alone@acme-robotics.example", "rootRole": 3}),
+            json!({"username": "alone", "rootRole": 3}),
+        ] {
+            assert_json_snapshot!(shown(
+                &roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await
+            ));
         }
         roster.check_table().await;
     }
@@ -226,10 +263,23 @@ mod making {
     #[tokio::test]
     async fn takes_a_root_role_by_number_or_name() {
         let roster = Roster::start().await;
-        let roles = [json!(1), json!("Admin"), json!(2), json!("Editor"), json!(3), json!("Viewer"), json!("1"), json!("3"), json!(2.0)];
-        for (place, (sent, expected)) in roles.into_iter().zip([1, 1, 2, 2, 3, 3, 1, 3, 2]).enumerate() {
+        let roles = [
+            json!(1),
+            json!("Admin"),
+            json!(2),
+            json!("Editor"),
+            json!(3),
+            json!("Viewer"),
+            json!("1"),
+            json!("3"),
+            json!(2.0),
+        ];
+        for (place, (sent, expected)) in
+            roles.into_iter().zip([1, 1, 2, 2, 3, 3, 1, 3, 2]).enumerate()
+        {
             let body = json!({"username": format!("user-{place}"), "rootRole": sent});
-            let answer = roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201);
+            let answer =
+                roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201);
             assert_eq!(answer.json()["rootRole"], expected, "{body}");
         }
         roster.check_table().await;
@@ -238,9 +288,11 @@ mod making {
     #[tokio::test]
     async fn sends_no_mail_whether_asked_to_or_not() {
         let roster = Roster::start().await;
-        for (place, send_email) in [json!(true), json!(false), Value::Null].into_iter().enumerate() {
+        for (place, send_email) in [json!(true), json!(false), Value::Null].into_iter().enumerate()
+        {
             let body = json!({"email": format!("mail-{place}@acme-robotics.example"), "rootRole": 3, "sendEmail": send_email});
-            let answer = roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201).json();
+            let answer =
+                roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201).json();
             assert_eq!(answer["emailSent"], false);
             assert!(answer["inviteLink"].is_string());
         }
@@ -252,10 +304,18 @@ mod making {
         for blank in [json!(""), json!("  "), Value::Null] {
             for (given, other) in [("email", "username"), ("username", "email")] {
                 let value = format!("given-{}-{}", given, team(&roster, demo::TEAM).await.len());
-                let value = if given == "email" { format!("{value}@acme-robotics.example") } else { value };
+                let value =
+                    if given == "email" { format!("{value}@acme-robotics.example") } else { value };
                 let body = json!({given: value, other: blank, "rootRole": 3});
-                let answer = roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201).json();
-                assert_eq!((&answer[given], answer.get(other), answer.get("name")), (&json!(value), None, None));
+                let answer = roster
+                    .call(Method::POST, USER_ADMIN, demo::ADMIN, &body)
+                    .await
+                    .expect(201)
+                    .json();
+                assert_eq!(
+                    (&answer[given], answer.get(other), answer.get("name")),
+                    (&json!(value), None, None)
+                );
                 is_allowed(&answer);
             }
         }
@@ -271,36 +331,57 @@ mod making {
             json!({"rootRole": 1, "email": "", "username": ""}),
             json!({"rootRole": 1, "email": null, "username": null}),
         ] {
-            let answer = unchanged(&roster, request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body)).await.expect(400).json();
-            assert_eq!((&answer["name"], &answer["message"]), (&json!("BadDataError"), &json!("You must specify username or email")));
-            assert_eq!(answer["details"], json!([{"message": "You must specify username or email"}]));
+            let answer =
+                unchanged(&roster, request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body))
+                    .await
+                    .expect(400)
+                    .json();
+            assert_eq!(
+                (&answer["name"], &answer["message"]),
+                (&json!("BadDataError"), &json!("You must specify username or email"))
+            );
+            assert_eq!(
+                answer["details"],
+                json!([{"message": "You must specify username or email"}])
+            );
         }
     }
 
     #[tokio::test]
     async fn names_some_of_very_many_unknown_fields_in_part() {
         let roster = Roster::start().await;
-        let fields: serde_json::Map<String, Value> = (0..2000).map(|n| (format!("{n:04}{}", "y".repeat(400)), json!(n))).collect();
+        let fields: serde_json::Map<String, Value> =
+            (0..2000).map(|n| (format!("{n:04}{}", "y".repeat(400)), json!(n))).collect();
         for path in [USER_ADMIN.to_owned(), format!("{USER_ADMIN}/inactive/delete")] {
-            let many = request(&roster, Method::POST, &path, demo::ADMIN, &Value::Object(fields.clone()));
+            let many =
+                request(&roster, Method::POST, &path, demo::ADMIN, &Value::Object(fields.clone()));
             let answer = unchanged(&roster, many).await.expect(400);
             assert!(answer.text.len() < 10_000, "{}", answer.text.len());
-            assert!((20..25).contains(&answer.json()["details"].as_array().map_or(0, Vec::len)), "{answer:?}");
+            assert!(
+                (20..25).contains(&answer.json()["details"].as_array().map_or(0, Vec::len)),
+                "{answer:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn takes_no_password_and_says_so() {
         let roster = Roster::start().await;
-        for (place, password) in [json!("a-good-one-123-GH"), json!("x"), json!(5)].into_iter().enumerate() {
+        for (place, password) in
+            [json!("a-good-one-123-GH"), json!("x"), json!(5)].into_iter().enumerate()
+        {
             let body = json!({"username": format!("secretive-{place}"), "rootRole": 3, "password": password});
             let by_admin = request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body);
-            let answer = send(by_admin.header("idempotency-key", format!("with-password-{place}"))).await.expect(201);
+            let answer = send(by_admin.header("idempotency-key", format!("with-password-{place}")))
+                .await
+                .expect(201);
             let warning = "299 - \"Not taken: password. The identity provider holds passwords.\"";
             assert_eq!(answer.headers["warning"], warning);
             // Sent again, it says so again.
             let again = request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body);
-            let again = send(again.header("idempotency-key", format!("with-password-{place}"))).await.expect(201);
+            let again = send(again.header("idempotency-key", format!("with-password-{place}")))
+                .await
+                .expect(201);
             assert_eq!((&again.text, &again.headers["warning"][..]), (&answer.text, warning));
         }
         let traces = roster.traces(&["a-good-one-123-GH"]).await;
@@ -313,9 +394,15 @@ mod making {
     #[tokio::test]
     async fn keeps_emails_in_lower_case() {
         let roster = Roster::start().await;
-        for (sent, kept) in [("New.Person@Example.COM", "new.person@example.com"), ("J\u{d6}RG@example.com", "j\u{f6}rg@example.com")] {
+        for (sent, kept) in [
+            ("New.Person@Example.COM", "new.person@example.com"),
+            ("J\u{d6}RG@example.com", "j\u{f6}rg@example.com"),
+        ] {
             let number = create(&roster, json!({"email": sent, "rootRole": 3})).await;
-            assert_eq!(record(&roster, demo::TEAM, &json!(number)).await.email.as_deref(), Some(kept));
+            assert_eq!(
+                record(&roster, demo::TEAM, &json!(number)).await.email.as_deref(),
+                Some(kept)
+            );
         }
         roster.check_table().await;
     }
@@ -324,7 +411,9 @@ mod making {
     async fn takes_a_body_behind_a_byte_order_mark() {
         let roster = Roster::start().await;
         let post = roster.request(Method::POST, USER_ADMIN).bearer_auth(roster.token(demo::ADMIN));
-        let post = post.header("content-type", "application/json").body("\u{feff}{\"username\": \"marked\", \"rootRole\": 3}");
+        let post = post
+            .header("content-type", "application/json")
+            .body("\u{feff}{\"username\": \"marked\", \"rootRole\": 3}");
         assert_eq!(send(post).await.expect(201).json()["username"], "marked");
     }
 
@@ -335,7 +424,8 @@ mod making {
         let email = format!("{}@{}.example", "e".repeat(64), "d".repeat(254 - 64 - 1 - 8));
         assert_eq!(email.len(), 254);
         let body = json!({"name": "\u{e5}".repeat(255), "username": "\u{4e16}".repeat(255), "email": email, "rootRole": 3});
-        let answer = roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201).json();
+        let answer =
+            roster.call(Method::POST, USER_ADMIN, demo::ADMIN, &body).await.expect(201).json();
         assert_eq!((&answer["name"], &answer["email"]), (&body["name"], &body["email"]));
         roster.check_table().await;
     }
@@ -389,8 +479,11 @@ mod making {
         let roster = Roster::start().await;
         let mut told = Vec::new();
         for body in ["", "{", "{\"email\": \"new@acme-robotics.example\", \"rootRole\": 3"] {
-            let post = roster.request(Method::POST, USER_ADMIN).bearer_auth(roster.token(demo::ADMIN));
-            let answer = unchanged(&roster, post.header("content-type", "application/json").body(body)).await;
+            let post =
+                roster.request(Method::POST, USER_ADMIN).bearer_auth(roster.token(demo::ADMIN));
+            let answer =
+                unchanged(&roster, post.header("content-type", "application/json").body(body))
+                    .await;
             told.push(json!([body, answer.snapshot()]));
         }
         assert_json_snapshot!(told);
@@ -401,25 +494,47 @@ mod making {
         let roster = Roster::start().await;
         let body = "{\"username\": \"new\", \"rootRole\": 3}";
         let mut told = Vec::new();
-        let endpoints =
-            [(Method::POST, USER_ADMIN.to_owned()), (Method::PUT, numbered(4)), (Method::POST, format!("{USER_ADMIN}/inactive/delete"))];
+        let endpoints = [
+            (Method::POST, USER_ADMIN.to_owned()),
+            (Method::PUT, numbered(4)),
+            (Method::POST, format!("{USER_ADMIN}/inactive/delete")),
+        ];
         for (method, path) in endpoints {
-            for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""] {
-                let post = roster.request(method.clone(), &path).bearer_auth(roster.token(demo::ADMIN)).body(body);
-                let answer = unchanged(&roster, post.header("content-type", content_type)).await.expect(415);
-                told.push(json!([method.as_str(), answer.json()["name"], answer.json()["message"]]));
+            for content_type in
+                ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""]
+            {
+                let post = roster
+                    .request(method.clone(), &path)
+                    .bearer_auth(roster.token(demo::ADMIN))
+                    .body(body);
+                let answer =
+                    unchanged(&roster, post.header("content-type", content_type)).await.expect(415);
+                told.push(json!([
+                    method.as_str(),
+                    answer.json()["name"],
+                    answer.json()["message"]
+                ]));
             }
         }
         assert_json_snapshot!(told);
-        let post = roster.request(Method::POST, USER_ADMIN).bearer_auth(roster.token(demo::ADMIN)).body(body);
+        let post = roster
+            .request(Method::POST, USER_ADMIN)
+            .bearer_auth(roster.token(demo::ADMIN))
+            .body(body);
         send(post.header("content-type", "Application/JSON; charset=utf-8")).await.expect(201);
         // A body that does not say what it is, and none at all.
         for body in ["{\"rootRole\": 2}", ""] {
-            for (method, path) in [(Method::PUT, numbered(4)), (Method::POST, USER_ADMIN.to_owned())] {
-                let untyped = roster.request(method, &path).bearer_auth(roster.token(demo::ADMIN)).body(body);
+            for (method, path) in
+                [(Method::PUT, numbered(4)), (Method::POST, USER_ADMIN.to_owned())]
+            {
+                let untyped =
+                    roster.request(method, &path).bearer_auth(roster.token(demo::ADMIN)).body(body);
                 let answer = unchanged(&roster, untyped).await.expect(415).json();
                 assert_eq!(answer["name"], "ContentTypeError");
-                assert!(answer["message"].as_str().is_some_and(|message| message.contains("(none)")), "{answer}");
+                assert!(
+                    answer["message"].as_str().is_some_and(|message| message.contains("(none)")),
+                    "{answer}"
+                );
             }
         }
         roster.check_table().await;
@@ -429,13 +544,23 @@ mod making {
     async fn refuses_an_email_that_anyone_has_ignoring_case() {
         let roster = Roster::start().await;
         let body = json!({"email": "ADA.Nordmann@Acme-Robotics.example", "rootRole": 3});
-        let refused = unchanged_but_numbers(&roster, request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body)).await;
+        let refused = unchanged_but_numbers(
+            &roster,
+            request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body),
+        )
+        .await;
         assert_json_snapshot!(refused.snapshot());
-        // Emails are unique over all teams; and a deleted user may be restored, so that theirs is kept.
-        let deleted = roster.user(demo::id(0x110)).await.and_then(|user| user.email).expect("an email");
+        // Emails are unique over all teams; and a deleted user may be restored, so that theirs is
+        // kept.
+        let deleted =
+            roster.user(demo::id(0x110)).await.and_then(|user| user.email).expect("an email");
         for email in ["nils.arctander@northwind.example".to_owned(), deleted] {
             let body = json!({"email": email, "username": "free", "rootRole": 3});
-            let answer = unchanged_but_numbers(&roster, request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body)).await;
+            let answer = unchanged_but_numbers(
+                &roster,
+                request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body),
+            )
+            .await;
             assert_eq!(answer.snapshot(), refused.snapshot(), "{body}");
         }
     }
@@ -444,12 +569,29 @@ mod making {
     async fn refuses_a_username_that_a_colleague_has_ignoring_case() {
         let roster = Roster::start().await;
         for username in ["ada", "ADA", "Deploy-Bot"] {
-            let body = json!({"username": username, "email": "free@acme-robotics.example", "rootRole": 3});
-            let answer = unchanged_but_numbers(&roster, request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body)).await;
-            assert_eq!((answer.status, &answer.json()["message"]), (400, &json!("User already exists")), "{username}");
+            let body =
+                json!({"username": username, "email": "free@acme-robotics.example", "rootRole": 3});
+            let answer = unchanged_but_numbers(
+                &roster,
+                request(&roster, Method::POST, USER_ADMIN, demo::ADMIN, &body),
+            )
+            .await;
+            assert_eq!(
+                (answer.status, &answer.json()["message"]),
+                (400, &json!("User already exists")),
+                "{username}"
+            );
         }
         // In another team it is free.
-        roster.call(Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &json!({"username": "ada", "rootRole": 3})).await.expect(201);
+        roster
+            .call(
+                Method::POST,
+                USER_ADMIN,
+                demo::OTHER_ADMIN,
+                &json!({"username": "ada", "rootRole": 3}),
+            )
+            .await
+            .expect(201);
         roster.check_table().await;
     }
 
@@ -458,7 +600,11 @@ mod making {
         let roster = Roster::start().await;
         let before = team(&roster, demo::TEAM).await;
         let body = json!({"username": "northern", "rootRole": "Viewer"});
-        let answer = roster.call(Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &body).await.expect(201).json();
+        let answer = roster
+            .call(Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &body)
+            .await
+            .expect(201)
+            .json();
         assert_eq!((&answer["id"], &answer["scimId"]), (&json!(6), &Value::Null));
         assert_eq!(team(&roster, demo::TEAM).await, before);
         assert_eq!(record(&roster, demo::OTHER_TEAM, &json!(6)).await.team_name, "Northwind");
@@ -468,11 +614,18 @@ mod making {
     #[tokio::test]
     async fn lets_the_user_sign_up_into_the_same_number_and_role() {
         let roster = Roster::start().await;
-        let number = create(&roster, json!({"name": "New Admin", "email": "new.admin@acme-robotics.example", "rootRole": 1})).await;
+        let number = create(
+            &roster,
+            json!({"name": "New Admin", "email": "new.admin@acme-robotics.example", "rootRole": 1}),
+        )
+        .await;
         let sub = uuid::Uuid::from_u128(0x5160_0000_0000_4000_8000_0000_0000_0001);
         sign_up(&roster, sub, "New.Admin@acme-robotics.example").await.expect(201);
         let user = roster.get(&numbered(number), sub).await.expect(200).json();
-        assert_eq!((&user["rootRole"], &user["name"], &user["inviteLink"]), (&json!(1), &json!("New Admin"), &Value::Null));
+        assert_eq!(
+            (&user["rootRole"], &user["name"], &user["inviteLink"]),
+            (&json!(1), &json!("New Admin"), &Value::Null)
+        );
         assert_eq!(record(&roster, demo::TEAM, &json!(number)).await.id, sub);
         roster.check_table().await;
     }
@@ -501,7 +654,10 @@ mod changing {
             }
             assert_eq!(answer.json(), told);
             let alone = roster.get(&numbered(4), demo::ADMIN).await;
-            assert_eq!((alone.json(), &alone.headers["etag"]), (expected.clone(), &answer.headers["etag"]));
+            assert_eq!(
+                (alone.json(), &alone.headers["etag"]),
+                (expected.clone(), &answer.headers["etag"])
+            );
         }
         let after = record(&roster, demo::TEAM, &json!(4)).await;
         assert_eq!((after.version, after.role), (before.version + 4, Role::Admin));
@@ -512,25 +668,36 @@ mod changing {
     #[tokio::test]
     async fn answers_the_user() {
         let roster = Roster::start().await;
-        let body = json!({"name": "Dara Renamed", "email": "dara@elsewhere.example", "rootRole": 2});
+        let body =
+            json!({"name": "Dara Renamed", "email": "dara@elsewhere.example", "rootRole": 2});
         assert_json_snapshot!(put(&roster, 4, body).await.snapshot());
     }
 
     #[tokio::test]
     async fn of_nothing_writes_nothing() {
         let roster = Roster::start().await;
-        let present = json!({"name": "Dara Sok", "email": "dara.sok@acme-robotics.example", "rootRole": 3});
+        let present =
+            json!({"name": "Dara Sok", "email": "dara.sok@acme-robotics.example", "rootRole": 3});
         let shown = roster.get(&numbered(4), demo::ADMIN).await.expect(200).json();
         for body in [json!({}), present, json!({"rootRole": "Viewer"}), json!({"unknown": 1})] {
-            let answer = unchanged(&roster, request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &body)).await.expect(200);
+            let answer =
+                unchanged(&roster, request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &body))
+                    .await
+                    .expect(200);
             let mut told = answer.json();
             told["rootRole"] = json!(3);
             assert_eq!(told, shown);
-            assert_eq!(answer.json().get("rootRole").is_some(), body.get("rootRole").is_some(), "{body}");
+            assert_eq!(
+                answer.json().get("rootRole").is_some(),
+                body.get("rootRole").is_some(),
+                "{body}"
+            );
         }
         // No body at all, of the right type.
         let put = roster.request(Method::PUT, &numbered(4)).bearer_auth(roster.token(demo::ADMIN));
-        let answer = unchanged(&roster, put.header("content-type", "application/json").body("")).await.expect(200);
+        let answer = unchanged(&roster, put.header("content-type", "application/json").body(""))
+            .await
+            .expect(200);
         assert_eq!(answer.json()["name"], "Dara Sok");
     }
 
@@ -552,9 +719,18 @@ mod changing {
         // Who has no username, and who has no email.
         for number in [4, 6] {
             for body in &blanks {
-                let answer =
-                    unchanged(&roster, request(&roster, Method::PUT, &numbered(number), demo::ADMIN, body)).await.expect(200).json();
-                assert_eq!(answer.get("rootRole").is_some(), body.get("rootRole").is_some(), "{body}");
+                let answer = unchanged(
+                    &roster,
+                    request(&roster, Method::PUT, &numbered(number), demo::ADMIN, body),
+                )
+                .await
+                .expect(200)
+                .json();
+                assert_eq!(
+                    answer.get("rootRole").is_some(),
+                    body.get("rootRole").is_some(),
+                    "{body}"
+                );
             }
         }
     }
@@ -565,18 +741,33 @@ mod changing {
         let warning = async |body: Value| {
             let answer = put(&roster, 4, body).await.expect(200);
             let warning = answer.headers.get("warning").cloned()?;
-            let fields = warning.strip_prefix("299 - \"Not taken: ").and_then(|text| text.strip_suffix("\""));
-            Some(fields.and_then(|text| text.split_once(". ")).expect("fields and a sentence").0.to_owned())
+            let fields = warning
+                .strip_prefix("299 - \"Not taken: ")
+                .and_then(|text| text.strip_suffix("\""));
+            Some(
+                fields
+                    .and_then(|text| text.split_once(". "))
+                    .expect("fields and a sentence")
+                    .0
+                    .to_owned(),
+            )
         };
         let named = |names: &str| Some(names.to_owned());
-        assert_eq!(warning(json!({"name": "Dara S", "username": "dara", "scimId": 5})).await, named("scimId, username"));
+        assert_eq!(
+            warning(json!({"name": "Dara S", "username": "dara", "scimId": 5})).await,
+            named("scimId, username")
+        );
         // The product's UI repeats the id.
-        assert_eq!(warning(json!({"id": 4, "name": "Dara S", "email": "", "rootRole": 3})).await, None);
+        assert_eq!(
+            warning(json!({"id": 4, "name": "Dara S", "email": "", "rootRole": 3})).await,
+            None
+        );
         assert_eq!(warning(json!({"id": 5, "name": "Dara S"})).await, named("id"));
         assert_eq!(warning(json!({"id": "4"})).await, named("id"));
         // What a header cannot hold is left out of the names.
         assert_eq!(warning(json!({"a\r\nset-cookie: \"b\"": 1})).await, named("aset-cookieb"));
-        let many: serde_json::Map<String, Value> = (0..100).map(|n| (format!("{n:03}{}", "x".repeat(500)), json!(n))).collect();
+        let many: serde_json::Map<String, Value> =
+            (0..100).map(|n| (format!("{n:03}{}", "x".repeat(500)), json!(n))).collect();
         let fields = warning(Value::Object(many)).await.expect("fields");
         assert_eq!((fields.split(", ").count(), fields.len()), (20, 20 * 100 + 19 * 2));
         let user = record(&roster, demo::TEAM, &json!(4)).await;
@@ -589,12 +780,21 @@ mod changing {
         let roster = Roster::start().await;
         put(&roster, 4, json!({"email": "Dara@Elsewhere.example"})).await.expect(200);
         let taken = json!({"email": "dara@elsewhere.EXAMPLE", "rootRole": 3});
-        let answer = unchanged_but_numbers(&roster, request(&roster, Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &taken)).await;
-        assert_eq!((answer.status, &answer.json()["message"]), (400, &json!("User already exists")));
+        let answer = unchanged_but_numbers(
+            &roster,
+            request(&roster, Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &taken),
+        )
+        .await;
+        assert_eq!(
+            (answer.status, &answer.json()["message"]),
+            (400, &json!("User already exists"))
+        );
         create(&roster, json!({"email": "DARA.SOK@acme-robotics.example", "rootRole": 3})).await;
         // The old one is another's now.
         let back = json!({"email": "dara.sok@acme-robotics.example"});
-        let answer = unchanged(&roster, request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &back)).await;
+        let answer =
+            unchanged(&roster, request(&roster, Method::PUT, &numbered(4), demo::ADMIN, &back))
+                .await;
         assert_json_snapshot!(answer.snapshot());
         roster.check_table().await;
     }
@@ -602,7 +802,8 @@ mod changing {
     #[tokio::test]
     async fn of_an_emails_case_alone_keeps_it() {
         let roster = Roster::start().await;
-        let answer = put(&roster, 4, json!({"email": "Dara.SOK@acme-robotics.example"})).await.expect(200);
+        let answer =
+            put(&roster, 4, json!({"email": "Dara.SOK@acme-robotics.example"})).await.expect(200);
         assert_eq!(answer.json()["email"], "dara.sok@acme-robotics.example");
         let user = record(&roster, demo::TEAM, &json!(4)).await;
         assert!(user.email_verified_at.is_some(), "it is the same mailbox, and proven");
@@ -634,19 +835,38 @@ mod changing {
     async fn finds_nobody_who_is_unknown_deleted_or_of_another_team() {
         let roster = Roster::start().await;
         let body = json!({"name": "Found"});
-        for (caller, number) in
-            [(demo::ADMIN, "99"), (demo::ADMIN, "16"), (demo::ADMIN, "0"), (demo::ADMIN, "-1"), (demo::OTHER_ADMIN, "6")]
-        {
+        for (caller, number) in [
+            (demo::ADMIN, "99"),
+            (demo::ADMIN, "16"),
+            (demo::ADMIN, "0"),
+            (demo::ADMIN, "-1"),
+            (demo::OTHER_ADMIN, "6"),
+        ] {
             for method in [Method::PUT, Method::DELETE] {
-                let answer = unchanged(&roster, request(&roster, method, &numbered(number), caller, &body)).await.expect(404).json();
+                let answer =
+                    unchanged(&roster, request(&roster, method, &numbered(number), caller, &body))
+                        .await
+                        .expect(404)
+                        .json();
                 assert_eq!(answer["name"], "NotFoundError");
-                assert_eq!(answer["message"], json!(format!("Could not find a user with ID \"{number}\".")));
+                assert_eq!(
+                    answer["message"],
+                    json!(format!("Could not find a user with ID \"{number}\"."))
+                );
             }
         }
         for id in ["abc", "1.5", "9223372036854775808"] {
             for method in [Method::PUT, Method::DELETE] {
-                let answer = unchanged(&roster, request(&roster, method, &numbered(id), demo::ADMIN, &body)).await.expect(400).json();
-                assert_eq!((&answer["name"], &answer["details"][0]["path"]), (&json!("BadDataError"), &json!("/params/id")), "{id}");
+                let answer =
+                    unchanged(&roster, request(&roster, method, &numbered(id), demo::ADMIN, &body))
+                        .await
+                        .expect(400)
+                        .json();
+                assert_eq!(
+                    (&answer["name"], &answer["details"][0]["path"]),
+                    (&json!("BadDataError"), &json!("/params/id")),
+                    "{id}"
+                );
             }
         }
     }
@@ -654,20 +874,41 @@ mod changing {
     #[tokio::test]
     async fn keeps_the_last_administrator_one() {
         let roster = Roster::start().await;
-        // Whoever is invited has yet to come, and a machine governs nobody: they do not stand in for a person.
+        // Whoever is invited has yet to come, and a machine governs nobody: they do not stand in
+        // for a person.
         let invited = json!({"email": "second@northwind.example", "rootRole": "Admin"});
         roster.call(Method::POST, USER_ADMIN, demo::OTHER_ADMIN, &invited).await.expect(201);
-        let refused = unchanged(&roster, request(&roster, Method::PUT, &numbered(1), demo::OTHER_ADMIN, &json!({"rootRole": 3}))).await;
+        let refused = unchanged(
+            &roster,
+            request(&roster, Method::PUT, &numbered(1), demo::OTHER_ADMIN, &json!({"rootRole": 3})),
+        )
+        .await;
         assert_json_snapshot!(refused.snapshot());
         let with_name = json!({"name": "Changed", "rootRole": "Editor"});
         for (method, body) in [(Method::PUT, &with_name), (Method::DELETE, &json!({}))] {
-            let answer = unchanged(&roster, request(&roster, method, &numbered(1), demo::OTHER_ADMIN, body)).await;
+            let answer =
+                unchanged(&roster, request(&roster, method, &numbered(1), demo::OTHER_ADMIN, body))
+                    .await;
             assert_eq!(answer.snapshot(), refused.snapshot(), "{body}");
         }
         // Other changes of theirs pass; and so does this one when there is another administrator.
-        roster.call(Method::PUT, &numbered(1), demo::OTHER_ADMIN, &json!({"name": "Nils", "rootRole": 1})).await.expect(200);
-        roster.call(Method::PUT, &numbered(2), demo::OTHER_ADMIN, &json!({"rootRole": 1})).await.expect(200);
-        roster.call(Method::PUT, &numbered(1), demo::OTHER_ADMIN, &json!({"rootRole": 2})).await.expect(200);
+        roster
+            .call(
+                Method::PUT,
+                &numbered(1),
+                demo::OTHER_ADMIN,
+                &json!({"name": "Nils", "rootRole": 1}),
+            )
+            .await
+            .expect(200);
+        roster
+            .call(Method::PUT, &numbered(2), demo::OTHER_ADMIN, &json!({"rootRole": 1}))
+            .await
+            .expect(200);
+        roster
+            .call(Method::PUT, &numbered(1), demo::OTHER_ADMIN, &json!({"rootRole": 2}))
+            .await
+            .expect(200);
         roster.get(USER_ADMIN, demo::OTHER_ADMIN).await.expect(403);
         roster.get(USER_ADMIN, demo::id(0xb3)).await.expect(200);
         roster.check_table().await;
@@ -683,11 +924,15 @@ mod deleting {
         let before = record(&roster, demo::TEAM, &json!(4)).await;
         assert_json_snapshot!("deleted", roster.delete(&numbered(4), demo::ADMIN).await.snapshot());
         let after = record(&roster, demo::TEAM, &json!(4)).await;
-        assert_eq!((after.status, after.deleted_by, after.deleted_from), (Status::Deleted, Some(demo::ADMIN), Some(before.status)));
+        assert_eq!(
+            (after.status, after.deleted_by, after.deleted_from),
+            (Status::Deleted, Some(demo::ADMIN), Some(before.status))
+        );
         assert_eq!(after.soft_deleted_at, Some(roster.now()));
         assert_eq!(after.delete_scheduled_at, Some(roster.now().plus_seconds(30 * 86_400)));
         assert_eq!((after.email, after.name), (before.email, before.name), "nothing is erased yet");
-        let again = roster.request(Method::DELETE, &numbered(4)).bearer_auth(roster.token(demo::ADMIN));
+        let again =
+            roster.request(Method::DELETE, &numbered(4)).bearer_auth(roster.token(demo::ADMIN));
         assert_json_snapshot!("deleted_again", unchanged(&roster, again).await.snapshot());
         roster.get(&numbered(4), demo::ADMIN).await.expect(404);
         assert!(!walk(&roster, "").await.contains(&4));
@@ -699,15 +944,32 @@ mod deleting {
     #[tokio::test]
     async fn ends_the_users_api_keys() {
         let roster = Roster::start().await;
-        // An administrator with a key deletes another with several, and then nobody passes with those.
+        // An administrator with a key deletes another with several, and then nobody passes with
+        // those.
         let colleague = demo::id(0x10d);
         let asked = json!({"name": "own", "permissions": ["members:read"]});
         let own = roster.call(Method::POST, "/v1/keys", colleague, &asked).await.expect(201).json();
         let own = own["key"].as_str().expect("a key").to_owned();
-        let works = async |key: &str| send(roster.request(Method::GET, USER_ADMIN).header("authorization", key)).await.status;
-        assert_eq!((works(&own).await, works(&key(demo::ADMIN, 1)).await, works(&key(demo::ADMIN, 4)).await), (200, 200, 200));
+        let works = async |key: &str| {
+            send(roster.request(Method::GET, USER_ADMIN).header("authorization", key)).await.status
+        };
+        assert_eq!(
+            (
+                works(&own).await,
+                works(&key(demo::ADMIN, 1)).await,
+                works(&key(demo::ADMIN, 4)).await
+            ),
+            (200, 200, 200)
+        );
         roster.delete(&numbered(1), colleague).await.expect(200);
-        assert_eq!((works(&own).await, works(&key(demo::ADMIN, 1)).await, works(&key(demo::ADMIN, 4)).await), (200, 401, 401));
+        assert_eq!(
+            (
+                works(&own).await,
+                works(&key(demo::ADMIN, 1)).await,
+                works(&key(demo::ADMIN, 4)).await
+            ),
+            (200, 401, 401)
+        );
         roster.check_table().await;
     }
 
@@ -715,12 +977,14 @@ mod deleting {
     async fn takes_users_of_every_kind_but_the_last_administrator() {
         let roster = Roster::start().await;
         let all = walk(&roster, "").await;
-        // The machine, the invited and the suspended ones, managed ones and their manager, the other administrators.
+        // The machine, the invited and the suspended ones, managed ones and their manager, the
+        // other administrators.
         for number in all.iter().filter(|number| **number != 1) {
             roster.delete(&numbered(number), demo::ADMIN).await.expect(200);
         }
         assert_eq!(walk(&roster, "").await, [1]);
-        let last = roster.request(Method::DELETE, &numbered(1)).bearer_auth(roster.token(demo::ADMIN));
+        let last =
+            roster.request(Method::DELETE, &numbered(1)).bearer_auth(roster.token(demo::ADMIN));
         let answer = unchanged(&roster, last).await.expect(400).json();
         assert_eq!(answer["name"], "BadDataError");
         roster.check_table().await;
@@ -732,12 +996,23 @@ mod deleting {
         for _ in 0..45 {
             roster.call(Method::POST, "/v1/keys", demo::OTHER_ADMIN, &json!({})).await.expect(201);
         }
-        let delete = || roster.request(Method::DELETE, &numbered(1)).bearer_auth(roster.token(demo::OTHER_ADMIN));
+        let delete = || {
+            roster
+                .request(Method::DELETE, &numbered(1))
+                .bearer_auth(roster.token(demo::OTHER_ADMIN))
+        };
         unchanged(&roster, delete()).await.expect(400);
         // With another administrator it passes, and all of them end.
-        roster.call(Method::PUT, &numbered(2), demo::OTHER_ADMIN, &json!({"rootRole": 1})).await.expect(200);
+        roster
+            .call(Method::PUT, &numbered(2), demo::OTHER_ADMIN, &json!({"rootRole": 1}))
+            .await
+            .expect(200);
         send(delete()).await.expect(200);
-        let keys = roster.items().await.into_iter().filter(|item| item["sk"] == "KEY" && item["user_id"] == json!(demo::OTHER_ADMIN));
+        let keys = roster
+            .items()
+            .await
+            .into_iter()
+            .filter(|item| item["sk"] == "KEY" && item["user_id"] == json!(demo::OTHER_ADMIN));
         let works: Vec<_> = keys.map(|key| key["is_active"].clone()).collect();
         assert_eq!(works, vec![json!(false); 45]);
         roster.check_table().await;
@@ -761,11 +1036,15 @@ async fn users_who_are_made_by_turns_in_two_teams_take_the_numbers_one_by_one() 
     for n in 0..4 {
         for (team, admin) in [demo::ADMIN, demo::OTHER_ADMIN].into_iter().enumerate() {
             let body = json!({"email": format!("turn{n}.{team}@example.com"), "rootRole": 3});
-            let answer = roster.call(Method::POST, USER_ADMIN, admin, &body).await.expect(201).json();
+            let answer =
+                roster.call(Method::POST, USER_ADMIN, admin, &body).await.expect(201).json();
             numbers[team].push(answer["id"].as_u64().expect("a number"));
         }
     }
-    assert!(numbers.iter().all(|numbers| numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)), "{numbers:?}");
+    assert!(
+        numbers.iter().all(|numbers| numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)),
+        "{numbers:?}"
+    );
 }
 
 mod searching {
@@ -774,7 +1053,13 @@ mod searching {
     #[tokio::test]
     async fn finds_nobody_by_the_username_of_who_was_deleted() {
         let roster = Roster::start().await;
-        let found = async || roster.get(&format!("{USER_ADMIN}/search?q=zephyr"), demo::VIEWER).await.expect(200).json();
+        let found = async || {
+            roster
+                .get(&format!("{USER_ADMIN}/search?q=zephyr"), demo::VIEWER)
+                .await
+                .expect(200)
+                .json()
+        };
         let number = create(&roster, json!({"username": "Zephyrine", "rootRole": 3})).await;
         assert_eq!(found().await.as_array().map(Vec::len), Some(1));
         roster.delete(&numbered(number), demo::ADMIN).await.expect(200);
@@ -784,12 +1069,23 @@ mod searching {
     #[tokio::test]
     async fn is_for_any_member_and_tells_who_it_is_and_no_more() {
         let roster = Roster::start().await;
-        // Ada, who has a picture and a username, and Aron, who is invited: a link is for administrators.
+        // Ada, who has a picture and a username, and Aron, who is invited: a link is for
+        // administrators.
         for text in ["ada", "deploy", "jonas"] {
             let found = roster.get(&format!("{USER_ADMIN}/search?q={text}"), demo::ADMIN).await;
             assert_json_snapshot!(found.snapshot());
-            for caller in [demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::id(0x61)] {
-                assert_eq!(roster.get(&format!("{USER_ADMIN}/search?q={text}"), caller).await.text, found.text, "{caller}");
+            for caller in [
+                demo::OPERATOR_VIEW_ALL,
+                demo::OPERATOR,
+                demo::VIEWER,
+                demo::MANAGER,
+                demo::id(0x61),
+            ] {
+                assert_eq!(
+                    roster.get(&format!("{USER_ADMIN}/search?q={text}"), caller).await.text,
+                    found.text,
+                    "{caller}"
+                );
             }
         }
     }
@@ -817,8 +1113,13 @@ mod searching {
         for text in ["ebra", "other", "zebraa", "acme", "%25", "__", "%20zebra", "berg%20"] {
             assert!(!search(&roster, text).await.contains(&new), "{text}");
         }
-        put(&roster, new, json!({"name": "Renamed", "email": "renamed@acme-robotics.example"})).await.expect(200);
-        assert_eq!((search(&roster, "\u{e5}se").await, search(&roster, "quite").await), (vec![], vec![]));
+        put(&roster, new, json!({"name": "Renamed", "email": "renamed@acme-robotics.example"}))
+            .await
+            .expect(200);
+        assert_eq!(
+            (search(&roster, "\u{e5}se").await, search(&roster, "quite").await),
+            (vec![], vec![])
+        );
         assert_eq!(search(&roster, "named").await, [new]);
     }
 
@@ -826,21 +1127,33 @@ mod searching {
     async fn finds_whom_the_records_say_and_by_number() {
         let roster = Roster::start().await;
         let users = team(&roster, demo::TEAM).await;
-        let values = users.iter().flat_map(|user| [&user.name, &user.username, &user.email]).flatten();
+        let values =
+            users.iter().flat_map(|user| [&user.name, &user.username, &user.email]).flatten();
         let parts = |value: &String| {
             let letters: Vec<char> = value.to_lowercase().chars().collect();
             letters.windows(2).map(|part| part.iter().collect()).collect::<Vec<String>>()
         };
-        let texts: BTreeSet<String> = values.flat_map(parts).filter(|text| !text.contains([' ', '&', '#', '+', '%'])).collect();
+        let texts: BTreeSet<String> = values
+            .flat_map(parts)
+            .filter(|text| !text.contains([' ', '&', '#', '+', '%']))
+            .collect();
         assert!(texts.len() > 100);
         for text in texts {
             let begins = |value: &&String| value.to_lowercase().starts_with(&text);
             let found = users.iter().filter(|user| user.status != Status::Deleted);
             let found = found.filter(|user| {
-                let name = user.name.as_ref().is_some_and(|name| name.to_lowercase().contains(&text));
-                name || [&user.username, &user.email].into_iter().flatten().any(|value| begins(&value))
+                let name =
+                    user.name.as_ref().is_some_and(|name| name.to_lowercase().contains(&text));
+                name || [&user.username, &user.email]
+                    .into_iter()
+                    .flatten()
+                    .any(|value| begins(&value))
             });
-            assert_eq!(search(&roster, &text).await, found.map(|user| user.number).collect::<Vec<_>>(), "{text}");
+            assert_eq!(
+                search(&roster, &text).await,
+                found.map(|user| user.number).collect::<Vec<_>>(),
+                "{text}"
+            );
         }
     }
 
@@ -848,16 +1161,42 @@ mod searching {
     async fn takes_one_text() {
         let roster = Roster::start().await;
         for query in ["q=ada&q=bela", "q=ada&q=", "q=&q="] {
-            let answer = roster.get(&format!("{USER_ADMIN}/search?{query}"), demo::VIEWER).await.expect(400).json();
-            assert_eq!((&answer["name"], &answer["details"][0]["path"]), (&json!("BadDataError"), &json!("/query/q")), "{query}");
+            let answer = roster
+                .get(&format!("{USER_ADMIN}/search?{query}"), demo::VIEWER)
+                .await
+                .expect(400)
+                .json();
+            assert_eq!(
+                (&answer["name"], &answer["details"][0]["path"]),
+                (&json!("BadDataError"), &json!("/query/q")),
+                "{query}"
+            );
         }
     }
 
     #[tokio::test]
     async fn by_fewer_than_two_characters_finds_nobody() {
         let roster = Roster::start().await;
-        for query in ["", "?", "?q=", "?q=a", "?q=%20a%20", "?q=%C3%A5", "?q=%20%20", "?other=ada", &format!("?q={}", "a".repeat(300))] {
-            assert_eq!(roster.get(&format!("{USER_ADMIN}/search{query}"), demo::VIEWER).await.expect(200).text, "[]", "{query}");
+        for query in [
+            "",
+            "?",
+            "?q=",
+            "?q=a",
+            "?q=%20a%20",
+            "?q=%C3%A5",
+            "?q=%20%20",
+            "?other=ada",
+            &format!("?q={}", "a".repeat(300)),
+        ] {
+            assert_eq!(
+                roster
+                    .get(&format!("{USER_ADMIN}/search{query}"), demo::VIEWER)
+                    .await
+                    .expect(200)
+                    .text,
+                "[]",
+                "{query}"
+            );
         }
     }
 
@@ -867,7 +1206,11 @@ mod searching {
         for text in ["nils", "Oda%20Viken", "oda.viken@northwind.example", "olga"] {
             assert_eq!(search(&roster, text).await, [0; 0], "{text}");
         }
-        let deleted = team(&roster, demo::TEAM).await.into_iter().find(|user| user.status == Status::Deleted).expect("a deleted user");
+        let deleted = team(&roster, demo::TEAM)
+            .await
+            .into_iter()
+            .find(|user| user.status == Status::Deleted)
+            .expect("a deleted user");
         assert_eq!(search(&roster, deleted.email.as_deref().expect("an email")).await, [0; 0]);
     }
 
@@ -903,8 +1246,12 @@ mod the_admin_count {
     #[tokio::test]
     async fn is_what_the_list_shows_through_every_change() {
         let roster = Roster::start().await;
-        let count = async || roster.get(&format!("{USER_ADMIN}/admin-count"), demo::ADMIN).await.expect(200).json();
-        assert_json_snapshot!(roster.get(&format!("{USER_ADMIN}/admin-count"), demo::ADMIN).await.snapshot());
+        let count = async || {
+            roster.get(&format!("{USER_ADMIN}/admin-count"), demo::ADMIN).await.expect(200).json()
+        };
+        assert_json_snapshot!(
+            roster.get(&format!("{USER_ADMIN}/admin-count"), demo::ADMIN).await.snapshot()
+        );
         assert_eq!(count().await, by_list(&roster).await);
         let new = create(&roster, json!({"username": "fresh", "rootRole": 1})).await;
         assert_eq!(count().await, by_list(&roster).await);
@@ -927,18 +1274,28 @@ mod the_inactive {
     const NEVER_CAME: [u64; 6] = [10, 11, 18, 19, 26, 27];
 
     async fn inactive(roster: &Roster) -> Vec<u64> {
-        let answer = roster.get(&format!("{USER_ADMIN}/inactive"), demo::ADMIN).await.expect(200).json();
+        let answer =
+            roster.get(&format!("{USER_ADMIN}/inactive"), demo::ADMIN).await.expect(200).json();
         numbers(&answer["inactiveUsers"])
     }
 
     async fn delete_inactive(roster: &Roster, ids: Value) -> Answer {
-        roster.call(Method::POST, &format!("{USER_ADMIN}/inactive/delete"), demo::ADMIN, &json!({"ids": ids})).await
+        roster
+            .call(
+                Method::POST,
+                &format!("{USER_ADMIN}/inactive/delete"),
+                demo::ADMIN,
+                &json!({"ids": ids}),
+            )
+            .await
     }
 
     #[tokio::test]
     async fn are_those_who_were_made_and_not_seen_for_180_days() {
         let roster = Roster::start().await;
-        assert_json_snapshot!(roster.get(&format!("{USER_ADMIN}/inactive"), demo::ADMIN).await.snapshot());
+        assert_json_snapshot!(
+            roster.get(&format!("{USER_ADMIN}/inactive"), demo::ADMIN).await.snapshot()
+        );
         assert_eq!(inactive(&roster).await, NEVER_CAME);
         let new = create(&roster, json!({"username": "waiting", "rootRole": 3})).await;
         // The viewer was last seen two minutes before the start.
@@ -984,7 +1341,10 @@ mod the_inactive {
             let roster = Roster::start().await;
             roster.advance(200 * 86_400);
             delete_inactive(&roster, json!([1])).await.expect(200);
-            assert_eq!(roster.user(demo::ADMIN).await.map(|user| user.status), Some(Status::Active));
+            assert_eq!(
+                roster.user(demo::ADMIN).await.map(|user| user.status),
+                Some(Status::Active)
+            );
         }
     }
 
@@ -998,14 +1358,23 @@ mod the_inactive {
         assert_json_snapshot!(delete_inactive(&roster, ids.clone()).await.snapshot());
         let users = team(&roster, demo::TEAM).await;
         let gone = [3, 4, 6, 34, 16, 10, 1].into_iter().filter(|number| {
-            users.iter().any(|user| user.number == *number && user.status == Status::Deleted && user.deleted_by == Some(demo::ADMIN))
+            users.iter().any(|user| {
+                user.number == *number
+                    && user.status == Status::Deleted
+                    && user.deleted_by == Some(demo::ADMIN)
+            })
         });
         assert_eq!(gone.collect::<Vec<_>>(), [4, 10]);
         assert!(!inactive(&roster).await.contains(&4));
         roster.get("/users/me", demo::VIEWER).await.expect(401);
         // Sent again, it finds nobody left.
         let path = format!("{USER_ADMIN}/inactive/delete");
-        unchanged(&roster, request(&roster, Method::POST, &path, demo::ADMIN, &json!({"ids": ids}))).await.expect(200);
+        unchanged(
+            &roster,
+            request(&roster, Method::POST, &path, demo::ADMIN, &json!({"ids": ids})),
+        )
+        .await
+        .expect(200);
         roster.check_table().await;
     }
 
@@ -1019,9 +1388,16 @@ mod the_inactive {
         for unknown in [json!(0), json!(999), json!(u64::MAX), json!(98)] {
             let path = format!("{USER_ADMIN}/inactive/delete");
             let body = json!({"ids": [4, 10, unknown]});
-            let answer = unchanged(&roster, request(&roster, Method::POST, &path, demo::ADMIN, &body)).await.expect(404).json();
+            let answer =
+                unchanged(&roster, request(&roster, Method::POST, &path, demo::ADMIN, &body))
+                    .await
+                    .expect(404)
+                    .json();
             let message = format!("Could not find a user with ID \"{unknown}\".");
-            assert_eq!((&answer["name"], &answer["message"]), (&json!("NotFoundError"), &json!(message)));
+            assert_eq!(
+                (&answer["name"], &answer["message"]),
+                (&json!("NotFoundError"), &json!(message))
+            );
         }
     }
 
@@ -1045,31 +1421,45 @@ mod the_inactive {
             roster.server.data.store.load_users(users).await.expect("users");
         }
         let ids: Vec<u64> = (1000..1250).collect();
-        let left = async || inactive(&roster).await.into_iter().filter(|number| ids.contains(number)).count();
+        let left = async || {
+            inactive(&roster).await.into_iter().filter(|number| ids.contains(number)).count()
+        };
         assert_eq!(left().await, 250);
         // An application that has no time at all does a hundred, and says so.
         let mut config = local::config().expect("the defaults make a configuration");
         config.table_name.clone_from(&roster.table);
         let (client, clock) = (roster.server.data.client.clone(), roster.server.app.clock.clone());
         let quiet = std::sync::Arc::new(functions::log::NoLog);
-        let mut app = functions::App::new(&config, client, None, quiet, clock).await.expect("an application");
+        let mut app =
+            functions::App::new(&config, client, None, quiet, clock).await.expect("an application");
         app.max_turn = std::time::Duration::ZERO;
         let app = std::sync::Arc::new(app);
         let path = format!("{USER_ADMIN}/inactive/delete");
         let call = || {
-            let call = tests::direct::Call::new(Method::POST, &path).credential(&roster.token(demo::ADMIN)).key("one-and-the-same");
+            let call = tests::direct::Call::new(Method::POST, &path)
+                .credential(&roster.token(demo::ADMIN))
+                .key("one-and-the-same");
             call.json(&json!({"ids": ids}))
         };
         for (expected, message) in [(150, "100 of these 250"), (50, "100 of these 150")] {
             let (answer, _) = call().send(&app).await;
             let answer = answer.expect(429);
-            assert_eq!((&answer.json()["name"], &answer.headers["retry-after"][..]), (&json!("RateLimitError"), "1"));
-            assert!(answer.json()["message"].as_str().is_some_and(|told| told.contains(message)), "{answer:?}");
+            assert_eq!(
+                (&answer.json()["name"], &answer.headers["retry-after"][..]),
+                (&json!("RateLimitError"), "1")
+            );
+            assert!(
+                answer.json()["message"].as_str().is_some_and(|told| told.contains(message)),
+                "{answer:?}"
+            );
             assert_eq!(left().await, expected);
         }
         for replayed in [None, Some("true")] {
             let (answer, _) = call().send(&app).await;
-            assert_eq!(answer.expect(200).headers.get("idempotency-replayed").map(String::as_str), replayed);
+            assert_eq!(
+                answer.expect(200).headers.get("idempotency-replayed").map(String::as_str),
+                replayed
+            );
             assert_eq!(left().await, 0);
         }
         roster.check_table().await;
@@ -1089,7 +1479,11 @@ mod the_inactive {
         let roster = Roster::start().await;
         for ids in [json!([]), json!([1]), json!([4]), json!([4, 16])] {
             let path = format!("{USER_ADMIN}/inactive/delete");
-            let answer = unchanged(&roster, request(&roster, Method::POST, &path, demo::ADMIN, &json!({"ids": ids}))).await;
+            let answer = unchanged(
+                &roster,
+                request(&roster, Method::POST, &path, demo::ADMIN, &json!({"ids": ids})),
+            )
+            .await;
             assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{ids}");
         }
     }
@@ -1113,6 +1507,8 @@ mod the_inactive {
             json!({"ids": [10], "x": 1}),
             json!([10]),
         ];
-        assert_json_snapshot!(faults(&roster, Method::POST, &format!("{USER_ADMIN}/inactive/delete"), &bodies).await);
+        assert_json_snapshot!(
+            faults(&roster, Method::POST, &format!("{USER_ADMIN}/inactive/delete"), &bodies).await
+        );
     }
 }

@@ -122,11 +122,17 @@ async fn what_cannot_be_reached_is_a_503_and_named_in_the_log_alone() {
     let keys_url = keys.url();
     let cases: Vec<(&str, Value)> = vec![
         ("another issuer", json!({"issuer": "https://evil.example", "jwks_uri": keys_url})),
-        ("the issuer with a slash more", json!({"issuer": format!("{name}/"), "jwks_uri": keys_url})),
+        (
+            "the issuer with a slash more",
+            json!({"issuer": format!("{name}/"), "jwks_uri": keys_url}),
+        ),
         ("no issuer", json!({"jwks_uri": keys_url})),
         ("no address of keys", json!({"issuer": name})),
         ("keys by http elsewhere", json!({"issuer": name, "jwks_uri": "http://192.0.2.1/keys"})),
-        ("keys by http on a look-alike", json!({"issuer": name, "jwks_uri": "http://127.0.0.1.example/"})),
+        (
+            "keys by http on a look-alike",
+            json!({"issuer": name, "jwks_uri": "http://127.0.0.1.example/"}),
+        ),
         ("a list", json!([])),
         ("no answer", Value::Null),
     ];

@@ -5,8 +5,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use serde_json::{Value, json};
 
@@ -84,7 +84,9 @@ impl Private {
                 pair.sign(encoding, &SystemRandom::new(), message, &mut signature).expect("signed");
                 signature
             }
-            Self::P256(pair) => pair.sign(&SystemRandom::new(), message).expect("signed").as_ref().to_vec(),
+            Self::P256(pair) => {
+                pair.sign(&SystemRandom::new(), message).expect("signed").as_ref().to_vec()
+            }
             Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
@@ -113,7 +115,8 @@ impl Private {
     pub fn jwk(&self, kid: &str) -> Value {
         match self {
             Self::Rsa(pair) => {
-                // RFC 8017, A.1.1: a sequence of the modulus, with a leading zero byte, and the exponent.
+                // RFC 8017, A.1.1: a sequence of the modulus, with a leading zero byte, and the
+                // exponent.
                 let der = pair.public_key().as_ref();
                 let (modulus, exponent) = (&der[9..265], &der[267..]);
                 assert_eq!(exponent, [1, 0, 1], "65537");
@@ -123,7 +126,9 @@ impl Private {
                 let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": base64(x), "y": base64(y)})
             }
-            Self::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64(pair.public_key().as_ref())}),
+            Self::Ed25519(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64(pair.public_key().as_ref())})
+            }
         }
     }
 
@@ -131,8 +136,17 @@ impl Private {
     pub fn public_texts(&self, kid: &str) -> Vec<(&'static str, Vec<u8>)> {
         let Self::Rsa(pair) = self else { return Vec::new() };
         let der: PublicKeyX509Der = pair.public_key().as_der().expect("a public key in DER");
-        let lines: Vec<_> = aws_smithy_types::base64::encode(&*der).into_bytes().chunks(64).map(<[u8]>::to_vec).collect();
-        let pem = [&b"-----BEGIN PUBLIC KEY-----\n"[..], &lines.join(&b'\n'), b"\n-----END PUBLIC KEY-----"].concat();
+        let lines: Vec<_> = aws_smithy_types::base64::encode(&*der)
+            .into_bytes()
+            .chunks(64)
+            .map(<[u8]>::to_vec)
+            .collect();
+        let pem = [
+            &b"-----BEGIN PUBLIC KEY-----\n"[..],
+            &lines.join(&b'\n'),
+            b"\n-----END PUBLIC KEY-----",
+        ]
+        .concat();
         let jwk = self.jwk(kid);
         vec![
             ("DER", der.as_ref().to_vec()),

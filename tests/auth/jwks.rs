@@ -1,4 +1,5 @@
-//! The identity provider's public keys: which verify what, when they are fetched, and what happens when they cannot be.
+//! The identity provider's public keys: which verify what, when they are fetched, and what happens
+//! when they cannot be.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,7 +110,12 @@ impl Drop for Provider {
     }
 }
 
-async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<AtomicUsize>, paths: Arc<Mutex<Vec<String>>>) {
+async fn answer(
+    mut stream: TcpStream,
+    manner: Arc<Mutex<Manner>>,
+    fetches: Arc<AtomicUsize>,
+    paths: Arc<Mutex<Vec<String>>>,
+) {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
@@ -131,7 +137,9 @@ async fn answer(mut stream: TcpStream, manner: Arc<Mutex<Manner>>, fetches: Arc<
         Manner::Hangs => std::future::pending().await,
         Manner::HangsUp => {}
         Manner::Stalls => {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"keys\":").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"keys\":")
+                .await;
             std::future::pending().await
         }
     }
@@ -147,14 +155,18 @@ async fn status(roster: &Roster, token: &str) -> u16 {
 #[track_caller]
 fn assert_unavailable(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert!(answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
+    assert!(
+        answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
 async fn rs256_es256_and_eddsa_tokens_are_let_in_everywhere() {
     let keys = [Private::rsa(), Private::p256(), Private::ed25519()];
     let kids = ["rsa", "p256", "ed25519"];
-    let provider = Provider::start(&[keys[0].jwk(kids[0]), keys[1].jwk(kids[1]), keys[2].jwk(kids[2])]).await;
+    let provider =
+        Provider::start(&[keys[0].jwk(kids[0]), keys[1].jwk(kids[1]), keys[2].jwk(kids[2])]).await;
     let roster = provider.roster().await;
     for (key, kid) in keys.iter().zip(kids) {
         let token = key.token(Some(kid), &roster.claims(CALLER));
@@ -208,9 +220,17 @@ async fn a_token_that_another_key_signed_is_refused() {
             assert_outcome(endpoint, Outcome::Refused, &answer, other.algorithm());
             assert_keeps_secret(&answer, &forged, other.algorithm());
         }
-        let empty = token(&json!({"alg": key.algorithm(), "kid": "k"}), claims.to_string().as_bytes(), |_| Vec::new());
+        let empty = token(
+            &json!({"alg": key.algorithm(), "kid": "k"}),
+            claims.to_string().as_bytes(),
+            |_| Vec::new(),
+        );
         assert_eq!(status(&roster, &empty).await, 401, "an empty signature");
-        let zeros = token(&json!({"alg": key.algorithm(), "kid": "k"}), claims.to_string().as_bytes(), |_| vec![0; 64]);
+        let zeros = token(
+            &json!({"alg": key.algorithm(), "kid": "k"}),
+            claims.to_string().as_bytes(),
+            |_| vec![0; 64],
+        );
         assert_eq!(status(&roster, &zeros).await, 401, "a signature of zeros");
     }
 }
@@ -236,7 +256,11 @@ async fn without_a_kid_every_key_of_the_algorithm_is_tried() {
     for (key, expected) in [(&one, 200), (&rsa, 200), (&other, 200), (&unknown, 401)] {
         assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, expected);
     }
-    assert_eq!(status(&roster, &one.token(Some("one"), &claims)).await, 401, "a name that none has");
+    assert_eq!(
+        status(&roster, &one.token(Some("one"), &claims)).await,
+        401,
+        "a name that none has"
+    );
 }
 
 #[tokio::test]
@@ -274,7 +298,8 @@ async fn ed25519_is_eddsa() {
         let provider = Provider::start(&[jwk]).await;
         let roster = provider.roster().await;
         let claims = roster.claims(CALLER);
-        for (alg, expected) in [("Ed25519", 200), ("EdDSA", 200), ("Ed448", 401), ("ed25519", 401)] {
+        for (alg, expected) in [("Ed25519", 200), ("EdDSA", 200), ("Ed448", 401), ("ed25519", 401)]
+        {
             let token = key.token_by(alg, Some("k"), &claims);
             assert_eq!(status(&roster, &token).await, expected, "{alg} by a key of {named}");
         }
@@ -310,7 +335,11 @@ async fn zeros_before_a_number_may_be_missing_or_extra() {
         let roster = provider.roster().await;
         let claims = roster.claims(CALLER);
         assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, 200, "{case}");
-        assert_eq!(status(&roster, &rsa.token(Some("rsa"), &claims)).await, 200, "a modulus with one extra");
+        assert_eq!(
+            status(&roster, &rsa.token(Some("rsa"), &claims)).await,
+            200,
+            "a modulus with one extra"
+        );
     }
 }
 
@@ -331,7 +360,11 @@ async fn a_key_in_the_token_itself_is_never_used() {
         json!({"alg": "ES256", "kid": ""}),
         json!({"alg": "ES256", "kid": "k".repeat(4000)}),
     ] {
-        assert_eq!(status(&roster, &own.token_with(&header, &roster.claims(CALLER))).await, 401, "{header}");
+        assert_eq!(
+            status(&roster, &own.token_with(&header, &roster.claims(CALLER))).await,
+            401,
+            "{header}"
+        );
     }
     assert_eq!(evil.fetches(), 0);
 }
@@ -339,7 +372,8 @@ async fn a_key_in_the_token_itself_is_never_used() {
 #[tokio::test]
 async fn an_alg_that_differs_from_the_keys_is_refused() {
     let (rsa, p256, ed25519) = (Private::rsa(), Private::p256(), Private::ed25519());
-    let provider = Provider::start(&[rsa.jwk("rsa"), p256.jwk("p256"), ed25519.jwk("ed25519")]).await;
+    let provider =
+        Provider::start(&[rsa.jwk("rsa"), p256.jwk("p256"), ed25519.jwk("ed25519")]).await;
     let roster = provider.roster().await;
     let claims = roster.claims(CALLER);
     assert_eq!(status(&roster, &rsa.token(Some("rsa"), &claims)).await, 200);
@@ -352,7 +386,12 @@ async fn an_alg_that_differs_from_the_keys_is_refused() {
         ("ES256 said of an Ed25519 signature", ed25519.token_by("ES256", Some("ed25519"), &claims)),
         ("RS256 of the P-256 key", rsa.token(Some("p256"), &claims)),
         ("ES256 of the RSA key", p256.token(Some("rsa"), &claims)),
-        ("none", token(&json!({"alg": "none", "kid": "rsa"}), claims.to_string().as_bytes(), |_| Vec::new())),
+        (
+            "none",
+            token(&json!({"alg": "none", "kid": "rsa"}), claims.to_string().as_bytes(), |_| {
+                Vec::new()
+            }),
+        ),
     ] {
         assert_eq!(status(&roster, &token).await, 401, "{case}");
     }
@@ -361,13 +400,21 @@ async fn an_alg_that_differs_from_the_keys_is_refused() {
 /// The numbers of a key on one curve may be a point of another, or stand for one.
 #[tokio::test]
 async fn a_key_that_names_another_curve_is_ignored() {
-    for (key, curves) in [(Private::p256(), ["P-384", "P-521", "Ed25519"]), (Private::ed25519(), ["P-256", "P-384", "P-521"])] {
+    for (key, curves) in [
+        (Private::p256(), ["P-384", "P-521", "Ed25519"]),
+        (Private::ed25519(), ["P-256", "P-384", "P-521"]),
+    ] {
         for curve in curves {
             let mut jwk = key.jwk("k");
             jwk["crv"] = curve.into();
             let provider = Provider::start(&[jwk]).await;
             let roster = provider.roster().await;
-            assert_eq!(status(&roster, &key.token(Some("k"), &roster.claims(CALLER))).await, 401, "{} on {curve}", key.algorithm());
+            assert_eq!(
+                status(&roster, &key.token(Some("k"), &roster.claims(CALLER))).await,
+                401,
+                "{} on {curve}",
+                key.algorithm()
+            );
         }
     }
 }
@@ -380,12 +427,23 @@ async fn a_key_for_another_algorithm_is_ignored() {
         jwk["alg"] = alg.into();
         jwk
     };
-    for (alg, expected) in [("RS256", 200), ("RS512", 401), ("PS256", 401), ("RSA-OAEP", 401), ("HS256", 401), ("unheard-of", 401)] {
+    for (alg, expected) in [
+        ("RS256", 200),
+        ("RS512", 401),
+        ("PS256", 401),
+        ("RSA-OAEP", 401),
+        ("HS256", 401),
+        ("unheard-of", 401),
+    ] {
         let provider = Provider::start(&[named(alg), good.jwk("good")]).await;
         let roster = provider.roster().await;
         let claims = roster.claims(CALLER);
         assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, expected, "{alg}");
-        assert_eq!(status(&roster, &good.token(Some("good"), &claims)).await, 200, "the other key beside {alg}");
+        assert_eq!(
+            status(&roster, &good.token(Some("good"), &claims)).await,
+            200,
+            "the other key beside {alg}"
+        );
     }
 }
 
@@ -398,7 +456,11 @@ async fn a_key_for_encryption_is_ignored() {
         let provider = Provider::start(&[jwk]).await;
         let roster = provider.roster().await;
         for kid in [Some("k"), None] {
-            assert_eq!(status(&roster, &key.token(kid, &roster.claims(CALLER))).await, expected, "{usage}, {kid:?}");
+            assert_eq!(
+                status(&roster, &key.token(kid, &roster.claims(CALLER))).await,
+                expected,
+                "{usage}, {kid:?}"
+            );
         }
     }
 }
@@ -410,15 +472,24 @@ async fn a_public_key_is_no_secret() {
     let roster = provider.roster().await;
     let claims = roster.claims(CALLER).to_string();
     for (case, secret) in key.public_texts("k") {
-        for header in [json!({"alg": "HS256", "kid": "k"}), json!({"alg": "HS256"}), json!({"alg": "RS256", "kid": "k"})] {
-            let forged = token(&header, claims.as_bytes(), |message| hmac(HMAC_SHA256, &secret, message));
+        for header in [
+            json!({"alg": "HS256", "kid": "k"}),
+            json!({"alg": "HS256"}),
+            json!({"alg": "RS256", "kid": "k"}),
+        ] {
+            let forged =
+                token(&header, claims.as_bytes(), |message| hmac(HMAC_SHA256, &secret, message));
             for endpoint in &ENDPOINTS {
                 let answer = endpoint.bearer(&roster, &forged).await;
                 assert_outcome(endpoint, Outcome::Refused, &answer, case);
             }
         }
     }
-    assert_eq!(status(&roster, &hs256(&json!({"alg": "HS256"}), claims.as_bytes())).await, 401, "the secret of another setting");
+    assert_eq!(
+        status(&roster, &hs256(&json!({"alg": "HS256"}), claims.as_bytes())).await,
+        401,
+        "the secret of another setting"
+    );
 }
 
 #[tokio::test]
@@ -430,8 +501,14 @@ async fn a_symmetric_key_in_the_set_never_verifies() {
         let provider = Provider::start(&keys).await;
         let roster = provider.roster().await;
         let claims = roster.claims(CALLER);
-        for header in [json!({"alg": "HS256", "kid": "oct"}), json!({"alg": "HS256"}), json!({"alg": "HS256", "kid": "good"})] {
-            let forged = token(&header, claims.to_string().as_bytes(), |message| hmac(HMAC_SHA256, shared_secret, message));
+        for header in [
+            json!({"alg": "HS256", "kid": "oct"}),
+            json!({"alg": "HS256"}),
+            json!({"alg": "HS256", "kid": "good"}),
+        ] {
+            let forged = token(&header, claims.to_string().as_bytes(), |message| {
+                hmac(HMAC_SHA256, shared_secret, message)
+            });
             assert_eq!(status(&roster, &forged).await, 401, "{header}");
         }
         let expected = if keys.len() == 2 { 200 } else { 401 };
@@ -464,7 +541,12 @@ async fn a_key_of_an_unknown_or_broken_kind_hides_no_other() {
     let (rsa, ed25519) = (Private::rsa(), Private::ed25519());
     for kid in ["pq", "off the curve", "p521", "empty", "no base64", "short", "exchange"] {
         for key in [&rsa, &good, &ed25519] {
-            assert_eq!(status(&roster, &key.token(Some(kid), &claims)).await, 401, "{kid} by {}", key.algorithm());
+            assert_eq!(
+                status(&roster, &key.token(Some(kid), &claims)).await,
+                401,
+                "{kid} by {}",
+                key.algorithm()
+            );
         }
     }
 }
@@ -708,11 +790,15 @@ async fn what_is_no_key_set_is_a_503() {
 #[tokio::test]
 async fn a_large_key_set_is_read() {
     let keys: Vec<_> = (0..20).map(|_| Private::p256()).collect();
-    let set: Vec<_> = keys.iter().enumerate().map(|(number, key)| key.jwk(&number.to_string())).collect();
+    let set: Vec<_> =
+        keys.iter().enumerate().map(|(number, key)| key.jwk(&number.to_string())).collect();
     let provider = Provider::start(&set).await;
     let roster = provider.roster().await;
     for (number, key) in keys.iter().enumerate() {
-        assert_eq!(status(&roster, &key.token(Some(&number.to_string()), &roster.claims(CALLER))).await, 200);
+        assert_eq!(
+            status(&roster, &key.token(Some(&number.to_string()), &roster.claims(CALLER))).await,
+            200
+        );
     }
     assert_eq!(provider.fetches(), 1);
 }
@@ -726,11 +812,17 @@ async fn with_a_secret_and_public_keys_each_verifies_its_own_algorithm_alone() {
     let claims = roster.claims(CALLER);
     let payload = claims.to_string();
     let payload = payload.as_bytes();
-    for header in [json!({"alg": "HS256"}), json!({"alg": "HS256", "kid": "k"}), json!({"alg": "HS256", "kid": "another"})] {
+    for header in [
+        json!({"alg": "HS256"}),
+        json!({"alg": "HS256", "kid": "k"}),
+        json!({"alg": "HS256", "kid": "another"}),
+    ] {
         assert_eq!(status(&roster, &hs256(&header, payload)).await, 200, "{header}");
     }
     for (case, secret) in key.public_texts("k") {
-        let forged = token(&json!({"alg": "HS256", "kid": "k"}), payload, |message| hmac(HMAC_SHA256, &secret, message));
+        let forged = token(&json!({"alg": "HS256", "kid": "k"}), payload, |message| {
+            hmac(HMAC_SHA256, &secret, message)
+        });
         assert_eq!(status(&roster, &forged).await, 401, "{case}");
     }
     assert_eq!(provider.fetches(), 0, "the secret's tokens need no fetch");
@@ -740,7 +832,9 @@ async fn with_a_secret_and_public_keys_each_verifies_its_own_algorithm_alone() {
         ("the key's signature as HS256", key.token_by("HS256", Some("k"), &claims)),
         (
             "HS384 by the secret",
-            token(&json!({"alg": "HS384"}), payload, |message| hmac(aws_lc_rs::hmac::HMAC_SHA384, SECRET.as_bytes(), message)),
+            token(&json!({"alg": "HS384"}), payload, |message| {
+                hmac(aws_lc_rs::hmac::HMAC_SHA384, SECRET.as_bytes(), message)
+            }),
         ),
     ] {
         assert_eq!(status(&roster, &forged).await, 401, "{case}");
@@ -750,7 +844,10 @@ async fn with_a_secret_and_public_keys_each_verifies_its_own_algorithm_alone() {
     roster.advance(3601);
     let claims = roster.claims(CALLER);
     assert_eq!(status(&roster, &key.token(Some("k"), &claims)).await, 503);
-    assert_eq!(status(&roster, &hs256(&json!({"alg": "HS256"}), claims.to_string().as_bytes())).await, 200);
+    assert_eq!(
+        status(&roster, &hs256(&json!({"alg": "HS256"}), claims.to_string().as_bytes())).await,
+        200
+    );
 }
 
 #[tokio::test]
@@ -758,7 +855,12 @@ async fn with_a_secret_alone_no_signature_of_a_key_is_taken() {
     let roster = Roster::start().await;
     for key in [Private::rsa(), Private::p256(), Private::ed25519()] {
         for kid in [Some("k"), None] {
-            assert_eq!(status(&roster, &key.token(kid, &roster.claims(CALLER))).await, 401, "{}", key.algorithm());
+            assert_eq!(
+                status(&roster, &key.token(kid, &roster.claims(CALLER))).await,
+                401,
+                "{}",
+                key.algorithm()
+            );
         }
     }
 }
@@ -770,7 +872,12 @@ async fn health_and_missing_credentials_need_no_keys() {
     let roster = provider.roster().await;
     send(roster.request(reqwest::Method::GET, "/health")).await.expect(200);
     for endpoint in &ENDPOINTS {
-        assert_outcome(endpoint, Outcome::NoCredential, &send(endpoint.request(&roster)).await, "none");
+        assert_outcome(
+            endpoint,
+            Outcome::NoCredential,
+            &send(endpoint.request(&roster)).await,
+            "none",
+        );
     }
     assert_eq!(provider.fetches(), 0);
 }

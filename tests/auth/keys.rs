@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use crate::errors::Contract;
 use crate::give_key::give_key;
-use crate::{CALLER, ENDPOINTS, Outcome, PRINCIPAL_TOKEN, SIGN_UP, assert_keeps_secret, assert_outcome, try_everywhere};
+use crate::{
+    CALLER, ENDPOINTS, Outcome, PRINCIPAL_TOKEN, SIGN_UP, assert_keeps_secret, assert_outcome,
+    try_everywhere,
+};
 
 /// What needs a token: sign-up, and the token that an ordinary one is answered with.
 fn takes_keys(path: &str) -> bool {
@@ -22,7 +25,10 @@ async fn a_key_is_let_in_where_a_token_is() {
     let roster = Roster::start().await;
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let authorization = format!("{scheme} {}", key(CALLER, 1));
-        try_everywhere(&roster, "operator key", &authorization, Outcome::In, |endpoint| takes_keys(endpoint.path)).await;
+        try_everywhere(&roster, "operator key", &authorization, Outcome::In, |endpoint| {
+            takes_keys(endpoint.path)
+        })
+        .await;
     }
 }
 
@@ -41,7 +47,11 @@ async fn a_key_is_no_token() {
 #[tokio::test]
 async fn a_key_that_is_revoked_expired_or_unknown_is_refused() {
     let roster = Roster::start().await;
-    for (case, key) in [("revoked", key(demo::ADMIN, 2)), ("expired", key(demo::ADMIN, 3)), ("unknown", key(CALLER, 99))] {
+    for (case, key) in [
+        ("revoked", key(demo::ADMIN, 2)),
+        ("expired", key(demo::ADMIN, 3)),
+        ("unknown", key(CALLER, 99)),
+    ] {
         try_everywhere(&roster, case, &format!("Bearer {key}"), Outcome::Refused, |_| true).await;
     }
 }
@@ -81,7 +91,10 @@ async fn a_key_ends_while_the_clock_runs() {
     let text = give_key(&roster, CALLER, "operator", Some(roster.now().plus_seconds(60))).await;
     let authorization = format!("Bearer {text}");
     roster.advance(59);
-    try_everywhere(&roster, "before its end", &authorization, Outcome::In, |endpoint| takes_keys(endpoint.path)).await;
+    try_everywhere(&roster, "before its end", &authorization, Outcome::In, |endpoint| {
+        takes_keys(endpoint.path)
+    })
+    .await;
     roster.advance(1);
     try_everywhere(&roster, "at its end", &authorization, Outcome::Refused, |_| true).await;
 }
@@ -89,24 +102,50 @@ async fn a_key_ends_while_the_clock_runs() {
 #[tokio::test]
 async fn the_owner_of_a_key_is_always_looked_up() {
     let roster = Roster::start().await;
-    let cases = [("suspended", demo::id(0xb6), Outcome::Suspended), ("deleted", demo::id(0x110), Outcome::Deleted)];
+    let cases = [
+        ("suspended", demo::id(0xb6), Outcome::Suspended),
+        ("deleted", demo::id(0x110), Outcome::Deleted),
+    ];
     for (case, owner, outcome) in cases {
         let text = give_key(&roster, owner, "user", None).await;
         // What takes a token refuses a key before its owner is looked up.
-        try_everywhere(&roster, case, &format!("Bearer {text}"), outcome, |endpoint| takes_keys(endpoint.path)).await;
+        try_everywhere(&roster, case, &format!("Bearer {text}"), outcome, |endpoint| {
+            takes_keys(endpoint.path)
+        })
+        .await;
     }
     let orphan = give_key(&roster, Uuid::new_v4(), "operator", None).await;
-    try_everywhere(&roster, "no owner", &format!("Bearer {orphan}"), Outcome::Refused, |endpoint| takes_keys(endpoint.path)).await;
+    try_everywhere(
+        &roster,
+        "no owner",
+        &format!("Bearer {orphan}"),
+        Outcome::Refused,
+        |endpoint| takes_keys(endpoint.path),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_bare_key_is_for_user_admin_alone() {
     let roster = Roster::start().await;
     let bare = key(CALLER, 1);
-    try_everywhere(&roster, "bare", &bare, Outcome::In, |endpoint| endpoint.contract == Contract::UserAdmin).await;
-    try_everywhere(&roster, "bare", &bare, Outcome::Refused, |endpoint| endpoint.contract != Contract::UserAdmin).await;
-    for (case, text) in [("revoked", key(demo::ADMIN, 2)), ("expired", key(demo::ADMIN, 3)), ("unknown", key(CALLER, 99))] {
-        try_everywhere(&roster, case, &text, Outcome::Refused, |endpoint| endpoint.contract == Contract::UserAdmin).await;
+    try_everywhere(&roster, "bare", &bare, Outcome::In, |endpoint| {
+        endpoint.contract == Contract::UserAdmin
+    })
+    .await;
+    try_everywhere(&roster, "bare", &bare, Outcome::Refused, |endpoint| {
+        endpoint.contract != Contract::UserAdmin
+    })
+    .await;
+    for (case, text) in [
+        ("revoked", key(demo::ADMIN, 2)),
+        ("expired", key(demo::ADMIN, 3)),
+        ("unknown", key(CALLER, 99)),
+    ] {
+        try_everywhere(&roster, case, &text, Outcome::Refused, |endpoint| {
+            endpoint.contract == Contract::UserAdmin
+        })
+        .await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who gets in: every kind of credential at every contract, and the identity provider's public keys.
+//! Who gets in: every kind of credential at every contract, and the identity provider's public
+//! keys.
 
 mod discovery;
 #[path = "../errors.rs"]
@@ -34,13 +35,18 @@ const fn endpoint(contract: Contract, method: &'static str, path: &'static str) 
     Endpoint { contract, method, path }
 }
 
-/// One or more endpoints of every contract. The ids are those of the demo data: the platform operator, and the platform's team.
+/// One or more endpoints of every contract. The ids are those of the demo data: the platform
+/// operator, and the platform's team.
 const ENDPOINTS: [Endpoint; 12] = [
     endpoint(Contract::Operator, "GET", "/v1/admin/users/00000000-0000-4000-8000-000000000002"),
     endpoint(Contract::Operator, "GET", "/v1/account/me"),
     endpoint(Contract::Operator, "PATCH", "/v1/account/me"),
     endpoint(Contract::Operator, "POST", SIGN_UP),
-    endpoint(Contract::Directory, "GET", "/api/v1/admin_user?account_id=00000000-0000-4000-8000-0000000000c1"),
+    endpoint(
+        Contract::Directory,
+        "GET",
+        "/api/v1/admin_user?account_id=00000000-0000-4000-8000-0000000000c1",
+    ),
     endpoint(Contract::UserAdmin, "GET", "/api/admin/user-admin/1"),
     endpoint(Contract::ManagedUsers, "GET", "/api/v1/users/"),
     endpoint(Contract::ManagedUsers, "GET", "/api/v1/users"),
@@ -110,10 +116,15 @@ fn assert_outcome(endpoint: &Endpoint, outcome: Outcome, answer: &Answer, case: 
 /// No part of a credential, nor the secret, stands in an answer.
 #[track_caller]
 fn assert_keeps_secret(answer: &Answer, credential: &str, case: &str) {
-    let parts = credential.split([' ', '.']).filter(|part| part.len() > 12 && *part != common_header());
+    let parts =
+        credential.split([' ', '.']).filter(|part| part.len() > 12 && *part != common_header());
     for part in parts.chain([forge::SECRET]) {
         assert!(!answer.text.contains(part), "{case}: {} shows in the body", &part[..12]);
-        assert!(answer.headers.values().all(|value| !value.contains(part)), "{case}: {} shows in a header", &part[..12]);
+        assert!(
+            answer.headers.values().all(|value| !value.contains(part)),
+            "{case}: {} shows in a header",
+            &part[..12]
+        );
     }
 }
 
@@ -123,7 +134,13 @@ fn common_header() -> String {
 }
 
 /// Sends a credential to every endpoint that `which` picks, and checks what comes of it.
-async fn try_everywhere(roster: &Roster, case: &str, authorization: &str, outcome: Outcome, which: impl Fn(&Endpoint) -> bool) {
+async fn try_everywhere(
+    roster: &Roster,
+    case: &str,
+    authorization: &str,
+    outcome: Outcome,
+    which: impl Fn(&Endpoint) -> bool,
+) {
     for endpoint in ENDPOINTS.iter().filter(|endpoint| which(endpoint)) {
         let answer = endpoint.with(roster, authorization).await;
         assert_outcome(endpoint, outcome, &answer, case);

@@ -62,12 +62,21 @@ async fn a_rotated_secret_is_in_use_within_five_minutes_and_the_old_one_is_not()
         options.vault = Some(vault);
     })
     .await;
-    assert_eq!((status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()), (200, 401, 1));
+    assert_eq!(
+        (status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()),
+        (200, 401, 1)
+    );
     publish(&provider, SECOND);
     roster.advance(299);
-    assert_eq!((status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()), (200, 401, 1));
+    assert_eq!(
+        (status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()),
+        (200, 401, 1)
+    );
     roster.advance(1);
-    assert_eq!((status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()), (401, 200, 2));
+    assert_eq!(
+        (status(&roster, FIRST).await, status(&roster, SECOND).await, provider.fetches()),
+        (401, 200, 2)
+    );
 }
 
 #[tokio::test]
@@ -80,7 +89,10 @@ async fn where_secrets_cannot_be_read_again_those_at_hand_serve_on() {
     .await;
     provider.fails();
     roster.advance(301);
-    assert_eq!((status(&roster, FIRST).await, status(&roster, FIRST).await, provider.fetches()), (200, 200, 2));
+    assert_eq!(
+        (status(&roster, FIRST).await, status(&roster, FIRST).await, provider.fetches()),
+        (200, 200, 2)
+    );
     // Too short to be one is as good as none.
     publish(&provider, "short");
     roster.advance(31);
@@ -104,15 +116,36 @@ async fn a_secret_that_cannot_be_read_at_start_is_named_by_its_own_variable_with
             "SIGNING_SECRET_ARN" => &mut sources.signing,
             _ => &mut sources.responses,
         } = Some(arn());
-        let open = async |vault| Keyring::open(&sources, vault, now).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let open = async |vault| {
+            Keyring::open(&sources, vault, now)
+                .await
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
         publish(&provider, "too short");
-        let told = format!("environment variable {variable} names a secret ({ARN}) that is shorter than 32 bytes");
+        let told = format!(
+            "environment variable {variable} names a secret ({ARN}) that is shorter than 32 bytes"
+        );
         assert_eq!(open(Some(vault.clone())).await, told);
-        assert_eq!(open(None).await, format!("environment variable {variable} is an ARN, and there is no Secrets Manager here"));
-        provider.says("400 Bad Request", "", &json!({"__type": "ResourceNotFoundException", "Message": "not found"}).to_string());
+        assert_eq!(
+            open(None).await,
+            format!(
+                "environment variable {variable} is an ARN, and there is no Secrets Manager here"
+            )
+        );
+        provider.says(
+            "400 Bad Request",
+            "",
+            &json!({"__type": "ResourceNotFoundException", "Message": "not found"}).to_string(),
+        );
         let told = open(Some(vault.clone())).await;
-        let beginning = format!("environment variable {variable} names a secret ({ARN}) that cannot be read: ");
-        assert!(told.starts_with(&beginning) && told.contains("ResourceNotFoundException"), "{told}");
+        let beginning =
+            format!("environment variable {variable} names a secret ({ARN}) that cannot be read: ");
+        assert!(
+            told.starts_with(&beginning) && told.contains("ResourceNotFoundException"),
+            "{told}"
+        );
     }
 }
 
@@ -122,8 +155,12 @@ async fn again(roster: &Roster, adjust: impl FnOnce(&mut SecretSources)) -> Answ
     config.table_name.clone_from(&roster.table);
     adjust(&mut config.tokens.secrets);
     let (client, clock) = (roster.server.data.client.clone(), roster.server.app.clock.clone());
-    let app = Arc::new(App::new(&config, client, None, Arc::new(NoLog), clock).await.expect("an application"));
-    let call = Call::new(Method::POST, "/v1/keys").key("one-and-the-same").credential(&roster.token(demo::ADMIN));
+    let app = Arc::new(
+        App::new(&config, client, None, Arc::new(NoLog), clock).await.expect("an application"),
+    );
+    let call = Call::new(Method::POST, "/v1/keys")
+        .key("one-and-the-same")
+        .credential(&roster.token(demo::ADMIN));
     call.json(&json!({"name": "for the robot"})).send(&app).await.0
 }
 
@@ -145,12 +182,17 @@ async fn a_stored_response_opens_with_the_secret_of_responses_alone() {
 
 #[test]
 fn the_template_names_every_secret_to_all_functions_and_holds_none() {
-    let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(include_str!("../../template.yaml")).expect("YAML");
-    let variables = template["Globals"]["Function"]["Environment"]["Variables"].as_mapping().expect("variables");
+    let template: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(include_str!("../../template.yaml")).expect("YAML");
+    let variables = template["Globals"]["Function"]["Environment"]["Variables"]
+        .as_mapping()
+        .expect("variables");
     let names: Vec<&str> = variables.keys().filter_map(|name| name.as_str()).collect();
-    let arns: std::collections::BTreeSet<&str> = names.iter().copied().filter(|name| name.ends_with("_ARN")).collect();
+    let arns: std::collections::BTreeSet<&str> =
+        names.iter().copied().filter(|name| name.ends_with("_ARN")).collect();
     assert_eq!(arns, SecretNeeds::ALL.arn_variables().collect());
-    for name in names.into_iter().filter(|name| name.contains("SECRET") && !name.ends_with("_ARN")) {
+    for name in names.into_iter().filter(|name| name.contains("SECRET") && !name.ends_with("_ARN"))
+    {
         assert_eq!(variables[name], "", "{name}");
     }
     assert!(variables.contains_key("JWKS_URL"));
@@ -158,7 +200,10 @@ fn the_template_names_every_secret_to_all_functions_and_holds_none() {
     let functions = functions.filter(|resource| resource["Type"] == "AWS::Serverless::Function");
     for function in functions {
         let own = function["Properties"]["Environment"]["Variables"].as_mapping();
-        let secret = own.into_iter().flatten().find(|(name, _)| name.as_str().is_some_and(|name| name.contains("SECRET")));
+        let secret = own
+            .into_iter()
+            .flatten()
+            .find(|(name, _)| name.as_str().is_some_and(|name| name.contains("SECRET")));
         assert!(secret.is_none(), "{secret:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! The key that signs Roster's own tokens: who has it, how it is published, and what a rotation does.
+//! The key that signs Roster's own tokens: who has it, how it is published, and what a rotation
+//! does.
 
 use std::sync::Arc;
 
@@ -21,7 +22,11 @@ const FIRST: &str = "the-first-signing-secret-0123456789abcdef";
 const SECOND: &str = "the-second-signing-secret-0123456789abcdef";
 
 /// An environment of its own on a server's table, as each function of Lambda has some.
-async fn environment(roster: &Roster, vault: Option<Vault>, adjust: impl FnOnce(&mut SecretSources)) -> Arc<App> {
+async fn environment(
+    roster: &Roster,
+    vault: Option<Vault>,
+    adjust: impl FnOnce(&mut SecretSources),
+) -> Arc<App> {
     let mut config = local::config().expect("the defaults make a configuration");
     config.table_name.clone_from(&roster.table);
     adjust(&mut config.tokens.secrets);
@@ -44,12 +49,16 @@ async fn signer(roster: &Roster, vault: &Vault) -> Arc<App> {
 }
 
 async fn delegate(roster: &Roster, app: &Arc<App>) -> Answer {
-    let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token").credential(&roster.token(demo::MANAGER));
+    let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token")
+        .credential(&roster.token(demo::MANAGER));
     call.json(&json!({"sub": demo::id(0x61)})).send(app).await.0
 }
 
 async fn token(roster: &Roster, app: &Arc<App>) -> String {
-    delegate(roster, app).await.expect(200).json()["access_token"].as_str().expect("a token").to_owned()
+    delegate(roster, app).await.expect(200).json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned()
 }
 
 /// The status that a token gets, and the calls that it costs.
@@ -90,7 +99,8 @@ async fn the_table_holds_the_public_key_from_the_first_token_on_and_nothing_else
     });
     assert_eq!(json!(roster.signing_key().await), item);
     // It is published once, not with each token, which has an entry of history alone.
-    let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token").credential(&roster.token(demo::MANAGER));
+    let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token")
+        .credential(&roster.token(demo::MANAGER));
     let (answer, cost) = call.json(&json!({"sub": demo::id(0x61)})).send(&app).await;
     assert_eq!((answer.status, cost.write_units), (200, 2.0));
 }
@@ -146,8 +156,14 @@ async fn a_rotation_ends_the_tokens_of_the_former_secret() {
     assert_eq!(use_token(&signing, &former).await.0, 401, "who signs knows it at once");
     // Who verifies reads the key again when one of its tokens comes, and else within five minutes.
     let unaware = verifier(&roster).await;
-    assert_eq!((use_token(&verifying, &current).await.0, use_token(&verifying, &former).await.0), (200, 401));
-    assert_eq!((use_token(&unaware, &former).await.0, use_token(&unaware, &current).await.0), (401, 200));
+    assert_eq!(
+        (use_token(&verifying, &current).await.0, use_token(&verifying, &former).await.0),
+        (200, 401)
+    );
+    assert_eq!(
+        (use_token(&unaware, &former).await.0, use_token(&unaware, &current).await.0),
+        (401, 200)
+    );
 }
 
 #[tokio::test]
@@ -185,7 +201,10 @@ async fn an_environment_with_the_older_secret_does_not_overwrite_the_newer_key()
     let token = token(&roster, &late).await;
     assert_eq!(use_token(&late, &token).await.0, 200);
     // A secret that stands in a variable is older than any of Secrets Manager.
-    let fixed = environment(&roster, None, |secrets| secrets.signing = Some(SecretSource::Text(FIRST.to_owned()))).await;
+    let fixed = environment(&roster, None, |secrets| {
+        secrets.signing = Some(SecretSource::Text(FIRST.to_owned()))
+    })
+    .await;
     delegate(&roster, &fixed).await.expect(503);
     assert_eq!(published(&roster).await, (kid(SECOND), json!(2_000_000)));
 }
@@ -206,7 +225,10 @@ async fn an_older_version_of_the_same_text_signs_on_and_leaves_the_newer_date() 
 async fn of_secrets_in_variables_the_last_one_counts() {
     let roster = Roster::start().await;
     for text in [FIRST, SECOND, FIRST] {
-        let app = environment(&roster, None, |secrets| secrets.signing = Some(SecretSource::Text(text.to_owned()))).await;
+        let app = environment(&roster, None, |secrets| {
+            secrets.signing = Some(SecretSource::Text(text.to_owned()))
+        })
+        .await;
         let token = token(&roster, &app).await;
         assert_eq!(published(&roster).await, (kid(text), json!(0)));
         assert_eq!(use_token(&verifier(&roster).await, &token).await.0, 200);
@@ -231,11 +253,18 @@ async fn unknown_kids_cost_one_read_in_five_seconds_however_many_come() {
     for alg in ["HS256", "HS384", "HS512", "RS256", "ES256", "none", "eddsa", ""] {
         assert_eq!(use_token(&fresh, &random(alg, 7)).await, (401, 0), "{alg}");
     }
-    for kid in
-        ["", "roster-", "roster-1", "other", &"A".repeat(43), &format!("roster-{}", "A".repeat(44)), &format!("roster-{}", "=".repeat(43))]
-    {
+    for kid in [
+        "",
+        "roster-",
+        "roster-1",
+        "other",
+        &"A".repeat(43),
+        &format!("roster-{}", "A".repeat(44)),
+        &format!("roster-{}", "=".repeat(43)),
+    ] {
         let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid});
-        let token = format!("{}.{}.{}", base64url(header.to_string()), base64url("{}"), base64url([0; 64]));
+        let token =
+            format!("{}.{}.{}", base64url(header.to_string()), base64url("{}"), base64url([0; 64]));
         assert_eq!(use_token(&fresh, &token).await, (401, 0), "{kid}");
     }
     roster.advance(-3600);

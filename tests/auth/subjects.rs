@@ -168,7 +168,9 @@ async fn the_import_gives_the_ids_that_tokens_have() {
     std::fs::write(&path, lines.join("\n")).expect("a file");
     for (imported, present) in [(3, 0), (0, 3)] {
         let data = &roster.server.data;
-        let report = import::file(data, &path, &import::Options::new(demo::TEAM), roster.now()).await.expect("an import");
+        let report = import::file(data, &path, &import::Options::new(demo::TEAM), roster.now())
+            .await
+            .expect("an import");
         assert_eq!((report.imported, report.present, report.refused), (imported, present, 0));
     }
     let namespace = namespace(&roster).await.expect("a namespace");

@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use crate::errors::Contract;
 use crate::forge::{SECRET, base64, hmac, hs256, token};
-use crate::{CALLER, ENDPOINTS, Outcome, PRINCIPAL_TOKEN, SIGN_UP, assert_keeps_secret, assert_outcome, try_everywhere};
+use crate::{
+    CALLER, ENDPOINTS, Outcome, PRINCIPAL_TOKEN, SIGN_UP, assert_keeps_secret, assert_outcome,
+    try_everywhere,
+};
 
 fn header(algorithm: &str) -> Value {
     json!({"typ": "JWT", "alg": algorithm})
@@ -27,7 +30,11 @@ async fn a_request_without_a_credential_is_told_so() {
     for endpoint in &ENDPOINTS {
         let answer = send(endpoint.request(&roster)).await;
         assert_outcome(endpoint, Outcome::NoCredential, &answer, "no header");
-        assert_eq!(answer.headers.get("www-authenticate").map(String::as_str), Some("Bearer"), "{answer:?}");
+        assert_eq!(
+            answer.headers.get("www-authenticate").map(String::as_str),
+            Some("Bearer"),
+            "{answer:?}"
+        );
         assert_eq!(answer.cost().calls, 0, "nothing is read for nobody");
     }
     for empty in ["", " ", "\t"] {
@@ -39,7 +46,9 @@ async fn a_request_without_a_credential_is_told_so() {
 async fn what_is_no_token_is_refused_without_a_read() {
     let roster = Roster::start().await;
     let good = roster.token(CALLER);
-    let [head, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let [head, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts")
+    };
     let claims = roster.claims(CALLER).to_string();
     let claims = claims.as_bytes();
     let other = &base64(claims);
@@ -64,7 +73,10 @@ async fn what_is_no_token_is_refused_without_a_read() {
         ("header without alg", format!("Bearer {}", hs256(&json!({"typ": "JWT"}), claims))),
         ("payload that is no JSON", format!("Bearer {}", hs256(&header("HS256"), b"not JSON"))),
         ("payload that is no object", format!("Bearer {}", hs256(&header("HS256"), b"[1]"))),
-        ("payload that is not UTF-8", format!("Bearer {}", hs256(&header("HS256"), b"{\"sub\":\"\xff\"}"))),
+        (
+            "payload that is not UTF-8",
+            format!("Bearer {}", hs256(&header("HS256"), b"{\"sub\":\"\xff\"}")),
+        ),
         ("empty payload", format!("Bearer {}", hs256(&header("HS256"), b""))),
     ];
     for (case, authorization) in cases {
@@ -82,12 +94,34 @@ async fn only_hs256_with_the_secret_signs() {
     let mut cases = vec![
         (
             "wrong secret".to_owned(),
-            token(&header("HS256"), claims, |message| hmac(aws_lc_rs::hmac::HMAC_SHA256, b"another-secret-of-more-than-32-bytes", message)),
+            token(&header("HS256"), claims, |message| {
+                hmac(aws_lc_rs::hmac::HMAC_SHA256, b"another-secret-of-more-than-32-bytes", message)
+            }),
         ),
-        ("empty secret".to_owned(), token(&header("HS256"), claims, |message| hmac(aws_lc_rs::hmac::HMAC_SHA256, b"", message))),
-        ("HS384".to_owned(), token(&header("HS384"), claims, |message| hmac(HMAC_SHA384, SECRET.as_bytes(), message))),
-        ("HS512".to_owned(), token(&header("HS512"), claims, |message| hmac(HMAC_SHA512, SECRET.as_bytes(), message))),
-        ("HS512 said to be HS256".to_owned(), token(&header("HS256"), claims, |message| hmac(HMAC_SHA512, SECRET.as_bytes(), message))),
+        (
+            "empty secret".to_owned(),
+            token(&header("HS256"), claims, |message| {
+                hmac(aws_lc_rs::hmac::HMAC_SHA256, b"", message)
+            }),
+        ),
+        (
+            "HS384".to_owned(),
+            token(&header("HS384"), claims, |message| {
+                hmac(HMAC_SHA384, SECRET.as_bytes(), message)
+            }),
+        ),
+        (
+            "HS512".to_owned(),
+            token(&header("HS512"), claims, |message| {
+                hmac(HMAC_SHA512, SECRET.as_bytes(), message)
+            }),
+        ),
+        (
+            "HS512 said to be HS256".to_owned(),
+            token(&header("HS256"), claims, |message| {
+                hmac(HMAC_SHA512, SECRET.as_bytes(), message)
+            }),
+        ),
         ("HS256 said to be RS256".to_owned(), hs256(&header("RS256"), claims)),
         ("alg of another case".to_owned(), hs256(&header("hs256"), claims)),
         ("a list of algs".to_owned(), hs256(&json!({"alg": ["HS256"]}), claims)),
@@ -96,12 +130,23 @@ async fn only_hs256_with_the_secret_signs() {
         let message = format!("{}.{}", base64(header(none).to_string().as_bytes()), base64(claims));
         cases.push((format!("alg {none:?}, no signature part"), message.clone()));
         cases.push((format!("alg {none:?}, empty signature"), format!("{message}.")));
-        cases.push((format!("alg {none:?}, some signature"), format!("{message}.{}", base64(b"signature"))));
+        cases.push((
+            format!("alg {none:?}, some signature"),
+            format!("{message}.{}", base64(b"signature")),
+        ));
         cases.push((format!("alg {none:?}, HS256 by the secret"), hs256(&header(none), claims)));
     }
-    try_everywhere(&roster, "HS256 by the secret", &format!("Bearer {}", hs256(&header("HS256"), claims)), Outcome::In, |_| true).await;
+    try_everywhere(
+        &roster,
+        "HS256 by the secret",
+        &format!("Bearer {}", hs256(&header("HS256"), claims)),
+        Outcome::In,
+        |_| true,
+    )
+    .await;
     for (case, token) in cases {
-        try_everywhere(&roster, &case, &format!("Bearer {token}"), Outcome::Refused, |_| true).await;
+        try_everywhere(&roster, &case, &format!("Bearer {token}"), Outcome::Refused, |_| true)
+            .await;
     }
 }
 
@@ -127,8 +172,16 @@ async fn claims_decide() {
         ("wrong audience", json!({"aud": "anon"}), Outcome::Refused),
         ("audience that starts with ours", json!({"aud": "authenticated-not"}), Outcome::Refused),
         ("no audience", json!({"aud": null}), Outcome::Refused),
-        ("several audiences, ours among them", json!({"aud": ["other", "authenticated"]}), Outcome::In),
-        ("several audiences, ours not among them", json!({"aud": ["other", "anon"]}), Outcome::Refused),
+        (
+            "several audiences, ours among them",
+            json!({"aud": ["other", "authenticated"]}),
+            Outcome::In,
+        ),
+        (
+            "several audiences, ours not among them",
+            json!({"aud": ["other", "anon"]}),
+            Outcome::Refused,
+        ),
         ("an empty list of audiences", json!({"aud": []}), Outcome::Refused),
         ("no end", json!({"exp": null}), Outcome::Refused),
         ("end as a text", json!({"exp": (now + 3600).to_string()}), Outcome::Refused),
@@ -162,7 +215,8 @@ async fn claims_decide() {
                 value => claims[name] = value.clone(),
             }
         }
-        try_everywhere(&roster, case, &format!("Bearer {}", sign(&claims)), outcome, |_| true).await;
+        try_everywhere(&roster, case, &format!("Bearer {}", sign(&claims)), outcome, |_| true)
+            .await;
     }
 }
 
@@ -202,7 +256,10 @@ async fn claims_that_authentication_does_not_need_never_decide_it() {
 #[tokio::test]
 async fn an_unreadable_time_of_issue_is_none_after_a_sign_out_everywhere() {
     let roster = Roster::start().await;
-    roster.call(Method::POST, "/v1/account/sign-out-everywhere", CALLER, &json!({})).await.expect(200);
+    roster
+        .call(Method::POST, "/v1/account/sign-out-everywhere", CALLER, &json!({}))
+        .await
+        .expect(200);
     roster.advance(60);
     let now = roster.now().as_second();
     for (iat, status) in [(json!(now), 200), (json!(now.to_string()), 200), (json!([now]), 401)] {
@@ -243,7 +300,14 @@ async fn a_null_claim_is_a_missing_one() {
     for name in ["iss", "aud", "exp", "sub"] {
         let mut claims = roster.claims(CALLER);
         claims[name] = Value::Null;
-        try_everywhere(&roster, name, &format!("Bearer {}", sign(&claims)), Outcome::Refused, |_| true).await;
+        try_everywhere(
+            &roster,
+            name,
+            &format!("Bearer {}", sign(&claims)),
+            Outcome::Refused,
+            |_| true,
+        )
+        .await;
     }
 }
 
@@ -264,11 +328,15 @@ async fn a_token_of_a_megabyte_is_refused_at_once() {
     claims["padding"] = "x".repeat(768 * 1024).into();
     let long = sign(&claims);
     assert!(long.len() > 1024 * 1024);
-    for (case, authorization) in
-        [("good but for its size", format!("Bearer {long}")), ("garbage", format!("Bearer {}", "x".repeat(1 << 20)))]
-    {
+    for (case, authorization) in [
+        ("good but for its size", format!("Bearer {long}")),
+        ("garbage", format!("Bearer {}", "x".repeat(1 << 20))),
+    ] {
         for endpoint in &ENDPOINTS {
-            let answer = tokio::time::timeout(Duration::from_secs(5), endpoint.with(&roster, &authorization));
+            let answer = tokio::time::timeout(
+                Duration::from_secs(5),
+                endpoint.with(&roster, &authorization),
+            );
             let answer = answer.await.unwrap_or_else(|_| panic!("{case} hangs at {endpoint:?}"));
             assert_outcome(endpoint, Outcome::Refused, &answer, case);
             assert!(answer.text.len() < 1000, "{case}: {}", answer.text.len());
@@ -285,8 +353,16 @@ async fn a_token_may_have_8192_bytes() {
         sign(&claims)
     };
     for (length, outcome) in [(8192, Outcome::In), (8193, Outcome::Refused)] {
-        let token = (5000..6144).map(padded).find(|token| token.len() == length).expect("a padding");
-        try_everywhere(&roster, &format!("{length} bytes"), &format!("Bearer {token}"), outcome, |_| true).await;
+        let token =
+            (5000..6144).map(padded).find(|token| token.len() == length).expect("a padding");
+        try_everywhere(
+            &roster,
+            &format!("{length} bytes"),
+            &format!("Bearer {token}"),
+            outcome,
+            |_| true,
+        )
+        .await;
     }
 }
 
@@ -298,7 +374,10 @@ async fn the_caller_is_always_looked_up() {
     }
     // An unknown user may sign up.
     let unknown = format!("Bearer {}", roster.token(Uuid::new_v4()));
-    try_everywhere(&roster, "unknown", &unknown, Outcome::Refused, |endpoint| endpoint.path != SIGN_UP).await;
+    try_everywhere(&roster, "unknown", &unknown, Outcome::Refused, |endpoint| {
+        endpoint.path != SIGN_UP
+    })
+    .await;
     let suspended = format!("Bearer {}", roster.token(SUSPENDED));
     try_everywhere(&roster, "suspended", &suspended, Outcome::Suspended, |_| true).await;
     let deleted = format!("Bearer {}", roster.token(DELETED));
@@ -309,7 +388,12 @@ async fn the_caller_is_always_looked_up() {
 #[tokio::test]
 async fn every_401_names_the_scheme() {
     let roster = Roster::start().await;
-    let tokens = ["garbage".to_owned(), roster.token(SUSPENDED), roster.token(DELETED), demo::api_key_text(CALLER, 99).reveal().to_owned()];
+    let tokens = [
+        "garbage".to_owned(),
+        roster.token(SUSPENDED),
+        roster.token(DELETED),
+        demo::api_key_text(CALLER, 99).reveal().to_owned(),
+    ];
     let mut silent = Vec::new();
     for token in &tokens {
         for endpoint in &ENDPOINTS {
@@ -330,7 +414,8 @@ async fn the_scheme_is_bearer_in_any_case() {
         try_everywhere(&roster, scheme, &format!("{scheme} {token}"), Outcome::In, |_| true).await;
     }
     for scheme in ["Bearer:", "Bearer=", "Bearerr", "Bear"] {
-        try_everywhere(&roster, scheme, &format!("{scheme} {token}"), Outcome::Refused, |_| true).await;
+        try_everywhere(&roster, scheme, &format!("{scheme} {token}"), Outcome::Refused, |_| true)
+            .await;
     }
 }
 
@@ -355,7 +440,12 @@ async fn managed_users_takes_a_token_from_three_places() {
         ("refreshed-tokens", token.clone(), 401),
         ("x-token", token.clone(), 401),
     ];
-    for path in ["/api/v1/users/", "/api/v1/users", "/api/v1/users/00000000-0000-4000-8000-000000000061", PRINCIPAL_TOKEN] {
+    for path in [
+        "/api/v1/users/",
+        "/api/v1/users",
+        "/api/v1/users/00000000-0000-4000-8000-000000000061",
+        PRINCIPAL_TOKEN,
+    ] {
         for (name, value, status) in &cases {
             let answer = send(roster.request(Method::GET, path).header(*name, value)).await;
             assert_eq!(answer.status, *status, "{name}: {value} at {path}: {answer:?}");
@@ -396,8 +486,12 @@ async fn of_several_places_authorization_counts_then_the_header_then_the_cookie(
         }
         let answer = send(request).await;
         match expected {
-            Some(id) => assert_eq!(answer.expect(200).json()[0]["id"], id.to_string(), "case {place}"),
-            None => assert_eq!(Contract::ManagedUsers.error(&answer.expect(401)), "", "case {place}"),
+            Some(id) => {
+                assert_eq!(answer.expect(200).json()[0]["id"], id.to_string(), "case {place}")
+            }
+            None => {
+                assert_eq!(Contract::ManagedUsers.error(&answer.expect(401)), "", "case {place}")
+            }
         }
     }
 }
@@ -406,15 +500,23 @@ async fn of_several_places_authorization_counts_then_the_header_then_the_cookie(
 async fn no_other_contract_takes_a_header_or_cookie() {
     let roster = Roster::start().await;
     let token = roster.token(CALLER);
-    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.contract != Contract::ManagedUsers) {
-        for (name, value) in [("refreshed-token", token.clone()), ("cookie", format!("token={token}"))] {
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.contract != Contract::ManagedUsers)
+    {
+        for (name, value) in
+            [("refreshed-token", token.clone()), ("cookie", format!("token={token}"))]
+        {
             let answer = send(endpoint.request(&roster).header(name, value)).await;
             assert_outcome(endpoint, Outcome::NoCredential, &answer, name);
         }
         let separator = if endpoint.path.contains('?') { '&' } else { '?' };
         let method = Method::from_bytes(endpoint.method.as_bytes()).expect("a method");
         for name in ["access_token", "token", "apikey"] {
-            let answer = send(roster.request(method.clone(), &format!("{}{separator}{name}={token}", endpoint.path))).await;
+            let answer =
+                send(roster.request(
+                    method.clone(),
+                    &format!("{}{separator}{name}={token}", endpoint.path),
+                ))
+                .await;
             assert_outcome(endpoint, Outcome::NoCredential, &answer, name);
             assert_keeps_secret(&answer, &token, name);
         }
@@ -442,8 +544,12 @@ async fn no_path_parameter_opens_another_contracts_places() {
 async fn two_authorization_headers_are_no_credential_to_choose_from() {
     let roster = Roster::start().await;
     for endpoint in &ENDPOINTS {
-        let request = endpoint.request(&roster).header("authorization", format!("Bearer {}", roster.token(CALLER)));
-        let answer = send(request.header("authorization", format!("Bearer {}", roster.token(demo::VIEWER)))).await;
+        let request = endpoint
+            .request(&roster)
+            .header("authorization", format!("Bearer {}", roster.token(CALLER)));
+        let answer =
+            send(request.header("authorization", format!("Bearer {}", roster.token(demo::VIEWER))))
+                .await;
         assert_outcome(endpoint, Outcome::Refused, &answer, "two headers");
     }
 }
@@ -452,7 +558,8 @@ async fn two_authorization_headers_are_no_credential_to_choose_from() {
 async fn a_credential_that_is_not_ascii_is_refused() {
     let roster = Roster::start().await;
     for endpoint in &ENDPOINTS {
-        let value = reqwest::header::HeaderValue::from_bytes(b"Bearer \xff\xfe").expect("a header's bytes");
+        let value =
+            reqwest::header::HeaderValue::from_bytes(b"Bearer \xff\xfe").expect("a header's bytes");
         let answer = send(endpoint.request(&roster).header("authorization", value)).await;
         assert_outcome(endpoint, Outcome::Refused, &answer, "not ASCII");
     }

@@ -20,7 +20,8 @@ pub fn lines(path: &Path, title: &str, y_label: &str, series: &[(String, Vec<(f6
     let area = SVGBackend::new(path, (860, 460)).into_drawing_area();
     area.fill(&WHITE).expect("an SVG");
     let points = || series.iter().flat_map(|(_, points)| points);
-    let (first, last) = points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(*x), high.max(*x)));
+    let (first, last) =
+        points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(*x), high.max(*x)));
     let highest = points().fold(2.0_f64, |high, (_, y)| high.max(*y)) * 1.5;
     let mut chart = ChartBuilder::on(&area)
         .caption(title, (FONT, 18))
@@ -43,7 +44,9 @@ pub fn lines(path: &Path, title: &str, y_label: &str, series: &[(String, Vec<(f6
         .expect("a mesh");
     for ((name, points), colour) in series.iter().zip(COLOURS.iter().cycle()) {
         let style = colour.stroke_width(2);
-        let line = chart.draw_series(LineSeries::new(points.clone(), style).point_size(3)).expect("a line");
+        let line = chart
+            .draw_series(LineSeries::new(points.clone(), style).point_size(3))
+            .expect("a line");
         line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     chart
@@ -66,7 +69,11 @@ pub fn bars(path: &Path, title: &str, values: &[(String, f64)], reference: Optio
     let height = 64 + ROW * rows;
     let area = SVGBackend::new(path, (860, height.unsigned_abs())).into_drawing_area();
     area.fill(&WHITE).expect("an SVG");
-    let most = values.iter().map(|(_, value)| *value).chain(reference.map(|(at, _)| at)).fold(f64::MIN_POSITIVE, f64::max);
+    let most = values
+        .iter()
+        .map(|(_, value)| *value)
+        .chain(reference.map(|(at, _)| at))
+        .fold(f64::MIN_POSITIVE, f64::max);
     let at = |value: f64| LEFT + (value / most * f64::from(WIDTH)) as i32;
     let text = |text: &str, place: (i32, i32), anchor: HPos, size: i32, colour: &RGBColor| {
         let style = (FONT, size).into_font().color(colour).pos(Pos::new(anchor, VPos::Center));
@@ -76,16 +83,25 @@ pub fn bars(path: &Path, title: &str, values: &[(String, f64)], reference: Optio
     for (row, (name, value)) in (0..).zip(values) {
         let y = 44 + ROW * row;
         text(name, (LEFT - 8, y + ROW / 2), HPos::Right, 13, &BLACK);
-        let bar = Rectangle::new([(LEFT, y + 3), (at(*value).max(LEFT + 1), y + ROW - 3)], COLOURS[0].filled());
+        let bar = Rectangle::new(
+            [(LEFT, y + 3), (at(*value).max(LEFT + 1), y + ROW - 3)],
+            COLOURS[0].filled(),
+        );
         area.draw(&bar).expect("a bar");
-        let figure = if *value >= 10.0 { crate::report::thousands(value.round() as u64) } else { format!("{value:.3}") };
+        let figure = if *value >= 10.0 {
+            crate::report::thousands(value.round() as u64)
+        } else {
+            format!("{value:.3}")
+        };
         text(&figure, (at(*value) + 6, y + ROW / 2), HPos::Left, 13, &BLACK);
     }
     if let Some((value, name)) = reference {
         let (x, bottom) = (at(value), 44 + ROW * rows);
-        area.draw(&PathElement::new([(x, 40), (x, bottom)], COLOURS[1].stroke_width(1))).expect("a line");
+        area.draw(&PathElement::new([(x, 40), (x, bottom)], COLOURS[1].stroke_width(1)))
+            .expect("a line");
         // On the side where there is room.
-        let (anchor, x) = if x > LEFT + WIDTH / 2 { (HPos::Right, x - 4) } else { (HPos::Left, x + 4) };
+        let (anchor, x) =
+            if x > LEFT + WIDTH / 2 { (HPos::Right, x - 4) } else { (HPos::Left, x + 4) };
         text(name, (x, bottom + 10), anchor, 12, &COLOURS[1]);
     }
     area.present().expect("the plot is saved");

@@ -1,4 +1,5 @@
-//! Every endpoint: steps, units, bytes, time and memory of the request that its event in `events/` makes.
+//! Every endpoint: steps, units, bytes, time and memory of the request that its event in `events/`
+//! makes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -63,13 +64,19 @@ impl Stage {
     }
 
     async fn roster(&self, location: Location) -> Roster {
-        Roster::start_with(|options| (options.location, options.clock) = (location, Clock::system())).await
+        Roster::start_with(|options| {
+            (options.location, options.clock) = (location, Clock::system())
+        })
+        .await
     }
 
-    /// A server over fresh data, warm: connected, and with what a process keeps: quota tiers, and numbers for new users.
+    /// A server over fresh data, warm: connected, and with what a process keeps: quota tiers, and
+    /// numbers for new users.
     async fn fresh(&self) -> Roster {
         let roster = self.roster(Location::CopyOf(self.file())).await;
-        for name in ["workspace.get_user", "operator_account.list_quota_tiers", "managed_users.create_user"] {
+        for name in
+            ["workspace.get_user", "operator_account.list_quota_tiers", "managed_users.create_user"]
+        {
             play(&roster, functions::handler(name).expect("a handler"), event(name)).await;
         }
         roster
@@ -110,19 +117,26 @@ async fn row(handler: &'static Handler, stage: &Stage, binary: &Path) -> Row {
     }
 }
 
-/// The peak of memory of a process that answers this one request, the database apart. It is the local server's, which has what the function
-/// has, a gateway, and an allocator that takes more memory to be faster: more than the function takes.
+/// The peak of memory of a process that answers this one request, the database apart. It is the
+/// local server's, which has what the function has, a gateway, and an allocator that takes more
+/// memory to be faster: more than the function takes.
 async fn peak(handler: &'static Handler, stage: &Stage, binary: &Path) -> Option<f64> {
     let roster = stage.fresh().await;
     let event = aimed(&roster.server.app, handler.name).await;
     let database = &roster.server.data.database.endpoint;
     let server = Process::start(binary, stage.folder.path(), &["--dynamodb-endpoint", database]);
-    let query = event.raw_query_string.as_deref().filter(|query| !query.is_empty()).map_or(String::new(), |query| format!("?{query}"));
+    let query = event
+        .raw_query_string
+        .as_deref()
+        .filter(|query| !query.is_empty())
+        .map_or(String::new(), |query| format!("?{query}"));
     let url = format!("{}{}{query}", server.url, event.raw_path.as_deref().unwrap_or("/"));
     let mut headers = event.headers.clone();
     headers.remove("host");
     headers.remove("content-length");
-    let mut request = reqwest::Client::new().request(event.request_context.http.method.clone(), url).headers(headers);
+    let mut request = reqwest::Client::new()
+        .request(event.request_context.http.method.clone(), url)
+        .headers(headers);
     if let Some(cookies) = &event.cookies {
         request = request.header("cookie", cookies.join("; "));
     }
@@ -149,7 +163,10 @@ pub async fn measure(binary: &Path) -> Section {
         &bars,
         Some((1.0, "the goal: under 1 ms")),
     );
-    let slowest = rows.iter().max_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds)).expect("there are endpoints");
+    let slowest = rows
+        .iter()
+        .max_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds))
+        .expect("there are endpoints");
     let largest = rows.iter().filter_map(|row| row.megabytes).fold(0.0, f64::max);
     let mut medians: Vec<f64> = rows.iter().map(|row| row.milliseconds).collect();
     let short = format!(
@@ -161,7 +178,8 @@ pub async fn measure(binary: &Path) -> Section {
         slowest.milliseconds,
         slowest.name,
     );
-    let columns = ["endpoint", "steps", "read units", "write units", "bytes", "own time, ms", "peak, MB"];
+    let columns =
+        ["endpoint", "steps", "read units", "write units", "bytes", "own time, ms", "peak, MB"];
     let lines = rows.iter().map(|row| {
         vec![
             format!("`{}`", row.name),

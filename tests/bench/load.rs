@@ -1,4 +1,5 @@
-//! Throughput and latency under load: the local server with 10,000 users in its file, in a process of its own, and the generator beside it.
+//! Throughput and latency under load: the local server with 10,000 users in its file, in a process
+//! of its own, and the generator beside it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,11 +40,23 @@ fn spread(n: u64) -> u64 {
 }
 
 fn loads() -> Vec<Load> {
-    let get = |name, caller, path| Load { name, method: Method::GET, caller, path, body: |_| String::new() };
+    let get = |name, caller, path| Load {
+        name,
+        method: Method::GET,
+        caller,
+        path,
+        body: |_| String::new(),
+    };
     vec![
-        get("GET `/api/admin/user-admin/{id}`", demo::ADMIN, |n| format!("/api/admin/user-admin/{}", FIRST_NUMBER + spread(n))),
-        get("GET `/api/v1/admin_user`, a page of 10 at the start", demo::ADMIN, |_| directory_page(0)),
-        get("GET `/api/v1/admin_user`, a page of 10 anywhere", demo::ADMIN, |n| directory_page(spread(n))),
+        get("GET `/api/admin/user-admin/{id}`", demo::ADMIN, |n| {
+            format!("/api/admin/user-admin/{}", FIRST_NUMBER + spread(n))
+        }),
+        get("GET `/api/v1/admin_user`, a page of 10 at the start", demo::ADMIN, |_| {
+            directory_page(0)
+        }),
+        get("GET `/api/v1/admin_user`, a page of 10 anywhere", demo::ADMIN, |n| {
+            directory_page(spread(n))
+        }),
         get("GET `/users/me`", demo::VIEWER, |_| "/users/me".to_owned()),
         get("GET `/health`: one read, no credential", demo::VIEWER, |_| "/health".to_owned()),
         Load {
@@ -57,7 +70,10 @@ fn loads() -> Vec<Load> {
 }
 
 fn directory_page(offset: u64) -> String {
-    format!("/api/v1/admin_user?account_id={}&sorting=title&pagination%5Boffset%5D={offset}", demo::TEAM)
+    format!(
+        "/api/v1/admin_user?account_id={}&sorting=title&pagination%5Boffset%5D={offset}",
+        demo::TEAM
+    )
 }
 
 /// What came of a load.
@@ -81,10 +97,13 @@ impl Outcome {
 /// Measures the section.
 pub fn measure(binary: &Path, seconds: u64) -> Section {
     let folder = tempfile::tempdir().expect("a folder");
-    let users = tests::team::file(1..USERS + 1, shared::Clock::system().now()).expect("a file of users");
+    let users =
+        tests::team::file(1..USERS + 1, shared::Clock::system().now()).expect("a file of users");
     let import = users.path().to_str().expect("a path in UTF-8");
     let imported = Process::start(binary, folder.path(), &["--import", import]).ready;
-    let mut ready: Vec<f64> = (0..10).map(|_| Process::start(binary, folder.path(), &[]).ready.as_secs_f64() * 1000.0).collect();
+    let mut ready: Vec<f64> = (0..10)
+        .map(|_| Process::start(binary, folder.path(), &[]).ready.as_secs_f64() * 1000.0)
+        .collect();
     let server = Process::start(binary, folder.path(), &[]);
     let idle = server.peak_megabytes();
     let outcomes: Vec<(Load, Outcome)> = loads()
@@ -97,7 +116,10 @@ pub fn measure(binary: &Path, seconds: u64) -> Section {
         })
         .collect();
     let peak = server.peak_megabytes();
-    let bars: Vec<_> = outcomes.iter().map(|(load, outcome)| (load.name.replace('`', ""), outcome.per_second())).collect();
+    let bars: Vec<_> = outcomes
+        .iter()
+        .map(|(load, outcome)| (load.name.replace('`', ""), outcome.per_second()))
+        .collect();
     chart::bars(
         &root().join("docs/benchmark/load.svg"),
         "Requests per second, 8 connections",
@@ -105,20 +127,39 @@ pub fn measure(binary: &Path, seconds: u64) -> Section {
         Some((620.0, "the upper end of a Node and PostgreSQL service of this kind: 620")),
     );
     let rows = outcomes.iter().map(|(load, outcome)| {
-        let processor = outcome
-            .processor
-            .map_or("unknown".to_owned(), |time| format!("{:.0}", time.as_secs_f64() * 1e6 / outcome.latencies.len().max(1) as f64));
-        let quantiles = [0.5, 0.9, 0.99, 1.0].map(|share| format!("{:.1}", outcome.milliseconds(share)));
-        [vec![load.name.to_owned(), thousands(outcome.per_second() as u64)], quantiles.to_vec(), vec![processor]].concat()
+        let processor = outcome.processor.map_or("unknown".to_owned(), |time| {
+            format!("{:.0}", time.as_secs_f64() * 1e6 / outcome.latencies.len().max(1) as f64)
+        });
+        let quantiles =
+            [0.5, 0.9, 0.99, 1.0].map(|share| format!("{:.1}", outcome.milliseconds(share)));
+        [
+            vec![load.name.to_owned(), thousands(outcome.per_second() as u64)],
+            quantiles.to_vec(),
+            vec![processor],
+        ]
+        .concat()
     });
-    let megabytes = |memory: Option<f64>| memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0} MB"));
+    let megabytes = |memory: Option<f64>| {
+        memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0} MB"))
+    };
     let short = format!(
         "The local server with {} users in its file, {CONNECTIONS} keep-alive connections, the generator on the same {} cores.\n\n{}\n\
          Ready {:.0} ms after its start at the median of ten with that database (at most {:.0} ms); {} of memory then, {} at the peak. The import of the \
          users took {:.1} s.\n\n![requests per second](load.svg)",
         thousands(USERS.into()),
         std::thread::available_parallelism().map_or(1, usize::from),
-        table(&["request", "per second", "p50, ms", "p90", "p99", "longest", "server's processor time, µs"], rows),
+        table(
+            &[
+                "request",
+                "per second",
+                "p50, ms",
+                "p90",
+                "p99",
+                "longest",
+                "server's processor time, µs"
+            ],
+            rows
+        ),
         quantile(&mut ready, 0.5),
         quantile(&mut ready, 1.0),
         megabytes(idle),
@@ -133,10 +174,14 @@ fn run(server: &Process, load: &Load, duration: Duration) -> Outcome {
     let (before, begin) = (server.processor_time(), Instant::now());
     let latencies = std::thread::scope(|scope| {
         let generate = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
                 let place = Arc::new(AtomicU64::new(1));
-                let connections = (0..CONNECTIONS).map(|_| connection(&server.url, load, place.clone(), begin + duration));
+                let connections = (0..CONNECTIONS)
+                    .map(|_| connection(&server.url, load, place.clone(), begin + duration));
                 let mut all = histogram();
                 for latencies in futures::future::join_all(connections).await {
                     all.add(latencies).expect("the same bounds");
@@ -156,7 +201,12 @@ fn histogram() -> Histogram<u64> {
 }
 
 /// One connection: a request, its whole answer, the next request.
-async fn connection(url: &str, load: &Load, place: Arc<AtomicU64>, until: Instant) -> Histogram<u64> {
+async fn connection(
+    url: &str,
+    load: &Load,
+    place: Arc<AtomicU64>,
+    until: Instant,
+) -> Histogram<u64> {
     let host = url.trim_start_matches("http://");
     let stream = TcpStream::connect(host).await.expect("the server takes connections");
     stream.set_nodelay(true).expect("TCP");
@@ -180,7 +230,12 @@ async fn connection(url: &str, load: &Load, place: Arc<AtomicU64>, until: Instan
         let status = response.status();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         latencies.saturating_record(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX));
-        assert!(status.is_success(), "{}: {status}: {}", (load.path)(n), String::from_utf8_lossy(&body));
+        assert!(
+            status.is_success(),
+            "{}: {status}: {}",
+            (load.path)(n),
+            String::from_utf8_lossy(&body)
+        );
     }
     latencies
 }

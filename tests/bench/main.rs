@@ -1,6 +1,8 @@
-//! `cargo bench`: what Roster costs and how fast it is, as Markdown and plots in `docs/benchmark/`, and in short in README.
+//! `cargo bench`: what Roster costs and how fast it is, as Markdown and plots in `docs/benchmark/`,
+//! and in short in README.
 //!
-//! Steps and units are counted, and the same on every machine; times are of the machine that the report names.
+//! Steps and units are counted, and the same on every machine; times are of the machine that the
+//! report names.
 
 mod chart;
 mod endpoints;
@@ -81,12 +83,19 @@ async fn main() {
             "endpoints" => endpoints::measure(&server).await,
             "start" => start::measure().await,
             "price" => price::measure(arguments.dry).await,
-            "growth" => growth::measure(if arguments.million { 1_000_000 } else { arguments.users }, &server).await,
+            "growth" => {
+                growth::measure(
+                    if arguments.million { 1_000_000 } else { arguments.users },
+                    &server,
+                )
+                .await
+            }
             _ => load::measure(&server, arguments.seconds),
         };
         println!("{}", section.print());
         if !arguments.dry {
-            report::save(&section, &folder, &root().join("README.md")).expect("the report is saved");
+            report::save(&section, &folder, &root().join("README.md"))
+                .expect("the report is saved");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Every endpoint's price, logs included, as the stack is deployed: callers are counted, and users who
-//! are changed are counted by the function behind the stream. Nothing here depends on the machine.
+//! Every endpoint's price, logs included, as the stack is deployed: callers are counted, and users
+//! who are changed are counted by the function behind the stream. Nothing here depends on the
+//! machine.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
@@ -60,8 +61,12 @@ fn access_line(format: &str, route: &str, method: &str, status: u16) -> String {
     // A longer name first: one may begin like another.
     let mut values = values.to_vec();
     values.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-    let line = values.iter().fold(format.to_owned(), |line, (name, value)| line.replace(name, value));
-    assert!(!line.contains("$context"), "the access log has a value that is not known here: {line}");
+    let line =
+        values.iter().fold(format.to_owned(), |line, (name, value)| line.replace(name, value));
+    assert!(
+        !line.contains("$context"),
+        "the access log has a value that is not known here: {line}"
+    );
     line
 }
 
@@ -99,10 +104,14 @@ async fn rows(template: &str) -> Vec<Measured> {
     for handler in HANDLERS {
         let (roster, lines) = deployed().await;
         let app = &roster.server.app;
-        // A process that has answered before: connected, with what it keeps, its signing key published.
-        for name in
-            ["workspace.get_user", "operator_account.list_quota_tiers", "managed_users.create_user", "managed_users.create_delegated_token"]
-        {
+        // A process that has answered before: connected, with what it keeps, its signing key
+        // published.
+        for name in [
+            "workspace.get_user",
+            "operator_account.list_quota_tiers",
+            "managed_users.create_user",
+            "managed_users.create_delegated_token",
+        ] {
             play(app, name, tests::events::event(name)).await;
         }
         let event = aimed(app, handler.name).await;
@@ -142,14 +151,17 @@ async fn last_seen() -> Measured {
     roster.advance(3600);
     counted(&roster, &lines, &mut Measured::default()).await;
     let with = me().await;
-    let mut row =
-        Measured { name: prices::LAST_SEEN.to_owned(), write_units: with.write_units - without.write_units, ..Measured::default() };
+    let mut row = Measured {
+        name: prices::LAST_SEEN.to_owned(),
+        write_units: with.write_units - without.write_units,
+        ..Measured::default()
+    };
     counted(&roster, &lines, &mut row).await;
     row
 }
 
-/// The bytes that a user takes in the table, and with all indexes, by the demo data: all items count,
-/// such as keys, unique values and audit entries.
+/// The bytes that a user takes in the table, and with all indexes, by the demo data: all items
+/// count, such as keys, unique values and audit entries.
 async fn stored() -> [f64; 2] {
     // DynamoDB adds this to each item of a table, and of an index.
     const ADDED: usize = 100;
@@ -171,7 +183,9 @@ async fn stored() -> [f64; 2] {
         let keys = names(&index["KeySchema"], "AttributeName");
         let shown = names(&index["Projection"]["NonKeyAttributes"], "");
         let held = items.iter().filter(|item| keys.iter().all(|key| item.contains_key(key)));
-        let keeps = |name: &str| ["pk", "sk"].contains(&name) || keys.iter().chain(&shown).any(|own| own == name);
+        let keeps = |name: &str| {
+            ["pk", "sk"].contains(&name) || keys.iter().chain(&shown).any(|own| own == name)
+        };
         held.map(|item| size(item, &keeps)).sum()
     };
     let indexed: usize = indexes.iter().map(of_index).sum();

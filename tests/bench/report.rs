@@ -27,7 +27,9 @@ const END: &str = "<!-- As far as here. -->";
 /// The machine and the day.
 fn machine() -> String {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let model = file("/proc/cpuinfo").lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(": ")?.1.to_owned()));
+    let model = file("/proc/cpuinfo")
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("model name")?.split_once(": ")?.1.to_owned()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let model = model.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     format!("{cores} cores of {model}, {}, {}", std::env::consts::OS, Clock::system().now().date())
@@ -36,7 +38,13 @@ fn machine() -> String {
 impl Section {
     /// The section as it stands in the report.
     pub fn print(&self) -> String {
-        format!("## {}\n\n{}\n\n*Measured on {}.*\n\n{}\n", self.title, self.short.trim(), machine(), self.details.trim())
+        format!(
+            "## {}\n\n{}\n\n*Measured on {}.*\n\n{}\n",
+            self.title,
+            self.short.trim(),
+            machine(),
+            self.details.trim()
+        )
     }
 }
 
@@ -45,22 +53,39 @@ pub fn save(section: &Section, folder: &Path, readme: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join("benchmark.md");
     let former = std::fs::read_to_string(&path).unwrap_or_default();
-    std::fs::write(&path, HEADING.to_owned() + "\n" + &replaced(&former, "## ", section.title, &section.print()))?;
+    std::fs::write(
+        &path,
+        HEADING.to_owned() + "\n" + &replaced(&former, "## ", section.title, &section.print()),
+    )?;
     let text = std::fs::read_to_string(readme)?;
-    let Some((before, rest)) = text.split_once(BEGIN) else { return Err(io::Error::other(format!("README lacks {BEGIN}"))) };
-    let Some((former, after)) = rest.split_once(END) else { return Err(io::Error::other(format!("README lacks {END}"))) };
+    let Some((before, rest)) = text.split_once(BEGIN) else {
+        return Err(io::Error::other(format!("README lacks {BEGIN}")));
+    };
+    let Some((former, after)) = rest.split_once(END) else {
+        return Err(io::Error::other(format!("README lacks {END}")));
+    };
     // The plots lie beside the report.
     let short = section.short.trim().replace("](", "](docs/benchmark/");
     let short = short.replace("](docs/benchmark/../", "](docs/");
     let shown = format!("### {}\n\n{short}\n\n*Measured on {}.*\n", section.title, machine());
-    std::fs::write(readme, format!("{before}{BEGIN}\n\n{}\n{END}{after}", replaced(former, "### ", section.title, &shown)))
+    std::fs::write(
+        readme,
+        format!(
+            "{before}{BEGIN}\n\n{}\n{END}{after}",
+            replaced(former, "### ", section.title, &shown)
+        ),
+    )
 }
 
 /// The parts of a text, each under its heading, with one of them renewed or added.
 fn replaced(text: &str, mark: &str, title: &str, part: &str) -> String {
     let text = format!("\n{text}");
     let mark = format!("\n{mark}");
-    let mut parts: Vec<String> = text.split(&mark).skip(1).map(|part| format!("{}{}\n", mark.trim_start(), part.trim_end())).collect();
+    let mut parts: Vec<String> = text
+        .split(&mark)
+        .skip(1)
+        .map(|part| format!("{}{}\n", mark.trim_start(), part.trim_end()))
+        .collect();
     let own = format!("{}{title}\n", mark.trim_start());
     match parts.iter_mut().find(|part| part.starts_with(&own)) {
         Some(former) => *former = part.to_owned(),

@@ -13,10 +13,13 @@ const STARTS: usize = 40;
 
 /// Builds both as they are for the cloud, but for the processor, and measures the section.
 pub async fn measure() -> Section {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let subjects = [("empty", "empty"), ("functions", "bootstrap")].map(|(package, binary)| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--locked", "--release", "--package", package, "--bin", binary]).current_dir(root());
+        build
+            .args(["build", "--locked", "--release", "--package", package, "--bin", binary])
+            .current_dir(root());
         assert!(build.status().expect("cargo runs").success(), "{binary} is built");
         Subject { name: binary.to_owned(), binary: Path::new(&target).join("release").join(binary) }
     });

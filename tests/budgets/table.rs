@@ -1,6 +1,7 @@
 //! The table of `docs/budgets.md`: what each request costs at least, may cost and does cost.
 //!
-//! With `UPDATE_BUDGETS=1` the figures are written anew; floors, budgets and reasons are for people to write.
+//! With `UPDATE_BUDGETS=1` the figures are written anew; floors, budgets and reasons are for people
+//! to write.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,8 +54,12 @@ impl FromStr for Cost {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let figures: Option<Vec<f64>> = text.split(", ").map(|figure| figure.parse().ok()).collect();
-        figures.and_then(|figures| figures.try_into().ok()).map(Self).ok_or_else(|| format!("{text:?} is no cost"))
+        let figures: Option<Vec<f64>> =
+            text.split(", ").map(|figure| figure.parse().ok()).collect();
+        figures
+            .and_then(|figures| figures.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is no cost"))
     }
 }
 
@@ -73,7 +78,9 @@ impl FromStr for Row {
 
     fn from_str(line: &str) -> Result<Self, String> {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [request, floor, budget, figure, why] = cells[..] else { return Err(format!("{line}: five columns")) };
+        let [request, floor, budget, figure, why] = cells[..] else {
+            return Err(format!("{line}: five columns"));
+        };
         Ok(Self {
             request: request.replace('`', ""),
             floor: floor.parse()?,
@@ -87,7 +94,9 @@ impl FromStr for Row {
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { request, floor, budget, figure, why } = self;
-        let (name, case) = request.split_once(", ").map_or((request.as_str(), None), |(name, case)| (name, Some(case)));
+        let (name, case) = request
+            .split_once(", ")
+            .map_or((request.as_str(), None), |(name, case)| (name, Some(case)));
         let case = case.map(|case| format!(", {case}")).unwrap_or_default();
         write!(formatter, "| `{name}`{case} | {floor} | {budget} | {figure} | {why} |")
     }
@@ -98,28 +107,50 @@ impl Row {
     fn faults(&self, cost: Cost) -> Vec<String> {
         let faults = [
             (!cost.is_within(self.budget), format!("costs {cost}, and may cost {}", self.budget)),
-            (cost != self.figure, format!("costs {cost}, and not {} as the table says", self.figure)),
-            (!self.floor.is_within(cost), format!("costs {cost}, which is below the floor {}", self.floor)),
-            (self.floor != cost && self.why.is_empty(), format!("costs {cost}: nothing says why it is not {}", self.floor)),
+            (
+                cost != self.figure,
+                format!("costs {cost}, and not {} as the table says", self.figure),
+            ),
+            (
+                !self.floor.is_within(cost),
+                format!("costs {cost}, which is below the floor {}", self.floor),
+            ),
+            (
+                self.floor != cost && self.why.is_empty(),
+                format!("costs {cost}: nothing says why it is not {}", self.floor),
+            ),
         ];
-        faults.into_iter().filter(|(is_so, _)| *is_so).map(|(_, fault)| format!("{} {fault}", self.request)).collect()
+        faults
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, fault)| format!("{} {fault}", self.request))
+            .collect()
     }
 }
 
-/// Runs a handler on an event, once the indexes and the lists' counts show what the table holds: its answer, and what it cost.
+/// Runs a handler on an event, once the indexes and the lists' counts show what the table holds:
+/// its answer, and what it cost.
 async fn play(roster: &Roster, name: &str, event: ApiGatewayV2httpRequest) -> (Answer, Cost) {
     roster.settled().await;
     roster.server.data.settle().await.expect("the stream is read");
     let (answer, cost) = events::play(&roster.server.app, name, event).await;
     // `unmatched` is there to say 404.
-    assert!((200..300).contains(&answer.status) || name == "platform.unmatched", "{name}: {answer:?}");
+    assert!(
+        (200..300).contains(&answer.status) || name == "platform.unmatched",
+        "{name}: {answer:?}"
+    );
     (answer, cost.into())
 }
 
-/// A server with the demo data that has what a process keeps: quota tiers, numbers for new users, and the published signing key.
+/// A server with the demo data that has what a process keeps: quota tiers, numbers for new users,
+/// and the published signing key.
 async fn warm() -> Roster {
     let roster = Roster::start().await;
-    for name in ["operator_account.list_quota_tiers", "managed_users.create_user", "managed_users.create_delegated_token"] {
+    for name in [
+        "operator_account.list_quota_tiers",
+        "managed_users.create_user",
+        "managed_users.create_delegated_token",
+    ] {
         play(&roster, name, event(name)).await;
     }
     roster
@@ -133,7 +164,8 @@ async fn beside(roster: &Roster) -> Arc<App> {
     Arc::new(App::new(&config, client, None, Arc::new(NoLog), clock).await.expect("an application"))
 }
 
-/// What the requests of the table cost, by their names: the event of each handler, and what else is worth knowing.
+/// What the requests of the table cost, by their names: the event of each handler, and what else is
+/// worth knowing.
 async fn costs() -> BTreeMap<String, Cost> {
     let mut costs = BTreeMap::new();
     for handler in HANDLERS {
@@ -150,15 +182,26 @@ async fn costs() -> BTreeMap<String, Cost> {
         ("operator_account.list_quota_tiers", "once in a minute"),
     ] {
         // Making a managed user reads the tiers, which the list would find in memory.
-        let cold = if name == "operator_account.list_quota_tiers" { &Roster::start().await } else { &cold };
+        let cold = if name == "operator_account.list_quota_tiers" {
+            &Roster::start().await
+        } else {
+            &cold
+        };
         note(&format!("{name}, {when}"), play(cold, name, event(name)).await.1);
     }
-    let delegated = play(&cold, "managed_users.create_delegated_token", event("managed_users.create_delegated_token")).await.0;
+    let delegated = play(
+        &cold,
+        "managed_users.create_delegated_token",
+        event("managed_users.create_delegated_token"),
+    )
+    .await
+    .0;
     let delegated = delegated.json()["access_token"].as_str().expect("a token").to_owned();
     // A process that has not seen the published key.
     let other = beside(&cold).await;
     for how in ["with a delegated token, the first in a process", "with a delegated token"] {
-        let principal = Call::new(Method::GET, "/api/v1/oauth/principal-token").credential(&delegated);
+        let principal =
+            Call::new(Method::GET, "/api/v1/oauth/principal-token").credential(&delegated);
         let (answer, cost) = principal.send(&other).await;
         answer.expect(200);
         note(&format!("managed_users.get_principal_token, {how}"), cost.into());
@@ -176,7 +219,9 @@ async fn costs() -> BTreeMap<String, Cost> {
     let me = || Call::new(Method::GET, "/v1/account/me").credential(&token);
     me().send(&cold.server.app).await.0.expect(200);
     let other = beside(&cold).await;
-    for how in ["by a subject that is no UUID, the first in a process", "by a subject that is no UUID"] {
+    for how in
+        ["by a subject that is no UUID, the first in a process", "by a subject that is no UUID"]
+    {
         let (answer, cost) = me().send(&other).await;
         answer.expect(200);
         note(&format!("operator_account.get_me, {how}"), cost.into());
@@ -185,21 +230,44 @@ async fn costs() -> BTreeMap<String, Cost> {
     let mut keyed = event("managed_users.create_user");
     keyed.headers.insert("idempotency-key", "one-and-the-same".parse().expect("a header"));
     for how in ["with an Idempotency-Key", "sent again under its Idempotency-Key"] {
-        note(&format!("managed_users.create_user, {how}"), play(&roster, "managed_users.create_user", keyed.clone()).await.1);
+        note(
+            &format!("managed_users.create_user, {how}"),
+            play(&roster, "managed_users.create_user", keyed.clone()).await.1,
+        );
     }
-    let by_key = roster.request(Method::GET, "/users/me").bearer_auth(demo::api_key_text(demo::ADMIN, 1).reveal());
-    note("workspace.get_user, oneself", roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into());
+    let by_key = roster
+        .request(Method::GET, "/users/me")
+        .bearer_auth(demo::api_key_text(demo::ADMIN, 1).reveal());
+    note(
+        "workspace.get_user, oneself",
+        roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into(),
+    );
     note("workspace.get_user, oneself by API key", send(by_key).await.expect(200).cost().into());
     // Nobody was seen for so long.
     roster.advance(3600);
-    note("workspace.get_user, oneself, noting that one was seen", roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into());
+    note(
+        "workspace.get_user, oneself, noting that one was seen",
+        roster.get("/users/me", demo::VIEWER).await.expect(200).cost().into(),
+    );
     let team = team_of(1000).await;
     let directory = |page: &str| format!("/api/v1/admin_user?account_id={}&{page}", demo::TEAM);
     for (request, path) in [
-        ("directory.list_admin_users, in the middle of 1,000 users", directory("sorting=title&pagination[offset]=500").as_str()),
-        ("directory.list_admin_users, the last of 1,000 users by status", &directory("sorting=status&pagination[offset]=990")),
-        ("workspace.list_users, in the middle of 1,000 users", "/users?sortBy=name&pageSize=10&page=51"),
-        ("workspace.list_users, in the middle of one role in 1,000 users", "/users?sortBy=name&role=OPERATOR&pageSize=10&page=15"),
+        (
+            "directory.list_admin_users, in the middle of 1,000 users",
+            directory("sorting=title&pagination[offset]=500").as_str(),
+        ),
+        (
+            "directory.list_admin_users, the last of 1,000 users by status",
+            &directory("sorting=status&pagination[offset]=990"),
+        ),
+        (
+            "workspace.list_users, in the middle of 1,000 users",
+            "/users?sortBy=name&pageSize=10&page=51",
+        ),
+        (
+            "workspace.list_users, in the middle of one role in 1,000 users",
+            "/users?sortBy=name&role=OPERATOR&pageSize=10&page=15",
+        ),
     ] {
         note(request, team.get(path, demo::ADMIN).await.expect(200).cost().into());
     }
@@ -209,7 +277,8 @@ async fn costs() -> BTreeMap<String, Cost> {
 /// The table with the figures measured.
 fn renewed(text: &str, costs: &BTreeMap<String, Cost>) -> String {
     let lines = text.lines().map(|line| match line.parse::<Row>() {
-        Ok(row) => Row { figure: costs.get(&row.request).copied().unwrap_or(row.figure), ..row }.to_string(),
+        Ok(row) => Row { figure: costs.get(&row.request).copied().unwrap_or(row.figure), ..row }
+            .to_string(),
         Err(_) => line.to_owned(),
     });
     lines.collect::<Vec<_>>().join("\n") + "\n"
@@ -224,7 +293,10 @@ async fn every_request_costs_what_its_row_says() {
         text = renewed(&text, &costs);
         std::fs::write(&path, &text).expect("docs/budgets.md is written");
     }
-    let rows = text.lines().filter(|line| line.starts_with("| `")).map(|line| line.parse::<Row>().expect("a row"));
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.parse::<Row>().expect("a row"));
     let mut faults = Vec::new();
     let mut missing = costs.clone();
     for row in rows {
@@ -233,6 +305,8 @@ async fn every_request_costs_what_its_row_says() {
             None => faults.push(format!("{} stands twice, or for no request", row.request)),
         }
     }
-    faults.extend(missing.iter().map(|(request, cost)| format!("{request} has no row, and costs {cost}")));
+    faults.extend(
+        missing.iter().map(|(request, cost)| format!("{request} has no row, and costs {cost}")),
+    );
     assert!(faults.is_empty(), "{}\nUPDATE_BUDGETS=1 writes the figures anew.", faults.join("\n"));
 }

@@ -37,8 +37,20 @@ fn put(roster: &Roster, content_type: &str, body: impl Into<reqwest::Body>) -> R
     by_manager(roster, Method::PUT, &one(FINN)).header("content-type", content_type).body(body)
 }
 
-async fn create(roster: &Roster, manager: Uuid, first_name: &str, last_name: Option<&str>) -> Answer {
-    roster.call(Method::POST, LIST, manager, &json!({"first_name": first_name, "last_name": last_name})).await
+async fn create(
+    roster: &Roster,
+    manager: Uuid,
+    first_name: &str,
+    last_name: Option<&str>,
+) -> Answer {
+    roster
+        .call(
+            Method::POST,
+            LIST,
+            manager,
+            &json!({"first_name": first_name, "last_name": last_name}),
+        )
+        .await
 }
 
 #[track_caller]
@@ -49,13 +61,25 @@ fn id_of(answer: &Answer) -> Uuid {
 /// The display names that a query lists for the manager.
 async fn names(roster: &Roster, query: &str) -> Vec<String> {
     let listed = roster.get(&format!("{LIST}{query}"), demo::MANAGER).await.expect(200).json();
-    listed.as_array().expect("a list").iter().map(|user| user["display_name"].as_str().expect("a name").to_owned()).collect()
+    listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|user| user["display_name"].as_str().expect("a name").to_owned())
+        .collect()
 }
 
 /// The items of the table that name an id anywhere, but for the history that outlives a user.
 async fn items_naming(roster: &Roster, id: Uuid) -> Vec<String> {
-    let items = roster.items().await.into_iter().filter(|item| !item["pk"].as_str().is_some_and(|pk| pk.starts_with("AUDIT#")));
-    items.map(|item| Value::Object(item).to_string()).filter(|item| item.contains(&id.to_string())).collect()
+    let items = roster
+        .items()
+        .await
+        .into_iter()
+        .filter(|item| !item["pk"].as_str().is_some_and(|pk| pk.starts_with("AUDIT#")));
+    items
+        .map(|item| Value::Object(item).to_string())
+        .filter(|item| item.contains(&id.to_string()))
+        .collect()
 }
 
 #[tokio::test]
@@ -101,7 +125,17 @@ async fn names_are_ordered_without_regard_to_case() {
     for first_name in ["anna", "Zeno", "gaia", "HANS"] {
         create(&roster, demo::MANAGER, first_name, None).await.expect(200);
     }
-    let expected = ["Emi Tanaka", "anna", "Finn Berg", "gaia", "Gita Rao", "HANS", "Hugo", "ines Silva", "Zeno"];
+    let expected = [
+        "Emi Tanaka",
+        "anna",
+        "Finn Berg",
+        "gaia",
+        "Gita Rao",
+        "HANS",
+        "Hugo",
+        "ines Silva",
+        "Zeno",
+    ];
     assert_eq!(names(&roster, "?include_shared=false").await, expected);
 }
 
@@ -111,18 +145,29 @@ async fn who_shares_and_is_locked_or_deleted_is_not_listed() {
     // Who is deleted shares nothing: that was before.
     roster.call(Method::POST, "/v1/account/restore", crate::DELETED, &json!({})).await.expect(200);
     for grantor_id in [crate::SUSPENDED, crate::DELETED, crate::INVITED] {
-        let share = Share { grantor_id, grantee_id: demo::MANAGER, scopes: vec!["data:read".into()], created_at: roster.now() };
+        let share = Share {
+            grantor_id,
+            grantee_id: demo::MANAGER,
+            scopes: vec!["data:read".into()],
+            created_at: roster.now(),
+        };
         roster
             .server
             .data
             .store
-            .load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()))
+            .load_share(
+                &share,
+                &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()),
+            )
             .await
             .expect("shared");
     }
     roster.delete("/v1/account", crate::DELETED).await.expect(202);
     // Only the invited one is added to the three of the demo data.
-    assert_eq!(names(&roster, "?include_managed=0").await, ["Emi Tanaka", "Ada", "Dara Sok", "Jonas Weber", "Nils Arctander"]);
+    assert_eq!(
+        names(&roster, "?include_managed=0").await,
+        ["Emi Tanaka", "Ada", "Dara Sok", "Jonas Weber", "Nils Arctander"]
+    );
 }
 
 #[tokio::test]
@@ -131,31 +176,75 @@ async fn both_flags_in_every_spelling_and_case() {
     let managed = ["Finn Berg", "Gita Rao", "Hugo", "ines Silva"];
     let shared = ["Ada", "Dara Sok", "Nils Arctander"];
     let list = |with_managed: bool, with_shared: bool| -> Vec<&str> {
-        let groups = [(true, ["Emi Tanaka"].as_slice()), (with_managed, managed.as_slice()), (with_shared, shared.as_slice())];
-        groups.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, group)| group.to_vec()).collect()
+        let groups = [
+            (true, ["Emi Tanaka"].as_slice()),
+            (with_managed, managed.as_slice()),
+            (with_shared, shared.as_slice()),
+        ];
+        groups
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .flat_map(|(_, group)| group.to_vec())
+            .collect()
     };
     let words = ["true", "1", "yes", "on", "t", "y"].map(|word| (word, true));
-    let words = words.into_iter().chain(["false", "0", "no", "off", "f", "n"].map(|word| (word, false)));
+    let words =
+        words.into_iter().chain(["false", "0", "no", "off", "f", "n"].map(|word| (word, false)));
     for (value, on) in words {
         let capital = format!("{}{}", value[..1].to_uppercase(), &value[1..]);
         for value in [value.to_owned(), value.to_uppercase(), capital] {
-            assert_eq!(names(&roster, &format!("?include_managed={value}")).await, list(on, true), "{value}");
-            assert_eq!(names(&roster, &format!("?include_shared={value}")).await, list(true, on), "{value}");
+            assert_eq!(
+                names(&roster, &format!("?include_managed={value}")).await,
+                list(on, true),
+                "{value}"
+            );
+            assert_eq!(
+                names(&roster, &format!("?include_shared={value}")).await,
+                list(true, on),
+                "{value}"
+            );
         }
     }
     assert_eq!(names(&roster, "").await, list(true, true));
-    assert_eq!(names(&roster, "?include_managed=false&include_shared=off").await, list(false, false));
+    assert_eq!(
+        names(&roster, "?include_managed=false&include_shared=off").await,
+        list(false, false)
+    );
     // The last of several counts, whatever stands before it.
-    assert_eq!(names(&roster, "?include_managed=maybe&include_managed=1&include_managed=f").await, list(false, true));
+    assert_eq!(
+        names(&roster, "?include_managed=maybe&include_managed=1&include_managed=f").await,
+        list(false, true)
+    );
 }
 
 #[tokio::test]
 async fn a_flag_that_is_no_boolean_is_unprocessable() {
     let roster = Roster::start().await;
-    assert_json_snapshot!(roster.get("/api/v1/users/?include_managed=maybe&include_shared=2", demo::MANAGER).await.snapshot());
+    assert_json_snapshot!(
+        roster
+            .get("/api/v1/users/?include_managed=maybe&include_shared=2", demo::MANAGER)
+            .await
+            .snapshot()
+    );
     for name in ["include_managed", "include_shared"] {
-        for value in ["", "2", "-1", "tru", "%20t", "\u{fb00}", "ye", "null", "1.0", "yes%20please", "%E2%9C%93"] {
-            let answer = roster.get(&format!("{LIST}?{name}={value}"), demo::MANAGER).await.expect(422).json();
+        for value in [
+            "",
+            "2",
+            "-1",
+            "tru",
+            "%20t",
+            "\u{fb00}",
+            "ye",
+            "null",
+            "1.0",
+            "yes%20please",
+            "%E2%9C%93",
+        ] {
+            let answer = roster
+                .get(&format!("{LIST}?{name}={value}"), demo::MANAGER)
+                .await
+                .expect(422)
+                .json();
             assert_eq!(
                 (&answer["detail"][0]["loc"], answer["detail"].as_array().map(Vec::len)),
                 (&json!(["query", name]), Some(1)),
@@ -186,7 +275,8 @@ async fn a_name_lists_only_whose_display_name_contains_it_in_any_case() {
 #[tokio::test]
 async fn a_name_is_found_by_case_folding_and_however_it_is_composed() {
     let roster = Roster::start().await;
-    for name in ["Straße", "ﬁona", "ΟΔΥΣΣΕΥΣ", "José", "Jose\u{301} II", "İpek", "Ilk"] {
+    for name in ["Straße", "ﬁona", "ΟΔΥΣΣΕΥΣ", "José", "Jose\u{301} II", "İpek", "Ilk"]
+    {
         create(&roster, demo::MANAGER, name, None).await.expect(200);
     }
     for (sought, expected) in [
@@ -228,12 +318,26 @@ async fn list_and_create_work_with_and_without_the_slash_however_it_is_routed() 
             assert_eq!(with.snapshot(), without.snapshot(), "{routing:?} {query}");
         }
         for (path, name) in [("/api/v1/users/", "With"), ("/api/v1/users", "Without")] {
-            let answer = roster.call(Method::POST, path, demo::MANAGER, &json!({"first_name": name, "last_name": null})).await.expect(200);
-            assert_eq!(roster.get(&one(id_of(&answer)), demo::MANAGER).await.expect(200).text, answer.text);
+            let answer = roster
+                .call(
+                    Method::POST,
+                    path,
+                    demo::MANAGER,
+                    &json!({"first_name": name, "last_name": null}),
+                )
+                .await
+                .expect(200);
+            assert_eq!(
+                roster.get(&one(id_of(&answer)), demo::MANAGER).await.expect(200).text,
+                answer.text
+            );
             roster.call(Method::POST, path, demo::MANAGER, &json!({})).await.expect(422);
         }
         assert_eq!(names(&roster, "?name=with").await, ["With", "Without"], "{routing:?}");
-        assert_eq!(roster.get(LIST, NOBODY).await.expect(401).snapshot(), roster.get("/api/v1/users", NOBODY).await.snapshot());
+        assert_eq!(
+            roster.get(LIST, NOBODY).await.expect(401).snapshot(),
+            roster.get("/api/v1/users", NOBODY).await.snapshot()
+        );
     }
 }
 
@@ -259,7 +363,10 @@ async fn a_new_managed_user_is_in_the_table_and_in_every_list() {
     assert_eq!(user, expected);
     assert_eq!((user.role, user.status), (Role::Viewer, Status::Active));
     assert_eq!(roster.get("/users?pageSize=1", demo::ADMIN).await.json()["total"], 36);
-    assert_eq!(roster.get("/api/admin/user-admin/41", demo::ADMIN).await.expect(200).json()["id"], 41);
+    assert_eq!(
+        roster.get("/api/admin/user-admin/41", demo::ADMIN).await.expect(200).json()["id"],
+        41
+    );
     roster.check_table().await;
 }
 
@@ -290,7 +397,10 @@ async fn fields_beyond_the_two_are_ignored() {
     let body = json!({"first_name": "Ole", "last_name": null, "admin": true, "id": NOBODY, "role": "admin", "manager_id": demo::ADMIN});
     let answer = roster.call(Method::POST, LIST, demo::MANAGER, &body).await.expect(200);
     let user = roster.user(id_of(&answer)).await.expect("the record");
-    assert_eq!((user.is_operator, user.role, user.manager_id), (false, Role::Viewer, Some(demo::MANAGER)));
+    assert_eq!(
+        (user.is_operator, user.role, user.manager_id),
+        (false, Role::Viewer, Some(demo::MANAGER))
+    );
     assert_ne!(user.id, NOBODY);
 }
 
@@ -301,7 +411,10 @@ async fn who_already_manages_and_who_does_not_may_create() {
         let id = id_of(&create(&roster, manager, "Ole", None).await.expect(200));
         let user = roster.user(id).await.expect("the record");
         let manager = roster.user(manager).await.expect("the manager");
-        assert_eq!((user.manager_id, user.team_id, user.team_name), (Some(manager.id), manager.team_id, manager.team_name));
+        assert_eq!(
+            (user.manager_id, user.team_id, user.team_name),
+            (Some(manager.id), manager.team_id, manager.team_name)
+        );
     }
     roster.check_table().await;
 }
@@ -310,10 +423,15 @@ async fn who_already_manages_and_who_does_not_may_create() {
 async fn many_made_at_once_all_have_their_own_number() {
     let roster = Roster::start().await;
     let names: Vec<String> = (0..20).map(|place| format!("Twin {place}")).collect();
-    let answers = futures::future::join_all(names.iter().map(|name| create(&roster, demo::MANAGER, name, None))).await;
-    let ids: BTreeSet<Uuid> = answers.into_iter().map(|answer| id_of(&answer.expect(200))).collect();
+    let answers = futures::future::join_all(
+        names.iter().map(|name| create(&roster, demo::MANAGER, name, None)),
+    )
+    .await;
+    let ids: BTreeSet<Uuid> =
+        answers.into_iter().map(|answer| id_of(&answer.expect(200))).collect();
     assert_eq!(ids.len(), 20);
-    let numbers: BTreeSet<u64> = team(&roster, demo::TEAM).await.into_iter().map(|user| user.number).collect();
+    let numbers: BTreeSet<u64> =
+        team(&roster, demo::TEAM).await.into_iter().map(|user| user.number).collect();
     assert_eq!(numbers.len(), 55);
     roster.check_table().await;
 }
@@ -356,15 +474,21 @@ async fn a_bad_body_makes_nobody() {
 async fn a_body_of_six_megabytes_is_refused() {
     let roster = Roster::start().await;
     let body = json!({"first_name": "x".repeat(6 * 1024 * 1024), "last_name": null}).to_string();
-    assert_json_snapshot!(unchanged(&roster, post(&roster, "application/json", body)).await.expect(422).snapshot());
+    assert_json_snapshot!(
+        unchanged(&roster, post(&roster, "application/json", body)).await.expect(422).snapshot()
+    );
 }
 
 #[tokio::test]
 async fn a_managed_user_may_not_create() {
     let roster = Roster::start().await;
     roster.get("/users/me", FINN).await.expect(200);
-    let request = |body: &Value| roster.request(Method::POST, LIST).bearer_auth(roster.token(FINN)).json(body);
-    let refused = unchanged(&roster, request(&json!({"first_name": "Ole", "last_name": null}))).await.expect(403);
+    let request = |body: &Value| {
+        roster.request(Method::POST, LIST).bearer_auth(roster.token(FINN)).json(body)
+    };
+    let refused = unchanged(&roster, request(&json!({"first_name": "Ole", "last_name": null})))
+        .await
+        .expect(403);
     assert_json_snapshot!(refused.snapshot());
     assert_eq!(unchanged(&roster, request(&json!({}))).await.snapshot(), refused.snapshot());
 }
@@ -375,7 +499,10 @@ async fn a_managed_user_is_shown_to_the_manager() {
     assert_json_snapshot!([
         roster.get(&one(FINN), demo::MANAGER).await.snapshot(),
         roster.get(&one(HUGO), demo::MANAGER).await.snapshot(),
-        roster.get(&one(GITA).to_uppercase().replace("/API/V1/USERS", "/api/v1/users"), demo::MANAGER).await.snapshot(),
+        roster
+            .get(&one(GITA).to_uppercase().replace("/API/V1/USERS", "/api/v1/users"), demo::MANAGER)
+            .await
+            .snapshot(),
     ]);
 }
 
@@ -386,7 +513,8 @@ async fn whom_the_caller_does_not_manage_is_not_found_by_any_method() {
     let not_found = roster.get(&one(NOBODY), demo::MANAGER).await;
     assert_json_snapshot!(not_found.snapshot());
     let mut hidden: Vec<(Uuid, String)> = vec![
-        // Nobody, the caller, a colleague, who shares with the caller, another tenant, another manager's.
+        // Nobody, the caller, a colleague, who shares with the caller, another tenant, another
+        // manager's.
         (demo::MANAGER, one(NOBODY)),
         (demo::MANAGER, one(demo::MANAGER)),
         (demo::MANAGER, one(demo::OPERATOR)),
@@ -400,7 +528,15 @@ async fn whom_the_caller_does_not_manage_is_not_found_by_any_method() {
         (FINN, one(FINN)),
         (FINN, one(GITA)),
     ];
-    for id in ["not-a-uuid", "me", "1", "%20", "00000000000040008000000000000061", "%7B00000000-0000-4000-8000-000000000061%7D", "%FF"] {
+    for id in [
+        "not-a-uuid",
+        "me",
+        "1",
+        "%20",
+        "00000000000040008000000000000061",
+        "%7B00000000-0000-4000-8000-000000000061%7D",
+        "%FF",
+    ] {
         hidden.push((demo::MANAGER, format!("/api/v1/users/{id}")));
     }
     roster.get("/users/me", FINN).await.expect(200);
@@ -425,7 +561,12 @@ async fn a_form_renames_and_leaves_what_is_absent_or_empty() {
     for (body, first_name, last_name, shown) in [
         ("first_name=Fiona", "Fiona", Some("Berg"), "Fiona Berg"),
         ("last_name=Storm", "Fiona", Some("Storm"), "Fiona Storm"),
-        ("first_name=Zo%C3%AB+Marie&last_name=%C3%85kesson%26Co", "Zoë Marie", Some("Åkesson&Co"), "Zoë Marie Åkesson&Co"),
+        (
+            "first_name=Zo%C3%AB+Marie&last_name=%C3%85kesson%26Co",
+            "Zoë Marie",
+            Some("Åkesson&Co"),
+            "Zoë Marie Åkesson&Co",
+        ),
         ("first_name=&last_name=Lie", "Zoë Marie", Some("Lie"), "Zoë Marie Lie"),
         ("first_name=Finn&unknown=1", "Finn", Some("Lie"), "Finn Lie"),
     ] {
@@ -439,11 +580,17 @@ async fn a_form_renames_and_leaves_what_is_absent_or_empty() {
             "{body}"
         );
         assert_eq!(roster.get(&one(FINN), demo::MANAGER).await.text, answer.text, "{body}");
-        assert_eq!(names(&roster, &format!("?name={}", shown.replace('&', "%26"))).await, [shown], "{body}");
+        assert_eq!(
+            names(&roster, &format!("?name={}", shown.replace('&', "%26"))).await,
+            [shown],
+            "{body}"
+        );
         let user = roster.user(FINN).await.expect("the record");
         assert_eq!((user.version, user.updated_at), (version, roster.now()), "{body}");
     }
-    assert_json_snapshot!(send(put(&roster, &format!("{form}; charset=utf-8"), "first_name=Last")).await.snapshot());
+    assert_json_snapshot!(
+        send(put(&roster, &format!("{form}; charset=utf-8"), "first_name=Last")).await.snapshot()
+    );
     roster.check_table().await;
 }
 
@@ -453,7 +600,12 @@ async fn json_renames_and_null_clears() {
     for (body, first_name, last_name, shown) in [
         (json!({"first_name": "Fiona"}), json!("Fiona"), json!("Berg"), "Fiona Berg"),
         (json!({"last_name": null}), json!("Fiona"), Value::Null, "Fiona"),
-        (json!({"first_name": "Finn", "last_name": "Lie", "admin": true}), json!("Finn"), json!("Lie"), "Finn Lie"),
+        (
+            json!({"first_name": "Finn", "last_name": "Lie", "admin": true}),
+            json!("Finn"),
+            json!("Lie"),
+            "Finn Lie",
+        ),
         (json!({"first_name": null}), Value::Null, json!("Lie"), "Lie"),
     ] {
         let answer = roster.call(Method::PUT, &one(FINN), demo::MANAGER, &body).await.expect(200);
@@ -464,7 +616,15 @@ async fn json_renames_and_null_clears() {
             "{body}"
         );
         assert_eq!(roster.get(&one(FINN), demo::MANAGER).await.text, answer.text, "{body}");
-        assert_eq!(names(&roster, "?include_shared=0&name=").await.iter().filter(|name| *name == shown).count(), 1, "{body}");
+        assert_eq!(
+            names(&roster, "?include_shared=0&name=")
+                .await
+                .iter()
+                .filter(|name| *name == shown)
+                .count(),
+            1,
+            "{body}"
+        );
         roster.check_table().await;
     }
 }
@@ -472,10 +632,22 @@ async fn json_renames_and_null_clears() {
 #[tokio::test]
 async fn the_new_name_shows_in_the_other_contracts_too() {
     let roster = Roster::start().await;
-    roster.call(Method::PUT, &one(FINN), demo::MANAGER, &json!({"first_name": "Aaron", "last_name": "Aab"})).await.expect(200);
-    let first = roster.get("/users?sortBy=name&pageSize=1", demo::ADMIN).await.json()["results"][0].clone();
+    roster
+        .call(
+            Method::PUT,
+            &one(FINN),
+            demo::MANAGER,
+            &json!({"first_name": "Aaron", "last_name": "Aab"}),
+        )
+        .await
+        .expect(200);
+    let first =
+        roster.get("/users?sortBy=name&pageSize=1", demo::ADMIN).await.json()["results"][0].clone();
     assert_eq!((&first["id"], &first["name"]), (&json!(FINN), &json!("Aaron Aab")));
-    let path = format!("/api/v1/admin_user?account_id={}&sorting=title&pagination[page_size]=1", demo::TEAM);
+    let path = format!(
+        "/api/v1/admin_user?account_id={}&sorting=title&pagination[page_size]=1",
+        demo::TEAM
+    );
     assert_eq!(roster.get(&path, demo::ADMIN).await.json()["summaries"][0]["title"], "Aaron Aab");
 }
 
@@ -483,13 +655,19 @@ async fn the_new_name_shows_in_the_other_contracts_too() {
 async fn a_content_type_is_read_in_any_case_and_with_parameters() {
     let roster = Roster::start().await;
     for (place, content_type) in
-        ["application/json; charset=utf-8", "Application/JSON", "APPLICATION/JSON;charset=UTF-8"].into_iter().enumerate()
+        ["application/json; charset=utf-8", "Application/JSON", "APPLICATION/JSON;charset=UTF-8"]
+            .into_iter()
+            .enumerate()
     {
         let name = format!("Name {place}");
-        let answer = send(put(&roster, content_type, json!({"first_name": name}).to_string())).await.expect(200);
+        let answer = send(put(&roster, content_type, json!({"first_name": name}).to_string()))
+            .await
+            .expect(200);
         assert_eq!(answer.json()["first_name"], json!(name), "{content_type}");
     }
-    let answer = send(put(&roster, "Application/X-WWW-Form-URLEncoded", "first_name=Form")).await.expect(200);
+    let answer = send(put(&roster, "Application/X-WWW-Form-URLEncoded", "first_name=Form"))
+        .await
+        .expect(200);
     assert_eq!(answer.json()["first_name"], "Form");
 }
 
@@ -505,7 +683,11 @@ async fn an_update_of_nothing_writes_nothing() {
         ("application/json", "{}"),
         ("application/json", r#"{"first_name": "Finn"}"#),
     ] {
-        assert_eq!(unchanged(&roster, put(&roster, content_type, body)).await.expect(200).text, before, "{content_type} {body}");
+        assert_eq!(
+            unchanged(&roster, put(&roster, content_type, body)).await.expect(200).text,
+            before,
+            "{content_type} {body}"
+        );
     }
 }
 
@@ -528,7 +710,11 @@ async fn a_bad_update_changes_nothing() {
         (json_type, String::new()),
     ] {
         let answer = unchanged(&roster, put(&roster, content_type, body.clone())).await.expect(422);
-        told.push(json!([content_type, body.chars().take(60).collect::<String>(), answer.snapshot()]));
+        told.push(json!([
+            content_type,
+            body.chars().take(60).collect::<String>(),
+            answer.snapshot()
+        ]));
     }
     assert_json_snapshot!(told);
 }
@@ -539,7 +725,8 @@ async fn two_updates_at_once_lose_nothing() {
     let path = one(FINN);
     for round in 0..20 {
         let [first_name, last_name] = ["First", "Last"].map(|name| format!("{name} {round}"));
-        let (first_body, last_body) = (json!({"first_name": first_name}), json!({"last_name": last_name}));
+        let (first_body, last_body) =
+            (json!({"first_name": first_name}), json!({"last_name": last_name}));
         let (one_answer, other) = tokio::join!(
             roster.call(Method::PUT, &path, demo::MANAGER, &first_body),
             roster.call(Method::PUT, &path, demo::MANAGER, &last_body),
@@ -557,9 +744,22 @@ async fn a_deleted_user_leaves_nothing_behind() {
     let roster = Roster::start().await;
     let store = &roster.server.data.store;
     // A managed user with everything that a user can have.
-    for (grantor_id, grantee_id) in [(GITA, demo::VIEWER), (demo::OTHER_ADMIN, GITA), (GITA, demo::MANAGER)] {
-        let share = Share { grantor_id, grantee_id, scopes: vec!["data:read".into()], created_at: roster.now() };
-        store.load_share(&share, &shared::store::Act::new(share.grantor_id, "share.granted", roster.now())).await.expect("shared");
+    for (grantor_id, grantee_id) in
+        [(GITA, demo::VIEWER), (demo::OTHER_ADMIN, GITA), (GITA, demo::MANAGER)]
+    {
+        let share = Share {
+            grantor_id,
+            grantee_id,
+            scopes: vec!["data:read".into()],
+            created_at: roster.now(),
+        };
+        store
+            .load_share(
+                &share,
+                &shared::store::Act::new(share.grantor_id, "share.granted", roster.now()),
+            )
+            .await
+            .expect("shared");
     }
     let text = demo::api_key_text(GITA, 1);
     let sha256 = shared::auth::api_key::hash(text.reveal()).expect("a key");
@@ -594,7 +794,10 @@ async fn a_deleted_user_leaves_nothing_behind() {
         store.put(&Key::sandbox(GITA, &sandbox.id), &sandbox).await.expect("a sandbox");
     }
     // They count, beside the eight of the demo data.
-    store.put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 8 + 120})).await.expect("a count");
+    store
+        .put(&Key::sandbox_count(demo::TEAM), &json!({"sandboxes": 8 + 120}))
+        .await
+        .expect("a count");
     let own_count = json!({"sandboxes": 120, "reserved_mb_ms": 0});
     store.put(&Key::own_sandbox_count(GITA), &own_count).await.expect("a count");
     assert!(items_naming(&roster, GITA).await.len() > 125);
@@ -605,9 +808,20 @@ async fn a_deleted_user_leaves_nothing_behind() {
     assert_json_snapshot!(deleted.snapshot());
     assert_eq!(deleted.text, "null");
     assert_eq!(items_naming(&roster, GITA).await, Vec::<String>::new());
-    assert_eq!(roster.keys_with(&GITA.to_string()).await.into_iter().filter(|key| !key.starts_with("AUDIT#")).count(), 0);
+    assert_eq!(
+        roster
+            .keys_with(&GITA.to_string())
+            .await
+            .into_iter()
+            .filter(|key| !key.starts_with("AUDIT#"))
+            .count(),
+        0
+    );
     assert_eq!(roster.user(GITA).await, None);
-    assert_eq!(names(&roster, "?include_shared=no").await, ["Emi Tanaka", "Finn Berg", "Hugo", "ines Silva"]);
+    assert_eq!(
+        names(&roster, "?include_shared=no").await,
+        ["Emi Tanaka", "Finn Berg", "Hugo", "ines Silva"]
+    );
     assert_eq!(roster.get("/users?pageSize=1", demo::ADMIN).await.json()["total"], 34);
     roster.get("/api/admin/user-admin/7", demo::ADMIN).await.expect(404);
     by_key("/users/me").await.expect(401);
@@ -636,11 +850,15 @@ async fn of_many_deletes_at_once_one_deletes_and_none_fails() {
     for _ in 0..5 {
         let id = id_of(&create(&roster, demo::MANAGER, "Ole", None).await.expect(200));
         let path = one(id);
-        let answers = futures::future::join_all((0..8).map(|_| roster.delete(&path, demo::MANAGER))).await;
+        let answers =
+            futures::future::join_all((0..8).map(|_| roster.delete(&path, demo::MANAGER))).await;
         let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         statuses.sort_unstable();
         // Two may both have found the user, and both be right that it is gone.
-        assert!(statuses.contains(&200) && statuses.iter().all(|status| [200, 404].contains(status)), "{statuses:?}");
+        assert!(
+            statuses.contains(&200) && statuses.iter().all(|status| [200, 404].contains(status)),
+            "{statuses:?}"
+        );
         assert_eq!(items_naming(&roster, id).await, Vec::<String>::new());
         roster.check_table().await;
     }
@@ -652,7 +870,10 @@ async fn a_delete_and_an_update_at_once_delete() {
     for _ in 0..10 {
         let id = id_of(&create(&roster, demo::MANAGER, "Ole", None).await.expect(200));
         let (path, body) = (one(id), json!({"first_name": "Per"}));
-        let (updated, deleted) = tokio::join!(roster.call(Method::PUT, &path, demo::MANAGER, &body), roster.delete(&path, demo::MANAGER));
+        let (updated, deleted) = tokio::join!(
+            roster.call(Method::PUT, &path, demo::MANAGER, &body),
+            roster.delete(&path, demo::MANAGER)
+        );
         assert!([200, 404].contains(&updated.status), "{updated:?}");
         deleted.expect(200);
         assert_eq!(items_naming(&roster, id).await, Vec::<String>::new());
@@ -671,7 +892,11 @@ async fn the_token_may_stand_in_a_cookie_or_in_refreshed_token() {
         ("refreshed-token", token.clone()),
         ("refreshed-token", format!("Bearer {token}")),
     ] {
-        assert_eq!(send(roster.request(Method::GET, LIST).header(header, value)).await.expect(200).text, expected, "{header}");
+        assert_eq!(
+            send(roster.request(Method::GET, LIST).header(header, value)).await.expect(200).text,
+            expected,
+            "{header}"
+        );
     }
     let mut told = Vec::new();
     for (header, value) in [
@@ -681,13 +906,16 @@ async fn the_token_may_stand_in_a_cookie_or_in_refreshed_token() {
         ("refreshed-token", "not.a.token".to_owned()),
         ("refreshed-token", String::new()),
     ] {
-        let answer = send(roster.request(Method::GET, LIST).header(header, value)).await.expect(401);
+        let answer =
+            send(roster.request(Method::GET, LIST).header(header, value)).await.expect(401);
         told.push(json!([header, answer.json()]));
     }
     assert_json_snapshot!(told);
     // No other contract takes them.
     for path in ["/users/me", "/v1/account/me", "/api/admin/user-admin/1"] {
-        send(roster.request(Method::GET, path).header("cookie", format!("token={token}"))).await.expect(401);
+        send(roster.request(Method::GET, path).header("cookie", format!("token={token}")))
+            .await
+            .expect(401);
         send(roster.request(Method::GET, path).header("refreshed-token", &token)).await.expect(401);
     }
 }
@@ -695,10 +923,13 @@ async fn the_token_may_stand_in_a_cookie_or_in_refreshed_token() {
 #[tokio::test]
 async fn the_header_comes_before_the_cookie() {
     let roster = Roster::start().await;
-    let request = by_manager(&roster, Method::GET, LIST).header("cookie", format!("token={}", roster.token(demo::VIEWER)));
+    let request = by_manager(&roster, Method::GET, LIST)
+        .header("cookie", format!("token={}", roster.token(demo::VIEWER)));
     assert_eq!(send(request).await.expect(200).json()[0]["id"], json!(demo::MANAGER));
-    let request =
-        roster.request(Method::GET, LIST).bearer_auth("not.a.token").header("cookie", format!("token={}", roster.token(demo::VIEWER)));
+    let request = roster
+        .request(Method::GET, LIST)
+        .bearer_auth("not.a.token")
+        .header("cookie", format!("token={}", roster.token(demo::VIEWER)));
     send(request).await.expect(401);
 }
 
@@ -709,7 +940,11 @@ async fn an_api_key_lists_and_changes_as_its_owner() {
     let answer = send(roster.request(Method::GET, LIST).bearer_auth(&api_key)).await.expect(200);
     assert_eq!(answer.text, roster.get(LIST, demo::ADMIN).await.text);
     let body = json!({"first_name": "Ole", "last_name": null});
-    let id = id_of(&send(roster.request(Method::POST, LIST).bearer_auth(&api_key).json(&body)).await.expect(200));
+    let id = id_of(
+        &send(roster.request(Method::POST, LIST).bearer_auth(&api_key).json(&body))
+            .await
+            .expect(200),
+    );
     assert_eq!(roster.user(id).await.and_then(|user| user.manager_id), Some(demo::ADMIN));
     send(roster.request(Method::DELETE, &one(id)).bearer_auth(&api_key)).await.expect(200);
     roster.check_table().await;
@@ -729,8 +964,11 @@ async fn the_principal_token_is_the_callers_own_with_the_seconds_it_has_left() {
     assert_json_snapshot!(shown);
     roster.advance(599);
     assert_eq!(send(ask()).await.expect(200).json()["expires_in"], 3001);
-    for (header, value) in [("cookie", format!("token={token}")), ("refreshed-token", token.clone())] {
-        let answer = send(roster.request(Method::GET, PRINCIPAL).header(header, value)).await.expect(200);
+    for (header, value) in
+        [("cookie", format!("token={token}")), ("refreshed-token", token.clone())]
+    {
+        let answer =
+            send(roster.request(Method::GET, PRINCIPAL).header(header, value)).await.expect(200);
         assert_eq!(answer.json()["access_token"], json!(token));
     }
 }
@@ -738,14 +976,19 @@ async fn the_principal_token_is_the_callers_own_with_the_seconds_it_has_left() {
 #[tokio::test]
 async fn a_managed_user_has_a_principal_token_too() {
     let roster = Roster::start().await;
-    assert_eq!(roster.get(PRINCIPAL, FINN).await.expect(200).json()["access_token"], json!(roster.token(FINN)));
+    assert_eq!(
+        roster.get(PRINCIPAL, FINN).await.expect(200).json()["access_token"],
+        json!(roster.token(FINN))
+    );
 }
 
 #[tokio::test]
 async fn an_api_key_has_no_principal_token() {
     let roster = Roster::start().await;
     send(roster.request(Method::GET, LIST).bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
-    let answer = unchanged(&roster, roster.request(Method::GET, PRINCIPAL).bearer_auth(key(demo::ADMIN, 1))).await;
+    let answer =
+        unchanged(&roster, roster.request(Method::GET, PRINCIPAL).bearer_auth(key(demo::ADMIN, 1)))
+            .await;
     assert_json_snapshot!(answer.expect(403).snapshot());
 }
 
@@ -756,11 +999,15 @@ async fn the_claims_are_those_of_the_caller() {
     let roster = Roster::start().await;
     let ask = || roster.request(Method::GET, USERINFO).bearer_auth(roster.token(demo::MANAGER));
     assert_json_snapshot!(unchanged(&roster, ask()).await.expect(200).snapshot());
-    let by_cookie = roster.request(Method::GET, USERINFO).header("cookie", format!("token={}", roster.token(demo::MANAGER)));
+    let by_cookie = roster
+        .request(Method::GET, USERINFO)
+        .header("cookie", format!("token={}", roster.token(demo::MANAGER)));
     assert_eq!(send(by_cookie).await.expect(200).text, send(ask()).await.text);
     // A managed user has no email, and a key with `account:read` reads its owner's.
     assert_eq!(roster.get(USERINFO, FINN).await.expect(200).json()["email"], Value::Null);
-    let by_key = send(roster.request(Method::GET, USERINFO).bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
+    let by_key = send(roster.request(Method::GET, USERINFO).bearer_auth(key(demo::ADMIN, 1)))
+        .await
+        .expect(200);
     assert_eq!(by_key.text, roster.get(USERINFO, demo::ADMIN).await.text);
     assert_eq!(by_key.json()["sub"], json!(demo::ADMIN));
 }
@@ -778,14 +1025,26 @@ async fn a_token_that_acts_for_someone_opens_the_claims_of_its_scopes() {
         (vec!["openid", "email"], false, true),
         (vec!["openid", "profile", "email"], true, true),
     ] {
-        roster.call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": scopes})).await.expect(200);
+        roster
+            .call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": scopes}))
+            .await
+            .expect(200);
         let body = json!({"sub": demo::VIEWER});
-        let delegated = roster.call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body).await.expect(200);
-        let token = |answer: Answer| answer.json()["access_token"].as_str().expect("a token").to_owned();
+        let delegated = roster
+            .call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body)
+            .await
+            .expect(200);
+        let token =
+            |answer: Answer| answer.json()["access_token"].as_str().expect("a token").to_owned();
         let delegated = token(delegated);
-        let principal = token(send(roster.request(Method::GET, PRINCIPAL).bearer_auth(&delegated)).await.expect(200));
+        let principal = token(
+            send(roster.request(Method::GET, PRINCIPAL).bearer_auth(&delegated)).await.expect(200),
+        );
         for (credential, whole) in [(delegated, &own), (principal, &actor)] {
-            let claims = send(roster.request(Method::GET, USERINFO).bearer_auth(credential)).await.expect(200).json();
+            let claims = send(roster.request(Method::GET, USERINFO).bearer_auth(credential))
+                .await
+                .expect(200)
+                .json();
             let mut expected = whole.clone();
             if !with_names {
                 expected["name"] = json!("");
@@ -798,9 +1057,16 @@ async fn a_token_that_acts_for_someone_opens_the_claims_of_its_scopes() {
             assert_eq!(claims, expected, "{scopes:?}");
         }
     }
-    roster.call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": ["profile", "email"]})).await.expect(200);
+    roster
+        .call(Method::PUT, &share, demo::VIEWER, &json!({"scopes": ["profile", "email"]}))
+        .await
+        .expect(200);
     let body = json!({"sub": demo::VIEWER});
-    let answer = roster.call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body).await.expect(200).json();
+    let answer = roster
+        .call(Method::POST, "/api/v1/oauth/delegated-token", demo::OTHER_ADMIN, &body)
+        .await
+        .expect(200)
+        .json();
     let delegated = answer["access_token"].as_str().expect("a token");
     send(roster.request(Method::GET, USERINFO).bearer_auth(delegated)).await.expect(403);
     roster.check_table().await;
@@ -813,5 +1079,7 @@ async fn managers_of_two_tenants_do_not_see_each_others() {
     assert!(!roster.get(LIST, demo::MANAGER).await.text.contains(&theirs.to_string()));
     let listed = roster.get(LIST, demo::OTHER_ADMIN).await.expect(200).json();
     assert_eq!((&listed[1]["id"], &listed[1]["is_managed"]), (&json!(theirs), &json!(true)));
-    assert!([FINN, GITA, HUGO, INES].iter().all(|id| !listed.to_string().contains(&id.to_string())));
+    assert!(
+        [FINN, GITA, HUGO, INES].iter().all(|id| !listed.to_string().contains(&id.to_string()))
+    );
 }

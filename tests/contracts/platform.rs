@@ -9,8 +9,8 @@ use tests::{LAG, Roster, send};
 
 use crate::{DELETED, NOBODY, SUSPENDED, changes, key, unchanged};
 
-/// What nobody serves says so, with or without a credential, in the form of the contract under whose base path it is: gives each
-/// answer with the requests that it is given for.
+/// What nobody serves says so, with or without a credential, in the form of the contract under
+/// whose base path it is: gives each answer with the requests that it is given for.
 async fn unmatched(requests: &[(Method, &str)]) -> Value {
     let mut told: Vec<(Value, Vec<String>)> = Vec::new();
     for routing in [TrailingSlash::Proxy, TrailingSlash::Default] {
@@ -19,7 +19,10 @@ async fn unmatched(requests: &[(Method, &str)]) -> Value {
         for (method, path) in requests {
             let bare = send(roster.request(method.clone(), path)).await.snapshot();
             let body = json!({"first_name": "Ole", "last_name": null});
-            let request = roster.request(method.clone(), path).bearer_auth(roster.token(demo::ADMIN)).json(&body);
+            let request = roster
+                .request(method.clone(), path)
+                .bearer_auth(roster.token(demo::ADMIN))
+                .json(&body);
             let by_admin = send(request).await.snapshot();
             assert_eq!(bare, by_admin, "{method} {path}");
             assert_eq!(bare["status"], 404, "{method} {path}");
@@ -40,7 +43,8 @@ async fn health_needs_no_credential() {
     let roster = Roster::start().await;
     let answer = unchanged(&roster, roster.request(Method::GET, "/health")).await;
     assert_json_snapshot!(answer.snapshot());
-    let with_bad_one = send(roster.request(Method::GET, "/health").bearer_auth("not.a.token")).await;
+    let with_bad_one =
+        send(roster.request(Method::GET, "/health").bearer_auth("not.a.token")).await;
     assert_eq!(with_bad_one.snapshot(), answer.snapshot());
 }
 
@@ -148,12 +152,16 @@ async fn unmatched_under_operator_and_account_and_anywhere_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_request_is_answered_as_the_get_request_without_a_body() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
-    let contracts = std::fs::read_dir(folder).expect("events").map(|folder| folder.expect("a folder").path());
-    let files = contracts.flat_map(|folder| std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()));
+    let contracts =
+        std::fs::read_dir(folder).expect("events").map(|folder| folder.expect("a folder").path());
+    let files = contracts.flat_map(|folder| {
+        std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path())
+    });
     let mut sent = 0;
     let roster = Roster::start().await;
     for path in files {
-        let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("an event")).expect("JSON");
+        let event: Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).expect("an event")).expect("JSON");
         if event["requestContext"]["http"]["method"] != "GET" {
             continue;
         }
@@ -161,7 +169,12 @@ async fn a_head_request_is_answered_as_the_get_request_without_a_body() {
         let target = format!("{}?{}", text(&event["rawPath"]), text(&event["rawQueryString"]));
         let answer = async |method: Method| {
             let mut request = roster.request(method, &target);
-            for (name, value) in event["headers"].as_object().expect("headers").iter().filter(|(name, _)| *name != "host") {
+            for (name, value) in event["headers"]
+                .as_object()
+                .expect("headers")
+                .iter()
+                .filter(|(name, _)| *name != "host")
+            {
                 request = request.header(name, text(value));
             }
             for cookie in event["cookies"].as_array().into_iter().flatten() {
@@ -175,7 +188,12 @@ async fn a_head_request_is_answered_as_the_get_request_without_a_body() {
             answer
         };
         let (get, head) = (answer(Method::GET).await, answer(Method::HEAD).await);
-        assert_eq!((head.status, &head.headers, head.text.as_str()), (get.status, &get.headers, ""), "{}", path.display());
+        assert_eq!(
+            (head.status, &head.headers, head.text.as_str()),
+            (get.status, &get.headers, ""),
+            "{}",
+            path.display()
+        );
         sent += 1;
     }
     assert!(sent > 30, "{sent}");
@@ -186,7 +204,9 @@ async fn a_head_request_is_answered_as_the_get_request_without_a_body() {
 async fn a_head_request_counts_as_any_other() {
     let limit = std::num::NonZeroU32::new(2);
     let roster = Roster::start_with(|options| options.config.requests_per_minute = limit).await;
-    let head = async || send(roster.request(Method::HEAD, "/users/me").bearer_auth(roster.token(demo::ADMIN))).await;
+    let head = async || {
+        send(roster.request(Method::HEAD, "/users/me").bearer_auth(roster.token(demo::ADMIN))).await
+    };
     for status in [200, 200, 429] {
         assert_eq!(head().await.status, status);
     }
@@ -199,46 +219,92 @@ async fn user_admin_is_served_at_paths_with_other_slashes_and_in_capitals() {
     for routing in [TrailingSlash::Proxy, TrailingSlash::Default] {
         let roster = Roster::start_with(|options| options.trailing_slash = routing).await;
         for (path, others) in [
-            ("/api/admin/user-admin", ["/api/admin/user-admin/", "/api/admin//user-admin", "/API/Admin/User-Admin//"]),
-            ("/api/admin/user-admin/2", ["/api/admin/user-admin/2/", "//api/admin/user-admin//2", "/api/admin/USER-ADMIN/2"]),
+            (
+                "/api/admin/user-admin",
+                ["/api/admin/user-admin/", "/api/admin//user-admin", "/API/Admin/User-Admin//"],
+            ),
+            (
+                "/api/admin/user-admin/2",
+                [
+                    "/api/admin/user-admin/2/",
+                    "//api/admin/user-admin//2",
+                    "/api/admin/USER-ADMIN/2",
+                ],
+            ),
             (
                 "/api/admin/user-admin/search?q=ada",
-                ["/api/admin/user-admin/search/?q=ada", "/api/admin/user-admin//search?q=ada", "/api/admin/user-admin/SEARCH/?q=ada"],
+                [
+                    "/api/admin/user-admin/search/?q=ada",
+                    "/api/admin/user-admin//search?q=ada",
+                    "/api/admin/user-admin/SEARCH/?q=ada",
+                ],
             ),
             (
                 "/api/admin/user-admin/admin-count",
-                ["/api/admin/user-admin/admin-count/", "/api/admin/user-admin/admin-count//", "/api/admin/User-admin/Admin-count"],
+                [
+                    "/api/admin/user-admin/admin-count/",
+                    "/api/admin/user-admin/admin-count//",
+                    "/api/admin/User-admin/Admin-count",
+                ],
             ),
             (
                 "/api/admin/user-admin/inactive",
-                ["/api/admin/user-admin/inactive/", "/api//admin/user-admin/inactive", "/api/admin/User-admin/inactive"],
+                [
+                    "/api/admin/user-admin/inactive/",
+                    "/api//admin/user-admin/inactive",
+                    "/api/admin/User-admin/inactive",
+                ],
             ),
         ] {
             let expected = roster.get(path, demo::ADMIN).await.expect(200);
             for other in others {
-                assert_eq!(roster.get(other, demo::ADMIN).await.snapshot(), expected.snapshot(), "{other}");
+                assert_eq!(
+                    roster.get(other, demo::ADMIN).await.snapshot(),
+                    expected.snapshot(),
+                    "{other}"
+                );
                 // They are no way past the checks, and take a bare key as the others do.
                 send(roster.request(Method::GET, other)).await.expect(401);
-                let bare = roster.request(Method::GET, other).header("authorization", key(demo::ADMIN, 1));
+                let bare =
+                    roster.request(Method::GET, other).header("authorization", key(demo::ADMIN, 1));
                 assert_eq!(send(bare).await.expect(200).text, expected.text, "{other}");
-                let head = roster.request(Method::HEAD, other).bearer_auth(roster.token(demo::ADMIN));
+                let head =
+                    roster.request(Method::HEAD, other).bearer_auth(roster.token(demo::ADMIN));
                 assert_eq!(send(head).await.expect(200).text, "");
             }
             if !path.contains("/search") {
                 for other in others {
-                    assert_eq!(roster.get(other, demo::VIEWER).await.expect(403).json()["name"], "PermissionError", "{other}");
+                    assert_eq!(
+                        roster.get(other, demo::VIEWER).await.expect(403).json()["name"],
+                        "PermissionError",
+                        "{other}"
+                    );
                 }
             }
         }
         let user = json!({"username": "slashed", "rootRole": 3});
-        let made = roster.call(Method::POST, "/api/admin/user-admin/", demo::ADMIN, &user).await.expect(201).json();
+        let made = roster
+            .call(Method::POST, "/api/admin/user-admin/", demo::ADMIN, &user)
+            .await
+            .expect(201)
+            .json();
         let path = format!("/api/admin/user-admin/{}/", made["id"]);
-        let renamed = roster.call(Method::PUT, &path, demo::ADMIN, &json!({"name": "Slashed"})).await.expect(200).json();
+        let renamed = roster
+            .call(Method::PUT, &path, demo::ADMIN, &json!({"name": "Slashed"}))
+            .await
+            .expect(200)
+            .json();
         assert_eq!((&renamed["id"], &renamed["name"]), (&made["id"], &json!("Slashed")));
         let ids = json!({"ids": [made["id"]]});
-        roster.call(Method::POST, "/api/admin/user-admin/inactive/delete/", demo::ADMIN, &ids).await.expect(200);
+        roster
+            .call(Method::POST, "/api/admin/user-admin/inactive/delete/", demo::ADMIN, &ids)
+            .await
+            .expect(200);
         roster.delete(&path, demo::ADMIN).await.expect(200);
-        assert_eq!(roster.get("/api/admin/user-admin/abc/", demo::ADMIN).await.expect(400).json()["name"], "BadDataError");
+        assert_eq!(
+            roster.get("/api/admin/user-admin/abc/", demo::ADMIN).await.expect(400).json()["name"],
+            "BadDataError"
+        );
         roster.check_table().await;
     }
 }
@@ -272,13 +338,18 @@ async fn what_user_admin_does_not_serve_is_told_to_members() {
         (Method::POST, "/1/change-password"),
         (Method::DELETE, "/scim-users"),
     ] {
-        for (caller, path) in
-            [(demo::ADMIN, format!("/api/admin/user-admin{path}")), (demo::VIEWER, format!("/api/admin/user-admin{path}/"))]
-        {
-            let answer = roster.call(method.clone(), &path, caller, &json!({})).await.expect(501).json();
+        for (caller, path) in [
+            (demo::ADMIN, format!("/api/admin/user-admin{path}")),
+            (demo::VIEWER, format!("/api/admin/user-admin{path}/")),
+        ] {
+            let answer =
+                roster.call(method.clone(), &path, caller, &json!({})).await.expect(501).json();
             assert_eq!(answer["name"], "NotImplementedError", "{path}");
             assert_eq!(answer["details"], json!([{"message": answer["message"]}]));
-            told.push(format!("{method} {path}: {}", answer["message"].as_str().unwrap_or_default()));
+            told.push(format!(
+                "{method} {path}: {}",
+                answer["message"].as_str().unwrap_or_default()
+            ));
             send(roster.request(method.clone(), &path)).await.expect(401);
             for refused in [SUSPENDED, DELETED, NOBODY] {
                 roster.call(method.clone(), &path, refused, &json!({})).await.expect(401);
@@ -293,8 +364,12 @@ async fn what_user_admin_does_not_serve_is_told_to_members() {
 async fn every_suite_can_run_on_any_dynamodb_and_leaves_no_table_there() {
     let other = local::database::open(&local::Location::Memory).await.expect("a database");
     let client = local::database::client(&other, std::time::Duration::ZERO).await;
-    let tables = async || client.list_tables().send().await.expect("tables").table_names.unwrap_or_default();
-    let roster = Roster::start_with(|options| options.location = local::Location::Endpoint(other.endpoint.clone())).await;
+    let tables =
+        async || client.list_tables().send().await.expect("tables").table_names.unwrap_or_default();
+    let roster = Roster::start_with(|options| {
+        options.location = local::Location::Endpoint(other.endpoint.clone())
+    })
+    .await;
     assert_eq!(tables().await, std::slice::from_ref(&roster.table));
     roster.get("/users/me", demo::ADMIN).await.expect(200);
     roster.check_table().await;
@@ -305,17 +380,37 @@ async fn every_suite_can_run_on_any_dynamodb_and_leaves_no_table_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_read_once_their_index_has_followed() {
     let lagging = Lagging::start(&local::Location::Memory, LAG).await;
-    let roster = Roster::start_with(|options| options.location = local::Location::Endpoint(lagging.endpoint.clone())).await;
+    let roster = Roster::start_with(|options| {
+        options.location = local::Location::Endpoint(lagging.endpoint.clone())
+    })
+    .await;
     let body = json!({"details": {"email": "wanda@example.com", "account_id": demo::TEAM}});
     let list = async || {
         let path = "/api/admin/user-admin";
-        let request = roster.request(Method::GET, path).bearer_auth(roster.token(demo::ADMIN)).build().expect("a request");
-        let response = reqwest::Client::builder().no_proxy().build().expect("a client").execute(request).await.expect("an answer");
+        let request = roster
+            .request(Method::GET, path)
+            .bearer_auth(roster.token(demo::ADMIN))
+            .build()
+            .expect("a request");
+        let response = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client")
+            .execute(request)
+            .await
+            .expect("an answer");
         response.text().await.expect("a list").contains("wanda@example.com")
     };
     roster.call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body).await.expect(200);
     assert!(!list().await, "the index follows at once");
-    assert!(roster.get("/api/admin/user-admin", demo::ADMIN).await.expect(200).text.contains("wanda@example.com"));
+    assert!(
+        roster
+            .get("/api/admin/user-admin", demo::ADMIN)
+            .await
+            .expect(200)
+            .text
+            .contains("wanda@example.com")
+    );
     assert!(list().await);
 }
 
@@ -323,6 +418,9 @@ async fn lists_are_read_once_their_index_has_followed() {
 async fn the_description_is_the_same_for_everyone() {
     let roster = Roster::start().await;
     let answer = send(roster.request(Method::GET, "/openapi.json")).await.expect(200);
-    assert_eq!((answer.headers["content-type"].as_str(), &answer.json()["openapi"]), ("application/json", &json!("3.1.0")));
+    assert_eq!(
+        (answer.headers["content-type"].as_str(), &answer.json()["openapi"]),
+        ("application/json", &json!("3.1.0"))
+    );
     assert_eq!(roster.get("/openapi.json", demo::ADMIN).await.expect(200).text, answer.text);
 }

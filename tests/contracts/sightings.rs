@@ -1,4 +1,5 @@
-//! When a caller was last seen: noted at most once in ten minutes, beside the request, and no change of the user.
+//! When a caller was last seen: noted at most once in ten minutes, beside the request, and no
+//! change of the user.
 
 use local::demo;
 use reqwest::Method;
@@ -19,14 +20,32 @@ fn seen_at(user: &User) -> i64 {
 
 #[tokio::test]
 async fn a_caller_not_seen_for_an_hour_is_noted_by_every_contract_and_nothing_else_changes() {
-    for path in ["/users/me", "/users", "/v1/account/me", "/api/v1/users/", "/api/v1/oauth/principal-token", "/api/admin/user-admin/1"] {
+    for path in [
+        "/users/me",
+        "/users",
+        "/v1/account/me",
+        "/api/v1/users/",
+        "/api/v1/oauth/principal-token",
+        "/api/admin/user-admin/1",
+    ] {
         let roster = Roster::start().await;
         let before = user(&roster, demo::ADMIN).await;
         roster.advance(3600);
-        let request = roster.request(Method::GET, path).bearer_auth(roster.token(demo::ADMIN)).header("user-agent", "test/1.0");
+        let request = roster
+            .request(Method::GET, path)
+            .bearer_auth(roster.token(demo::ADMIN))
+            .header("user-agent", "test/1.0");
         send(request).await.expect(200);
-        let seen = Seen { at: roster.now(), remote_ip: Some([127, 0, 0, 1].into()), user_agent: "test/1.0".into() };
-        assert_eq!(user(&roster, demo::ADMIN).await, User { last_seen: Some(seen), ..before }, "{path}");
+        let seen = Seen {
+            at: roster.now(),
+            remote_ip: Some([127, 0, 0, 1].into()),
+            user_agent: "test/1.0".into(),
+        };
+        assert_eq!(
+            user(&roster, demo::ADMIN).await,
+            User { last_seen: Some(seen), ..before },
+            "{path}"
+        );
         roster.check_table().await;
     }
 }
@@ -53,7 +72,8 @@ async fn twenty_requests_at_once_note_one_sighting() {
     let roster = Roster::start().await;
     let before = user(&roster, demo::VIEWER).await;
     roster.advance(3600);
-    let answers = futures::future::join_all((0..20).map(|_| roster.get("/users/me", demo::VIEWER))).await;
+    let answers =
+        futures::future::join_all((0..20).map(|_| roster.get("/users/me", demo::VIEWER))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     let after = user(&roster, demo::VIEWER).await;
     assert_eq!(seen_at(&after), roster.now().as_second());
@@ -80,13 +100,20 @@ async fn a_sighting_moves_the_caller_in_the_directory() {
     let roster = Roster::start().await;
     roster.advance(3600);
     roster.get("/users/me", INVITED).await.expect(200);
-    let path = format!("/api/v1/admin_user?account_id={}&sorting=-last_seen&pagination[page_size]=2", demo::TEAM);
+    let path = format!(
+        "/api/v1/admin_user?account_id={}&sorting=-last_seen&pagination[page_size]=2",
+        demo::TEAM
+    );
     // The first request by the administrator is seen too, after the list was read.
     let listed = roster.get(&path, demo::ADMIN).await.expect(200).json();
     let seen = json!({"at": roster.now().as_second(), "remote_ip": "127.0.0.1", "user_agent": ""});
-    assert_eq!((&listed["summaries"][0]["id"], &listed["summaries"][0]["last_seen"]), (&json!(INVITED), &seen));
+    assert_eq!(
+        (&listed["summaries"][0]["id"], &listed["summaries"][0]["last_seen"]),
+        (&json!(INVITED), &seen)
+    );
     let listed = roster.get(&path, demo::ADMIN).await.expect(200).json();
-    let ids: Vec<&Value> = listed["summaries"].as_array().expect("summaries").iter().map(|user| &user["id"]).collect();
+    let ids: Vec<&Value> =
+        listed["summaries"].as_array().expect("summaries").iter().map(|user| &user["id"]).collect();
     assert_eq!(ids, [&json!(INVITED), &json!(demo::ADMIN)]);
 }
 
@@ -97,7 +124,10 @@ async fn a_sighting_makes_a_new_tag_as_the_body_shows_it() {
     let path = "/api/admin/user-admin/4";
     let before = roster.get(path, demo::ADMIN).await.expect(200);
     roster.get("/users/me", demo::VIEWER).await.expect(200);
-    let request = roster.request(Method::GET, path).bearer_auth(roster.token(demo::ADMIN)).header("if-none-match", &before.headers["etag"]);
+    let request = roster
+        .request(Method::GET, path)
+        .bearer_auth(roster.token(demo::ADMIN))
+        .header("if-none-match", &before.headers["etag"]);
     let after = send(request).await.expect(200);
     assert_eq!(after.json()["seenAt"], roster.now().to_string());
     assert_ne!(after.headers["etag"], before.headers["etag"]);
@@ -111,7 +141,9 @@ async fn a_sighting_makes_a_new_tag_as_the_body_shows_it() {
 async fn a_caller_by_api_key_is_seen() {
     let roster = Roster::start().await;
     roster.advance(3600);
-    send(roster.request(Method::GET, "/users/me").bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
+    send(roster.request(Method::GET, "/users/me").bearer_auth(key(demo::ADMIN, 1)))
+        .await
+        .expect(200);
     assert_eq!(seen_at(&user(&roster, demo::ADMIN).await), roster.now().as_second());
 }
 
@@ -120,7 +152,10 @@ async fn a_change_and_a_sighting_in_one_request_both_stay() {
     let roster = Roster::start().await;
     roster.advance(3600);
     let before = user(&roster, demo::VIEWER).await;
-    roster.call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Dee"})).await.expect(200);
+    roster
+        .call(Method::PATCH, "/v1/account/me", demo::VIEWER, &json!({"display_name": "Dee"}))
+        .await
+        .expect(200);
     let after = user(&roster, demo::VIEWER).await;
     assert_eq!(seen_at(&after), roster.now().as_second());
     assert_eq!((after.display_name.as_deref(), after.version), (Some("Dee"), before.version + 1));
@@ -132,7 +167,11 @@ async fn who_is_refused_is_not_seen() {
     let roster = Roster::start().await;
     roster.advance(3600);
     let before = roster.items().await;
-    for (caller, path, status) in [(SUSPENDED, "/users/me", 401), (DELETED, "/users/me", 401), (SUSPENDED, "/v1/account/me", 403)] {
+    for (caller, path, status) in [
+        (SUSPENDED, "/users/me", 401),
+        (DELETED, "/users/me", 401),
+        (SUSPENDED, "/v1/account/me", 403),
+    ] {
         roster.get(path, caller).await.expect(status);
     }
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -142,15 +181,29 @@ async fn who_is_refused_is_not_seen() {
 async fn a_long_user_agent_is_cut_and_none_is_empty() {
     let roster = Roster::start().await;
     roster.advance(3600);
-    let request = roster.request(Method::GET, "/users/me").bearer_auth(roster.token(demo::VIEWER)).header("user-agent", "x".repeat(5000));
+    let request = roster
+        .request(Method::GET, "/users/me")
+        .bearer_auth(roster.token(demo::VIEWER))
+        .header("user-agent", "x".repeat(5000));
     send(request).await.expect(200);
     roster.get("/users/me", demo::OPERATOR).await.expect(200);
     let users = team(&roster, demo::TEAM).await;
-    let agent = |id: Uuid| users.iter().find(|user| user.id == id)?.last_seen.as_ref().map(|seen| seen.user_agent.clone());
-    assert_eq!((agent(demo::VIEWER), agent(demo::OPERATOR)), (Some("x".repeat(256)), Some(String::new())));
+    let agent = |id: Uuid| {
+        users
+            .iter()
+            .find(|user| user.id == id)?
+            .last_seen
+            .as_ref()
+            .map(|seen| seen.user_agent.clone())
+    };
+    assert_eq!(
+        (agent(demo::VIEWER), agent(demo::OPERATOR)),
+        (Some("x".repeat(256)), Some(String::new()))
+    );
 }
 
-/// What follows asks the store itself: a request that fails to note its caller answers all the same.
+/// What follows asks the store itself: a request that fails to note its caller answers all the
+/// same.
 mod noting {
     use shared::Error;
     use tests::faults::{Fault, Faults, Strike};
@@ -163,7 +216,11 @@ mod noting {
         roster.advance(3600);
         let store = &roster.server.data.store;
         let before = user(&roster, demo::VIEWER).await;
-        let seen = |seconds: i64| Seen { at: roster.now().plus_seconds(seconds), remote_ip: None, user_agent: format!("{seconds}") };
+        let seen = |seconds: i64| Seen {
+            at: roster.now().plus_seconds(seconds),
+            remote_ip: None,
+            user_agent: format!("{seconds}"),
+        };
         store.note_seen(&before, &seen(0)).await.expect("the first");
         let noted = user(&roster, demo::VIEWER).await;
         assert_eq!(noted.last_seen, Some(seen(0)));

@@ -1,5 +1,5 @@
-//! The recorded behaviour of Unleash 8.2, request by request: a server with an equal state answers each
-//! with the same status, error name and keys, but for the differences that are listed here.
+//! The recorded behaviour of Unleash 8.2, request by request: a server with an equal state answers
+//! each with the same status, error name and keys, but for the differences that are listed here.
 //!
 //! `unleash/recorded.tsv` holds what a running Unleash 8.2.0 answered.
 
@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 const RECORDED: &str = include_str!("unleash/recorded.tsv");
 
-/// The differences that are chosen: the reason, in the words of `docs/unleash.md`, then the label of
-/// each request and the response to it. The list may only shrink: one that no longer differs fails the
-/// test.
+/// The differences that are chosen: the reason, in the words of `docs/unleash.md`, then the label
+/// of each request and the response to it. The list may only shrink: one that no longer differs
+/// fails the test.
 const DIFFERENCES: &[(&str, &[(&str, &str)])] = &[
     (
         "Unleash fails there.",
@@ -48,7 +48,11 @@ const DIFFERENCES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "A user has one address, which ends in decimal digits.",
-        &[("GET id 1.0", "400 BadDataError"), ("GET id +1", "400 BadDataError"), ("GET id 0x1", "400 BadDataError")],
+        &[
+            ("GET id 1.0", "400 BadDataError"),
+            ("GET id +1", "400 BadDataError"),
+            ("GET id 0x1", "400 BadDataError"),
+        ],
     ),
     (
         "Every error is in the contract's form, also where the body is no JSON.",
@@ -59,8 +63,14 @@ const DIFFERENCES: &[(&str, &[(&str, &str)])] = &[
         "All contracts know the same emails, and companies have mailboxes in domains of one label.",
         &[("create email bad2", "201 made +email")],
     ),
-    ("A change with `If-Match` does not overwrite another change.", &[("put if-match wrong", "412 BadDataError")]),
-    ("A search takes `%` and `_` as the characters that they are.", &[("search ?q=%25%25", "200 [0]"), ("search ?q=__", "200 [0]")]),
+    (
+        "A change with `If-Match` does not overwrite another change.",
+        &[("put if-match wrong", "412 BadDataError")],
+    ),
+    (
+        "A search takes `%` and `_` as the characters that they are.",
+        &[("search ?q=%25%25", "200 [0]"), ("search ?q=__", "200 [0]")],
+    ),
     (
         "Roster has no permissions in projects.",
         &[
@@ -80,9 +90,15 @@ const DIFFERENCES: &[(&str, &[(&str, &str)])] = &[
             ("editor POST /validate-password {\"password\": \"simple", "501 NotImplementedError"),
         ],
     ),
-    ("Deleting the inactive deletes nobody who is active.", &[("viewer GET /search?q=al", "200 [1] found +email +name +username")]),
+    (
+        "Deleting the inactive deletes nobody who is active.",
+        &[("viewer GET /search?q=al", "200 [1] found +email +name +username")],
+    ),
     ("`limit` and `cursor` page the list.", &[("limit bad", "400 BadDataError")]),
-    ("Who was deleted can be restored until the purge, and keeps the email until then.", &[("recreate email", "400 BadDataError")]),
+    (
+        "Who was deleted can be restored until the purge, and keeps the email until then.",
+        &[("recreate email", "400 BadDataError")],
+    ),
 ];
 
 const ADMIN: Uuid = demo::id(0x821);
@@ -105,7 +121,10 @@ struct Line<'a> {
 fn lines() -> impl Iterator<Item = Line<'static>> {
     RECORDED.lines().filter(|line| !line.starts_with('#')).map(|line| {
         let columns: Vec<_> = line.split('\t').collect();
-        let [label, caller, method, path, content_type, headers, body, response] = columns[..] else { panic!("eight columns: {line}") };
+        let [label, caller, method, path, content_type, headers, body, response] = columns[..]
+        else {
+            panic!("eight columns: {line}")
+        };
         Line { label, caller, method, path, content_type, headers, body, response }
     })
 }
@@ -127,10 +146,15 @@ async fn instance() -> Roster {
     };
     store.put(&Key::team(TEAM), &team).await.expect("a team");
     store.take_numbers(TEAM, 3).await.expect("numbers");
-    let members = [(ADMIN, "admin", Role::Admin), (VIEWER, "watcher", Role::Viewer), (EDITOR, "writer", Role::Operator)];
+    let members = [
+        (ADMIN, "admin", Role::Admin),
+        (VIEWER, "watcher", Role::Viewer),
+        (EDITOR, "writer", Role::Operator),
+    ];
     for (number, (id, username, role)) in (1..).zip(members) {
         let user = User::new(id, number, (TEAM, "Instance"), now);
-        let user = User { username: Some(username.to_owned()), role, status: Status::Active, ..user };
+        let user =
+            User { username: Some(username.to_owned()), role, status: Status::Active, ..user };
         store.load_users(&[user]).await.expect("a member");
     }
     roster
@@ -146,7 +170,8 @@ impl Values {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             filled.push_str(before);
-            let value = after.split_once('}').and_then(|(name, behind)| Some((self.value(name)?, behind)));
+            let value =
+                after.split_once('}').and_then(|(name, behind)| Some((self.value(name)?, behind)));
             match value {
                 Some((value, behind)) => (filled.push_str(&value), rest = behind).1,
                 None => (filled.push('{'), rest = after).1,
@@ -197,7 +222,11 @@ async fn replay(roster: &Roster, line: &Line<'_>, values: &Values) -> Answer {
         "json" => request.header("content-type", "application/json"),
         other => request.header("content-type", other.trim_matches('"')),
     };
-    for (name, value) in line.headers.split("; ").filter_map(|header| header.split_once(": ").or(header.split_once(':'))) {
+    for (name, value) in line
+        .headers
+        .split("; ")
+        .filter_map(|header| header.split_once(": ").or(header.split_once(':')))
+    {
         request = request.header(name, values.fill(value));
     }
     request = match (line.body, line.body.strip_prefix("base64 ")) {
@@ -216,8 +245,13 @@ fn told(line: &Line<'_>, answer: &Answer) -> String {
     if status >= 400 {
         let name = body["name"].as_str().unwrap_or("-");
         if name != "-" {
-            let details = body["details"].as_array().filter(|details| !details.is_empty()).expect("details");
-            assert!(details.iter().all(|detail| detail["message"].is_string()), "{}: {answer:?}", line.label);
+            let details =
+                body["details"].as_array().filter(|details| !details.is_empty()).expect("details");
+            assert!(
+                details.iter().all(|detail| detail["message"].is_string()),
+                "{}: {answer:?}",
+                line.label
+            );
         }
         return format!("{status} {name}");
     }
@@ -231,7 +265,11 @@ fn told(line: &Line<'_>, answer: &Answer) -> String {
         Value::Object(fields) => keys(fields.keys()),
         Value::Array(items) => {
             let fields = items.first().and_then(Value::as_object);
-            format!("[{}] {}", items.len(), fields.map(|fields| keys(fields.keys())).unwrap_or_default())
+            format!(
+                "[{}] {}",
+                items.len(),
+                fields.map(|fields| keys(fields.keys())).unwrap_or_default()
+            )
         }
         _ => String::new(),
     };
@@ -252,14 +290,16 @@ fn keys<'a>(keys: impl Iterator<Item = &'a String>) -> String {
     if !keys.contains("accountType") {
         return keys.into_iter().collect::<Vec<_>>().join(" ");
     }
-    let found = "accountType companyRole id imageUrl productUpdatesEmailConsent scimId seatType seenAt";
+    let found =
+        "accountType companyRole id imageUrl productUpdatesEmailConsent scimId seatType seenAt";
     let user = format!("{found} createdAt loginAttempts rootRole");
     let made = format!("{user} emailSent inviteLink");
     let sets = [("user", user.as_str()), ("made", &made), ("found", found)];
     let named = sets.map(|(name, set)| {
         let set: BTreeSet<&str> = set.split(' ').collect();
         let more = keys.difference(&set).map(|key| format!(" +{key}"));
-        name.to_owned() + &more.chain(set.difference(&keys).map(|key| format!(" -{key}"))).collect::<String>()
+        name.to_owned()
+            + &more.chain(set.difference(&keys).map(|key| format!(" -{key}"))).collect::<String>()
     });
     named.into_iter().min_by_key(String::len).unwrap_or_default()
 }
@@ -271,11 +311,13 @@ async fn each_recorded_request_is_answered_alike_but_for_the_differences_that_ar
     for (name, number) in [("me_viewer", "2"), ("me_editor", "3")] {
         values.0.insert(name.to_owned(), number.to_owned());
     }
-    let document = include_str!("../../docs/unleash.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let document =
+        include_str!("../../docs/unleash.md").split_whitespace().collect::<Vec<_>>().join(" ");
     for (reason, _) in DIFFERENCES {
         assert!(document.contains(reason), "docs/unleash.md does not say: {reason}");
     }
-    let listed: Vec<_> = DIFFERENCES.iter().flat_map(|(_, requests)| requests.iter().copied()).collect();
+    let listed: Vec<_> =
+        DIFFERENCES.iter().flat_map(|(_, requests)| requests.iter().copied()).collect();
     let (mut alike, mut unrecorded, mut wrong) = (0, 0, Vec::new());
     let mut differences: BTreeMap<&str, &str> = listed.iter().copied().collect();
     assert_eq!(differences.len(), listed.len(), "a difference is listed twice");
@@ -284,7 +326,11 @@ async fn each_recorded_request_is_answered_alike_but_for_the_differences_that_ar
         values.keep(line.label, &answer);
         let told = told(&line, &answer);
         // Roster has no 5xx but for what it says that it does not serve.
-        assert!(answer.status < 500 || told == "501 NotImplementedError", "{}: {answer:?}", line.label);
+        assert!(
+            answer.status < 500 || told == "501 NotImplementedError",
+            "{}: {answer:?}",
+            line.label
+        );
         match (line.response, differences.remove(line.label)) {
             ("?", None) => unrecorded += 1,
             (recorded, None) if is_alike(recorded, &told) => alike += 1,
@@ -293,7 +339,9 @@ async fn each_recorded_request_is_answered_alike_but_for_the_differences_that_ar
                 wrong.push(format!("{} differs no more: take it from the list", line.label))
             }
             (_, Some(ours)) if ours == told => {}
-            (_, Some(ours)) => wrong.push(format!("{}: {told}, and not {ours} as the list says", line.label)),
+            (_, Some(ours)) => {
+                wrong.push(format!("{}: {told}, and not {ours} as the list says", line.label))
+            }
         }
     }
     wrong.extend(differences.keys().map(|label| format!("no request is labelled {label}")));

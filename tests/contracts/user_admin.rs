@@ -38,15 +38,31 @@ fn path(number: impl std::fmt::Display) -> String {
 }
 
 async fn get_if_none_match(roster: &Roster, number: u64, tag: &str) -> Answer {
-    send(roster.request(Method::GET, &path(number)).bearer_auth(roster.token(demo::ADMIN)).header("if-none-match", tag)).await
+    send(
+        roster
+            .request(Method::GET, &path(number))
+            .bearer_auth(roster.token(demo::ADMIN))
+            .header("if-none-match", tag),
+    )
+    .await
 }
 
 /// A record as the contract shows it.
 fn body(user: &User) -> Value {
-    let optional = [("name", json!(user.name)), ("email", json!(user.email)), ("username", json!(user.username))];
-    let mut body: Map<String, Value> =
-        optional.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect();
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &[&16_u64.to_be_bytes(), &user.id.as_bytes()[..]].concat());
+    let optional = [
+        ("name", json!(user.name)),
+        ("email", json!(user.email)),
+        ("username", json!(user.username)),
+    ];
+    let mut body: Map<String, Value> = optional
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    let hash = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA256,
+        &[&16_u64.to_be_bytes(), &user.id.as_bytes()[..]].concat(),
+    );
     let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let drawn = format!("https://gravatar.com/avatar/{hash}?s=42&d=retro&f=y");
     let always = json!({
@@ -68,7 +84,13 @@ fn body(user: &User) -> Value {
 
 #[tokio::test]
 async fn a_credential_that_fails_is_refused() {
-    assert_json_snapshot!(refusals(&[(Method::GET, "/api/admin/user-admin/1"), (Method::GET, "/api/admin/user-admin/abc")]).await);
+    assert_json_snapshot!(
+        refusals(&[
+            (Method::GET, "/api/admin/user-admin/1"),
+            (Method::GET, "/api/admin/user-admin/abc")
+        ])
+        .await
+    );
 }
 
 #[tokio::test]
@@ -124,7 +146,11 @@ async fn numbers_are_those_of_the_callers_team() {
         (demo::PLATFORM_OPERATOR, 1, demo::PLATFORM_OPERATOR),
     ] {
         let user = roster.user(id).await.expect("a demo user");
-        assert_eq!(roster.get(&path(number), caller).await.expect(200).json(), body(&user), "{caller} {number}");
+        assert_eq!(
+            roster.get(&path(number), caller).await.expect(200).json(),
+            body(&user),
+            "{caller} {number}"
+        );
     }
 }
 
@@ -132,7 +158,8 @@ async fn numbers_are_those_of_the_callers_team() {
 async fn who_is_unknown_deleted_or_of_another_team_is_not_found() {
     let roster = Roster::start().await;
     let mut told = Vec::new();
-    // Unknown, given to nobody, not positive, of another team, soft-deleted, and the last of 64 bits.
+    // Unknown, given to nobody, not positive, of another team, soft-deleted, and the last of 64
+    // bits.
     for (caller, number) in [
         (demo::ADMIN, "99"),
         (demo::ADMIN, "36"),
@@ -177,10 +204,22 @@ async fn what_is_no_integer_of_64_bits_is_bad_data() {
     ] {
         let answer = roster.get(&path(id), demo::ADMIN).await.expect(400).json();
         assert_eq!(answer["name"], "BadDataError", "{id}");
-        assert!(answer["message"].as_str().is_some_and(|message| message.starts_with("Request validation failed")), "{id}");
+        assert!(
+            answer["message"]
+                .as_str()
+                .is_some_and(|message| message.starts_with("Request validation failed")),
+            "{id}"
+        );
         assert!(answer["id"].as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()), "{id}");
-        assert_eq!((&answer["details"][0]["path"], answer["details"].as_array().map(Vec::len)), (&json!("/params/id"), Some(1)), "{id}");
-        told.push(format!("{id}: {}", answer["details"][0]["message"].as_str().unwrap_or_default()));
+        assert_eq!(
+            (&answer["details"][0]["path"], answer["details"].as_array().map(Vec::len)),
+            (&json!("/params/id"), Some(1)),
+            "{id}"
+        );
+        told.push(format!(
+            "{id}: {}",
+            answer["details"][0]["message"].as_str().unwrap_or_default()
+        ));
     }
     assert_json_snapshot!(told);
     assert_json_snapshot!("bad_data", roster.get(&path("abc"), demo::ADMIN).await.snapshot());
@@ -200,7 +239,11 @@ async fn only_an_admin_of_the_team_may_and_the_error_names_the_permission() {
     assert_json_snapshot!(refused.snapshot());
     for caller in [demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::MANAGER, demo::id(0x61)] {
         for number in ["1", "2", "99", "abc"] {
-            assert_eq!(roster.get(&path(number), caller).await.snapshot(), refused.snapshot(), "{caller} {number}");
+            assert_eq!(
+                roster.get(&path(number), caller).await.snapshot(),
+                refused.snapshot(),
+                "{caller} {number}"
+            );
         }
     }
 }
@@ -209,13 +252,26 @@ async fn only_an_admin_of_the_team_may_and_the_error_names_the_permission() {
 async fn an_api_key_passes_bare_and_as_bearer() {
     let roster = Roster::start().await;
     let by_token = roster.get(&path(2), demo::ADMIN).await.expect(200);
-    for authorization in [key(demo::ADMIN, 1), format!("Bearer {}", key(demo::ADMIN, 1)), format!("bearer {}", key(demo::ADMIN, 4))] {
-        let answer = send(roster.request(Method::GET, &path(2)).header("authorization", &authorization)).await.expect(200);
+    for authorization in [
+        key(demo::ADMIN, 1),
+        format!("Bearer {}", key(demo::ADMIN, 1)),
+        format!("bearer {}", key(demo::ADMIN, 4)),
+    ] {
+        let answer =
+            send(roster.request(Method::GET, &path(2)).header("authorization", &authorization))
+                .await
+                .expect(200);
         assert_eq!(answer.text, by_token.text);
     }
     let mut told = Vec::new();
-    for (name, authorization) in [("revoked", key(demo::ADMIN, 2)), ("expired", key(demo::ADMIN, 3)), ("no key", "ns_live_x".to_owned())] {
-        let answer = send(roster.request(Method::GET, &path(2)).header("authorization", &authorization)).await;
+    for (name, authorization) in [
+        ("revoked", key(demo::ADMIN, 2)),
+        ("expired", key(demo::ADMIN, 3)),
+        ("no key", "ns_live_x".to_owned()),
+    ] {
+        let answer =
+            send(roster.request(Method::GET, &path(2)).header("authorization", &authorization))
+                .await;
         told.push(json!([name, answer.snapshot()]));
     }
     assert_json_snapshot!(told);
@@ -224,7 +280,10 @@ async fn an_api_key_passes_bare_and_as_bearer() {
 #[tokio::test]
 async fn the_error_id_is_new_each_time() {
     let roster = Roster::start().await;
-    let (one, other) = (roster.get(&path(99), demo::ADMIN).await.json(), roster.get(&path(99), demo::ADMIN).await.json());
+    let (one, other) = (
+        roster.get(&path(99), demo::ADMIN).await.json(),
+        roster.get(&path(99), demo::ADMIN).await.json(),
+    );
     assert_ne!(one["id"], other["id"]);
 }
 
@@ -246,7 +305,12 @@ async fn a_client_that_has_the_user_already_gets_304_without_body() {
         let answer = get_if_none_match(&roster, 2, &sent).await.expect(304);
         assert_eq!((answer.text.as_str(), &answer.headers["etag"]), ("", tag), "{sent}");
     }
-    for sent in ["\"other\"".to_owned(), tag.trim_matches('"').to_owned(), String::new(), "W/\"\"".to_owned()] {
+    for sent in [
+        "\"other\"".to_owned(),
+        tag.trim_matches('"').to_owned(),
+        String::new(),
+        "W/\"\"".to_owned(),
+    ] {
         get_if_none_match(&roster, 2, &sent).await.expect(200);
     }
 }
@@ -260,16 +324,24 @@ async fn lists_and_counts_have_a_tag_that_follows_what_they_show() {
     };
     let user = json!({"name": "Ada Two", "username": "ada-two", "rootRole": 1});
     let mut paths = Vec::new();
-    for path in ["", "?limit=3", "/search?q=ada", "/admin-count", "/inactive"].map(|path| format!("/api/admin/user-admin{path}")) {
+    for path in ["", "?limit=3", "/search?q=ada", "/admin-count", "/inactive"]
+        .map(|path| format!("/api/admin/user-admin{path}"))
+    {
         let answer = get(&path, "\"other\"").await.expect(200);
         let tag = answer.headers["etag"].clone();
         assert_eq!(get(&path, "\"other\"").await.expect(200).headers["etag"], tag, "{path}");
         for sent in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
             let same = get(&path, &sent).await.expect(304);
-            assert_eq!((same.text.as_str(), &same.headers["etag"], same.headers.get("link")), ("", &tag, answer.headers.get("link")));
+            assert_eq!(
+                (same.text.as_str(), &same.headers["etag"], same.headers.get("link")),
+                ("", &tag, answer.headers.get("link"))
+            );
             assert_eq!(same.headers.get("content-type"), None);
         }
-        let head = roster.request(Method::HEAD, &path).bearer_auth(roster.token(demo::ADMIN)).header("if-none-match", &tag);
+        let head = roster
+            .request(Method::HEAD, &path)
+            .bearer_auth(roster.token(demo::ADMIN))
+            .header("if-none-match", &tag);
         assert_eq!(send(head).await.expect(304).headers["etag"], tag);
         paths.push((path, tag));
     }
@@ -280,7 +352,10 @@ async fn lists_and_counts_have_a_tag_that_follows_what_they_show() {
     }
     // A tag opens nothing to who may not see it.
     for (path, tag) in paths.iter().filter(|(path, _)| !path.contains("search")) {
-        let request = roster.request(Method::GET, path).bearer_auth(roster.token(demo::VIEWER)).header("if-none-match", tag);
+        let request = roster
+            .request(Method::GET, path)
+            .bearer_auth(roster.token(demo::VIEWER))
+            .header("if-none-match", tag);
         send(request).await.expect(403);
     }
 }
@@ -299,7 +374,10 @@ async fn a_change_makes_a_new_tag() {
     let roster = Roster::start().await;
     let before = roster.get(&path(2), demo::ADMIN).await.expect(200).headers["etag"].clone();
     let changed = json!({"avatar_url": "https://avatars.example/bela.png"});
-    roster.call(Method::PATCH, "/v1/account/me", demo::OPERATOR_VIEW_ALL, &changed).await.expect(200);
+    roster
+        .call(Method::PATCH, "/v1/account/me", demo::OPERATOR_VIEW_ALL, &changed)
+        .await
+        .expect(200);
     let answer = get_if_none_match(&roster, 2, &before).await.expect(200);
     assert_eq!(answer.json()["imageUrl"], "https://avatars.example/bela.png");
     assert_ne!(answer.headers["etag"], before);
@@ -308,9 +386,16 @@ async fn a_change_makes_a_new_tag() {
 #[tokio::test]
 async fn a_tag_saves_no_one_from_the_checks() {
     let roster = Roster::start().await;
-    for (number, caller, status) in [("99", demo::ADMIN, 404), ("16", demo::ADMIN, 404), ("2", demo::VIEWER, 403), ("x", demo::ADMIN, 400)]
-    {
-        let request = roster.request(Method::GET, &path(number)).bearer_auth(roster.token(caller)).header("if-none-match", "*");
+    for (number, caller, status) in [
+        ("99", demo::ADMIN, 404),
+        ("16", demo::ADMIN, 404),
+        ("2", demo::VIEWER, 403),
+        ("x", demo::ADMIN, 400),
+    ] {
+        let request = roster
+            .request(Method::GET, &path(number))
+            .bearer_auth(roster.token(caller))
+            .header("if-none-match", "*");
         send(request).await.expect(status);
     }
 }
@@ -319,7 +404,9 @@ async fn a_tag_saves_no_one_from_the_checks() {
 async fn reading_writes_nothing() {
     let roster = Roster::start().await;
     let before = roster.items().await;
-    for (number, caller) in [("2", demo::ADMIN), ("99", demo::ADMIN), ("x", demo::ADMIN), ("2", demo::VIEWER)] {
+    for (number, caller) in
+        [("2", demo::ADMIN), ("99", demo::ADMIN), ("x", demo::ADMIN), ("2", demo::VIEWER)]
+    {
         roster.get(&path(number), caller).await;
     }
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);

@@ -84,7 +84,10 @@ fn sorted(mut users: Vec<User>, by: &str, descending: bool) -> Vec<User> {
 fn ids(answer: &Answer) -> Vec<Uuid> {
     let body = answer.json();
     let results = body["results"].as_array().unwrap_or_else(|| panic!("no results: {answer:?}"));
-    results.iter().map(|user| user["id"].as_str().expect("an id").parse().expect("a UUID")).collect()
+    results
+        .iter()
+        .map(|user| user["id"].as_str().expect("an id").parse().expect("a UUID"))
+        .collect()
 }
 
 fn ids_of(users: &[User]) -> Vec<Uuid> {
@@ -109,7 +112,14 @@ async fn me_is_the_caller() {
     let roster = Roster::start().await;
     let answer = roster.get("/users/me", demo::ADMIN).await;
     assert_json_snapshot!(answer.snapshot());
-    for caller in [demo::PLATFORM_OPERATOR, demo::OPERATOR_VIEW_ALL, demo::OPERATOR, demo::VIEWER, demo::MANAGER, demo::OTHER_ADMIN] {
+    for caller in [
+        demo::PLATFORM_OPERATOR,
+        demo::OPERATOR_VIEW_ALL,
+        demo::OPERATOR,
+        demo::VIEWER,
+        demo::MANAGER,
+        demo::OTHER_ADMIN,
+    ] {
         let record = roster.user(caller).await.expect("a demo user");
         assert_eq!(roster.get("/users/me", caller).await.expect(200).json(), body(&record));
     }
@@ -125,7 +135,10 @@ async fn a_user_without_device_shows_api_null_and_an_empty_key() {
 #[tokio::test]
 async fn an_api_key_calls_as_its_owner() {
     let roster = Roster::start().await;
-    let by_key = tests::send(roster.request(Method::GET, "/users/me").bearer_auth(key(demo::ADMIN, 1))).await.expect(200);
+    let by_key =
+        tests::send(roster.request(Method::GET, "/users/me").bearer_auth(key(demo::ADMIN, 1)))
+            .await
+            .expect(200);
     assert_eq!(by_key.text, roster.get("/users/me", demo::ADMIN).await.text);
 }
 
@@ -134,7 +147,10 @@ async fn admins_and_operators_with_view_all_find_everyone_of_the_workspace() {
     let roster = Roster::start().await;
     for user in team(&roster, demo::TEAM).await {
         for caller in [demo::ADMIN, demo::OPERATOR_VIEW_ALL] {
-            assert_eq!(roster.get(&format!("/users/{}", user.id), caller).await.expect(200).json(), body(&user));
+            assert_eq!(
+                roster.get(&format!("/users/{}", user.id), caller).await.expect(200).json(),
+                body(&user)
+            );
         }
     }
 }
@@ -142,8 +158,13 @@ async fn admins_and_operators_with_view_all_find_everyone_of_the_workspace() {
 #[tokio::test]
 async fn ids_are_read_in_either_case() {
     let roster = Roster::start().await;
-    for (id, caller) in [(demo::id(0x10c), demo::ADMIN), (demo::TEAM, demo::ADMIN), (demo::id(0x10c), demo::id(0x10c))] {
-        let [lower, upper] = [id.to_string(), id.to_string().to_uppercase()].map(|id| format!("/users/{id}"));
+    for (id, caller) in [
+        (demo::id(0x10c), demo::ADMIN),
+        (demo::TEAM, demo::ADMIN),
+        (demo::id(0x10c), demo::id(0x10c)),
+    ] {
+        let [lower, upper] =
+            [id.to_string(), id.to_string().to_uppercase()].map(|id| format!("/users/{id}"));
         let (lower, upper) = (roster.get(&lower, caller).await, roster.get(&upper, caller).await);
         assert_eq!((lower.status, lower.text), (upper.status, upper.text), "{id}");
     }
@@ -175,7 +196,11 @@ async fn whom_the_caller_may_not_see_is_not_found_and_no_answer_tells_more() {
     // A manager sees the managed users in another contract, not here.
     hidden.push((demo::MANAGER, path(demo::id(0x61))));
     for (caller, path) in hidden {
-        assert_eq!(roster.get(&path, caller).await.snapshot(), unknown.snapshot(), "{caller} {path}");
+        assert_eq!(
+            roster.get(&path, caller).await.snapshot(),
+            unknown.snapshot(),
+            "{caller} {path}"
+        );
     }
 }
 
@@ -184,7 +209,10 @@ async fn anyone_finds_themselves_by_id() {
     let roster = Roster::start().await;
     for caller in ONLY_THEMSELVES {
         let record = roster.user(caller).await.expect("a demo user");
-        assert_eq!(roster.get(&format!("/users/{caller}"), caller).await.expect(200).json(), body(&record));
+        assert_eq!(
+            roster.get(&format!("/users/{caller}"), caller).await.expect(200).json(),
+            body(&record)
+        );
     }
 }
 
@@ -194,13 +222,18 @@ async fn the_list_is_the_first_thirty_by_time_made() {
     let users = sorted(team(&roster, demo::TEAM).await, "createdAt", false);
     let answer = roster.get("/users", demo::ADMIN).await.expect(200);
     let expected: Vec<Value> = users.iter().take(30).map(body).collect();
-    assert_eq!(answer.json(), json!({"page": 1, "next": 2, "prev": null, "pageSize": 30, "total": users.len(), "results": expected}));
+    assert_eq!(
+        answer.json(),
+        json!({"page": 1, "next": 2, "prev": null, "pageSize": 30, "total": users.len(), "results": expected})
+    );
 }
 
 #[tokio::test]
 async fn a_page_holds_whole_users() {
     let roster = Roster::start().await;
-    assert_json_snapshot!(roster.get("/users?pageSize=3&page=2&sortBy=name", demo::ADMIN).await.snapshot());
+    assert_json_snapshot!(
+        roster.get("/users?pageSize=3&page=2&sortBy=name", demo::ADMIN).await.snapshot()
+    );
 }
 
 #[tokio::test]
@@ -213,8 +246,20 @@ async fn every_order_both_ways_at_every_page() {
             let mut listed = Vec::new();
             let mut page = json!(1);
             while !page.is_null() {
-                let answer = roster.get(&format!("/users?sortBy={by}&sortOrder={direction}&pageSize=8&page={page}"), demo::ADMIN).await;
-                assert_eq!(answer.json()["prev"], if page == 1 { Value::Null } else { json!(page.as_u64().unwrap_or_default() - 1) });
+                let answer = roster
+                    .get(
+                        &format!("/users?sortBy={by}&sortOrder={direction}&pageSize=8&page={page}"),
+                        demo::ADMIN,
+                    )
+                    .await;
+                assert_eq!(
+                    answer.json()["prev"],
+                    if page == 1 {
+                        Value::Null
+                    } else {
+                        json!(page.as_u64().unwrap_or_default() - 1)
+                    }
+                );
                 listed.extend(ids(&answer));
                 page = answer.json()["next"].clone();
             }
@@ -239,10 +284,19 @@ async fn ascending_is_the_default_and_descending_needs_no_sort_by() {
 async fn the_order_by_change_follows_a_change() {
     let roster = Roster::start().await;
     roster.advance(60);
-    roster.call(Method::PATCH, "/v1/account/me", demo::ADMIN, &json!({"display_name": "Countess"})).await.expect(200);
-    let answer = roster.get("/users?sortBy=updatedAt&sortOrder=desc&pageSize=1", demo::VIEWER).await.expect(200);
+    roster
+        .call(Method::PATCH, "/v1/account/me", demo::ADMIN, &json!({"display_name": "Countess"}))
+        .await
+        .expect(200);
+    let answer = roster
+        .get("/users?sortBy=updatedAt&sortOrder=desc&pageSize=1", demo::VIEWER)
+        .await
+        .expect(200);
     assert_eq!(ids(&answer), [demo::VIEWER]);
-    let answer = roster.get("/users?sortBy=updatedAt&sortOrder=desc&pageSize=1", demo::OPERATOR_VIEW_ALL).await.expect(200);
+    let answer = roster
+        .get("/users?sortBy=updatedAt&sortOrder=desc&pageSize=1", demo::OPERATOR_VIEW_ALL)
+        .await
+        .expect(200);
     assert_eq!(ids(&answer), [demo::ADMIN]);
     assert_eq!(answer.json()["results"][0]["updatedAt"], "2026-05-02T09:31:00.000Z");
     let answer = roster.get("/users?sortBy=createdAt", demo::ADMIN).await.expect(200);
@@ -253,10 +307,12 @@ async fn the_order_by_change_follows_a_change() {
 async fn every_filter_alone_and_combined_with_exact_totals() {
     let roster = Roster::start().await;
     let users = team(&roster, demo::TEAM).await;
-    let any =
-        |words: &[&'static str]| -> Vec<Option<&'static str>> { std::iter::once(None).chain(words.iter().copied().map(Some)).collect() };
+    let any = |words: &[&'static str]| -> Vec<Option<&'static str>> {
+        std::iter::once(None).chain(words.iter().copied().map(Some)).collect()
+    };
     for wanted_role in any(&["ADMIN", "OPERATOR", "VIEWER"]) {
-        for wanted_status in any(&["PENDING_REGISTRATION", "ACTIVE", "ACCESS_SUSPENDED", "REVOKED"]) {
+        for wanted_status in any(&["PENDING_REGISTRATION", "ACTIVE", "ACCESS_SUSPENDED", "REVOKED"])
+        {
             for wanted_device in any(&["PSD", "SOFT_PSD", "API"]) {
                 let matching: Vec<User> = users
                     .iter()
@@ -265,10 +321,20 @@ async fn every_filter_alone_and_combined_with_exact_totals() {
                     .filter(|user| wanted_device.is_none_or(|wanted| wanted == device_type(user)))
                     .cloned()
                     .collect();
-                let parameters = [("role", wanted_role), ("status", wanted_status), ("deviceType", wanted_device)];
-                let query: String = parameters.iter().filter_map(|(name, value)| value.map(|value| format!("&{name}={value}"))).collect();
+                let parameters = [
+                    ("role", wanted_role),
+                    ("status", wanted_status),
+                    ("deviceType", wanted_device),
+                ];
+                let query: String = parameters
+                    .iter()
+                    .filter_map(|(name, value)| value.map(|value| format!("&{name}={value}")))
+                    .collect();
                 let expected = ids_of(&sorted(matching, "name", true));
-                let answer = roster.get(&format!("/users?sortBy=name&sortOrder=desc{query}"), demo::ADMIN).await.expect(200);
+                let answer = roster
+                    .get(&format!("/users?sortBy=name&sortOrder=desc{query}"), demo::ADMIN)
+                    .await
+                    .expect(200);
                 assert_eq!(answer.json()["total"], expected.len(), "{query}");
                 assert_eq!(ids(&answer), expected[..expected.len().min(30)], "{query}");
             }
@@ -279,11 +345,18 @@ async fn every_filter_alone_and_combined_with_exact_totals() {
 #[tokio::test]
 async fn a_filtered_list_pages_by_what_the_filter_matches() {
     let roster = Roster::start().await;
-    let viewers: Vec<User> = team(&roster, demo::TEAM).await.into_iter().filter(|user| user.role == Role::Viewer).collect();
+    let viewers: Vec<User> = team(&roster, demo::TEAM)
+        .await
+        .into_iter()
+        .filter(|user| user.role == Role::Viewer)
+        .collect();
     let expected = ids_of(&sorted(viewers, "status", false));
     let mut listed = Vec::new();
     for page in 1..=expected.len().div_ceil(4) {
-        let answer = roster.get(&format!("/users?role=VIEWER&sortBy=status&pageSize=4&page={page}"), demo::ADMIN).await.expect(200);
+        let answer = roster
+            .get(&format!("/users?role=VIEWER&sortBy=status&pageSize=4&page={page}"), demo::ADMIN)
+            .await
+            .expect(200);
         let last = page == expected.len().div_ceil(4);
         assert_eq!(answer.json()["total"], expected.len());
         assert_eq!(answer.json()["next"], if last { Value::Null } else { json!(page + 1) });
@@ -295,7 +368,9 @@ async fn a_filtered_list_pages_by_what_the_filter_matches() {
 #[tokio::test]
 async fn next_and_prev_at_the_ends() {
     let roster = Roster::start().await;
-    let place_of = async |query: &str| place(&roster.get(&format!("/users?{query}"), demo::ADMIN).await.expect(200));
+    let place_of = async |query: &str| {
+        place(&roster.get(&format!("/users?{query}"), demo::ADMIN).await.expect(200))
+    };
     let expected = |page: u64, next: Option<u64>, prev: Option<u64>, size: u64, results: usize| {
         let total = 35;
         json!({"page": page, "next": next, "prev": prev, "pageSize": size, "total": total, "results": results})
@@ -311,8 +386,12 @@ async fn next_and_prev_at_the_ends() {
 async fn a_page_past_the_end_is_empty_and_keeps_the_total() {
     let roster = Roster::start().await;
     for page in [3, 4, 1_000_000, 9_007_199_254_740_991_u64] {
-        let answer = roster.get(&format!("/users?page={page}"), demo::ADMIN).await.expect(200).json();
-        assert_eq!((&answer["page"], &answer["next"], &answer["total"]), (&json!(page), &Value::Null, &json!(35)));
+        let answer =
+            roster.get(&format!("/users?page={page}"), demo::ADMIN).await.expect(200).json();
+        assert_eq!(
+            (&answer["page"], &answer["next"], &answer["total"]),
+            (&json!(page), &Value::Null, &json!(35))
+        );
         assert_eq!(answer["results"], json!([]));
     }
 }
@@ -322,12 +401,20 @@ async fn ids_pick_users_of_the_workspace() {
     let roster = Roster::start().await;
     let users = team(&roster, demo::TEAM).await;
     let wanted = [demo::VIEWER, demo::ADMIN, demo::id(0x10c), demo::id(0x1f0)];
-    let expected =
-        |by, descending| ids_of(&sorted(users.iter().filter(|user| wanted.contains(&user.id)).cloned().collect(), by, descending));
+    let expected = |by, descending| {
+        ids_of(&sorted(
+            users.iter().filter(|user| wanted.contains(&user.id)).cloned().collect(),
+            by,
+            descending,
+        ))
+    };
     let query: String = wanted.iter().map(|id| format!("&ids={id}")).collect();
     for by in ["createdAt", "name", "role", "status", "updatedAt"] {
         for (direction, descending) in [("asc", false), ("desc", true)] {
-            let answer = roster.get(&format!("/users?sortBy={by}&sortOrder={direction}{query}"), demo::ADMIN).await.expect(200);
+            let answer = roster
+                .get(&format!("/users?sortBy={by}&sortOrder={direction}{query}"), demo::ADMIN)
+                .await
+                .expect(200);
             assert_eq!(ids(&answer), expected(by, descending), "{by} {direction}");
             assert_eq!(answer.json()["total"], 4);
         }
@@ -348,36 +435,63 @@ async fn ids_pick_users_of_the_workspace() {
 async fn ids_combine_with_filters_and_pages() {
     let roster = Roster::start().await;
     let query = format!("ids={}&ids={}&ids={}", demo::OPERATOR, demo::VIEWER, demo::MANAGER);
-    let answer = roster.get(&format!("/users?{query}&role=OPERATOR"), demo::ADMIN).await.expect(200);
-    assert_eq!((ids(&answer), &answer.json()["total"]), (vec![demo::OPERATOR, demo::MANAGER], &json!(2)));
-    let answer = roster.get(&format!("/users?{query}&pageSize=2&page=2"), demo::ADMIN).await.expect(200);
-    assert_eq!(place(&answer), json!({"page": 2, "next": null, "prev": 1, "pageSize": 2, "total": 3, "results": 1}));
-    let answer = roster.get(&format!("/users?ids={DELETED}&status=ACTIVE"), demo::ADMIN).await.expect(200);
+    let answer =
+        roster.get(&format!("/users?{query}&role=OPERATOR"), demo::ADMIN).await.expect(200);
+    assert_eq!(
+        (ids(&answer), &answer.json()["total"]),
+        (vec![demo::OPERATOR, demo::MANAGER], &json!(2))
+    );
+    let answer =
+        roster.get(&format!("/users?{query}&pageSize=2&page=2"), demo::ADMIN).await.expect(200);
+    assert_eq!(
+        place(&answer),
+        json!({"page": 2, "next": null, "prev": 1, "pageSize": 2, "total": 3, "results": 1})
+    );
+    let answer =
+        roster.get(&format!("/users?ids={DELETED}&status=ACTIVE"), demo::ADMIN).await.expect(200);
     assert_eq!((ids(&answer), &answer.json()["total"]), (vec![], &json!(0)));
 }
 
 #[tokio::test]
 async fn ids_that_pick_nobody_list_nobody() {
     let roster = Roster::start().await;
-    for query in [format!("ids={NOBODY}"), format!("ids={}", demo::OTHER_ADMIN), "ids=not-a-uuid".to_owned()] {
+    for query in
+        [format!("ids={NOBODY}"), format!("ids={}", demo::OTHER_ADMIN), "ids=not-a-uuid".to_owned()]
+    {
         let answer = roster.get(&format!("/users?{query}"), demo::ADMIN).await.expect(200);
-        assert_eq!(place(&answer), json!({"page": 1, "next": null, "prev": null, "pageSize": 30, "total": 0, "results": 0}), "{query}");
+        assert_eq!(
+            place(&answer),
+            json!({"page": 1, "next": null, "prev": null, "pageSize": 30, "total": 0, "results": 0}),
+            "{query}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_hundred_ids_are_taken_and_one_more_is_refused() {
     let roster = Roster::start().await;
-    let query = |count: u128| (1..=count).map(|digits| format!("ids={}", demo::id(0x100 + digits))).collect::<Vec<_>>().join("&");
+    let query = |count: u128| {
+        (1..=count)
+            .map(|digits| format!("ids={}", demo::id(0x100 + digits)))
+            .collect::<Vec<_>>()
+            .join("&")
+    };
     let answer = roster.get(&format!("/users?{}", query(100)), demo::ADMIN).await.expect(200);
     assert_eq!(answer.json()["total"], 24);
-    assert_json_snapshot!(roster.get(&format!("/users?{}", query(101)), demo::ADMIN).await.snapshot());
+    assert_json_snapshot!(
+        roster.get(&format!("/users?{}", query(101)), demo::ADMIN).await.snapshot()
+    );
 }
 
 #[tokio::test]
 async fn operators_with_view_all_list_what_admins_list() {
     let roster = Roster::start().await;
-    for query in ["", "?page=2", "?role=VIEWER&sortBy=name", "?sortBy=status&sortOrder=desc&pageSize=5&page=3"] {
+    for query in [
+        "",
+        "?page=2",
+        "?role=VIEWER&sortBy=name",
+        "?sortBy=status&sortOrder=desc&pageSize=5&page=3",
+    ] {
         let path = format!("/users{query}");
         let admin = roster.get(&path, demo::ADMIN).await.expect(200);
         assert_eq!(roster.get(&path, demo::OPERATOR_VIEW_ALL).await.text, admin.text, "{query}");
@@ -389,7 +503,8 @@ async fn anyone_else_lists_only_themselves() {
     let roster = Roster::start().await;
     for caller in ONLY_THEMSELVES {
         let record = roster.user(caller).await.expect("a demo user");
-        let (own_role, other_role) = (role(&record), if record.role == Role::Viewer { "OPERATOR" } else { "VIEWER" });
+        let (own_role, other_role) =
+            (role(&record), if record.role == Role::Viewer { "OPERATOR" } else { "VIEWER" });
         let alone = |page: u64, size: u64| {
             let prev = (page > 1).then(|| page - 1);
             let results = if page == 1 { vec![body(&record)] } else { vec![] };
@@ -410,7 +525,11 @@ async fn anyone_else_lists_only_themselves() {
             (format!("?ids={caller}&ids={}", demo::ADMIN), alone(1, 30)),
             (format!("?ids={}", demo::ADMIN), nobody),
         ] {
-            assert_eq!(roster.get(&format!("/users{query}"), caller).await.expect(200).json(), expected, "{caller} {query}");
+            assert_eq!(
+                roster.get(&format!("/users{query}"), caller).await.expect(200).json(),
+                expected,
+                "{caller} {query}"
+            );
         }
     }
 }
@@ -418,7 +537,9 @@ async fn anyone_else_lists_only_themselves() {
 #[tokio::test]
 async fn each_tenant_lists_its_own() {
     let roster = Roster::start().await;
-    for (caller, own) in [(demo::OTHER_ADMIN, demo::OTHER_TEAM), (demo::PLATFORM_OPERATOR, demo::PLATFORM_TEAM)] {
+    for (caller, own) in
+        [(demo::OTHER_ADMIN, demo::OTHER_TEAM), (demo::PLATFORM_OPERATOR, demo::PLATFORM_TEAM)]
+    {
         let expected = ids_of(&sorted(team(&roster, own).await, "createdAt", false));
         assert_eq!(ids(&roster.get("/users", caller).await.expect(200)), expected);
     }
@@ -427,7 +548,14 @@ async fn each_tenant_lists_its_own() {
 #[tokio::test]
 async fn parameters_at_their_limits_are_taken() {
     let roster = Roster::start().await;
-    for query in ["page=1", "page=9007199254740991", "pageSize=1", "pageSize=30", "sortOrder=asc", "page=1&pageSize=30&sortBy=role"] {
+    for query in [
+        "page=1",
+        "page=9007199254740991",
+        "pageSize=1",
+        "pageSize=30",
+        "sortOrder=asc",
+        "page=1&pageSize=30&sortBy=role",
+    ] {
         roster.get(&format!("/users?{query}"), demo::ADMIN).await.expect(200);
     }
 }
@@ -436,8 +564,21 @@ async fn parameters_at_their_limits_are_taken() {
 async fn parameters_are_strictly_validated() {
     let roster = Roster::start().await;
     let mut queries: Vec<String> = Vec::new();
-    for value in ["0", "-1", "1.5", "%2B1", "+1", "", "1e1", "0x1", "abc", "1%20", "%D9%A3", "9007199254740992", "99999999999999999999999"]
-    {
+    for value in [
+        "0",
+        "-1",
+        "1.5",
+        "%2B1",
+        "+1",
+        "",
+        "1e1",
+        "0x1",
+        "abc",
+        "1%20",
+        "%D9%A3",
+        "9007199254740992",
+        "99999999999999999999999",
+    ] {
         queries.push(format!("page={value}"));
         queries.push(format!("pageSize={value}"));
     }
@@ -475,19 +616,32 @@ async fn parameters_are_strictly_validated() {
     for query in queries {
         let answer = roster.get(&format!("/users?{query}"), demo::ADMIN).await.expect(400);
         let body = answer.json();
-        assert_eq!((&body["message"], &body["code"]), (&json!("Input validation failed"), &json!("BAD_REQUEST")), "{query}");
+        assert_eq!(
+            (&body["message"], &body["code"]),
+            (&json!("Input validation failed"), &json!("BAD_REQUEST")),
+            "{query}"
+        );
         let issues = body["issues"].as_array().expect("issues");
-        let messages: Vec<&str> = issues.iter().map(|issue| issue["message"].as_str().expect("a message")).collect();
+        let messages: Vec<&str> =
+            issues.iter().map(|issue| issue["message"].as_str().expect("a message")).collect();
         assert!(!messages.is_empty(), "{query}");
         for (issue, message) in issues.iter().zip(&messages) {
-            assert!(issue["path"].as_array().is_some_and(|path| message.contains(&format!("`{}`", path[0].as_str().unwrap_or_default()))));
+            assert!(issue["path"].as_array().is_some_and(|path| {
+                message.contains(&format!("`{}`", path[0].as_str().unwrap_or_default()))
+            }));
         }
         // Whoever sees only themselves is told the same.
-        assert_eq!(roster.get(&format!("/users?{query}"), demo::VIEWER).await.expect(400).json(), body);
+        assert_eq!(
+            roster.get(&format!("/users?{query}"), demo::VIEWER).await.expect(400).json(),
+            body
+        );
         told.push(format!("{query}: {}", messages.join(" ")));
     }
     assert_json_snapshot!(told);
-    assert_json_snapshot!("a_bad_parameter", roster.get("/users?pageSize=31&other=1", demo::ADMIN).await.snapshot());
+    assert_json_snapshot!(
+        "a_bad_parameter",
+        roster.get("/users?pageSize=31&other=1", demo::ADMIN).await.snapshot()
+    );
 }
 
 #[tokio::test]

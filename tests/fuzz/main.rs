@@ -1,5 +1,6 @@
-//! The fuzz targets on every input that is kept, which are those that led libFuzzer somewhere new, and on variations of them. `corpus/`
-//! has a file for each target; a line is one input, as a JSON string whose characters up to U+00FF stand for the bytes.
+//! The fuzz targets on every input that is kept, which are those that led libFuzzer somewhere new,
+//! and on variations of them. `corpus/` has a file for each target; a line is one input, as a JSON
+//! string whose characters up to U+00FF stand for the bytes.
 
 mod targets;
 
@@ -91,7 +92,12 @@ impl Drop for Trying<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let line: String = self.input.iter().copied().map(char::from).collect();
-            eprintln!("{}, step {}, broke at this input: add it to the corpus\n{}", self.target, self.step, serde_json::json!(line));
+            eprintln!(
+                "{}, step {}, broke at this input: add it to the corpus\n{}",
+                self.target,
+                self.step,
+                serde_json::json!(line)
+            );
         }
     }
 }
@@ -101,10 +107,23 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 fn attack(target: &str, variations: usize) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target).with_extension("txt");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let bytes = |line| serde_json::from_str::<String>(line).ok()?.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>();
-    let kept: Vec<Vec<u8>> = text.lines().map(|line| bytes(line).unwrap_or_else(|| panic!("{}: {line}", path.display()))).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target)
+        .with_extension("txt");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = |line| {
+        serde_json::from_str::<String>(line)
+            .ok()?
+            .chars()
+            .map(|c| u8::try_from(c).ok())
+            .collect::<Option<Vec<u8>>>()
+    };
+    let kept: Vec<Vec<u8>> = text
+        .lines()
+        .map(|line| bytes(line).unwrap_or_else(|| panic!("{}: {line}", path.display())))
+        .collect();
     assert!(!kept.is_empty(), "{} is empty", path.display());
     targets::LARGEST.store(0, Ordering::Relaxed);
     let mut run = targets::start(target);
@@ -116,7 +135,10 @@ fn attack(target: &str, variations: usize) {
     }
     let largest = targets::LARGEST.load(Ordering::Relaxed);
     assert!(largest > 0, "no input gets into {target}");
-    println!("{target}: {} inputs that are kept, {variations} variations, at most {largest} bytes of memory for one", kept.len());
+    println!(
+        "{target}: {} inputs that are kept, {variations} variations, at most {largest} bytes of memory for one",
+        kept.len()
+    );
 }
 
 /// A test for each target, with how many variations it tries in the short run and in the full one.

@@ -1,7 +1,8 @@
-//! What is fuzzed. A target takes any bytes and panics where a promise is broken: a panic, a 5xx, something let in that is not to be,
-//! or more memory than such a request may take.
+//! What is fuzzed. A target takes any bytes and panics where a promise is broken: a panic, a 5xx,
+//! something let in that is not to be, or more memory than such a request may take.
 //!
-//! The first five are pure, and run many thousand times a second; the others run handlers, or the import, on an embedded DynamoDB.
+//! The first five are pure, and run many thousand times a second; the others run handlers, or the
+//! import, on an embedded DynamoDB.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +19,9 @@ use local::{demo, import};
 use peak_alloc::PeakAlloc;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::auth::{self, Newcomers, PersonIds, Places, PublicSigningKey, PublishedKeys, TokenVerifier, api_key};
+use shared::auth::{
+    self, Newcomers, PersonIds, Places, PublicSigningKey, PublishedKeys, TokenVerifier, api_key,
+};
 use shared::config::{SecretSource, SecretSources, TokenConfig};
 use shared::dynamodb::Client;
 use shared::models::{User, parse_id};
@@ -110,10 +113,17 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5eed_0000_0000_4000_8000_0000_0000_000
 
 impl Verifier {
     fn new() -> Self {
-        let secret = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())[..32].to_owned();
+        let secret =
+            || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())[..32].to_owned();
         let (provider, own) = (secret(), secret());
-        let secrets = SecretSources { provider: Some(SecretSource::Text(provider.clone())), ..SecretSources::default() };
-        let keyring = Keyring::open(&secrets, None, now()).now_or_never().expect("nothing to wait for").expect("good secrets");
+        let secrets = SecretSources {
+            provider: Some(SecretSource::Text(provider.clone())),
+            ..SecretSources::default()
+        };
+        let keyring = Keyring::open(&secrets, None, now())
+            .now_or_never()
+            .expect("nothing to wait for")
+            .expect("good secrets");
         let config = TokenConfig {
             secrets,
             jwks_url: None,
@@ -124,19 +134,26 @@ impl Verifier {
             step_up: Vec::new(),
         };
         // No read comes to pass: the key is known, and the clock stands.
-        let nowhere = Client::from_conf(aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).build());
+        let nowhere = Client::from_conf(
+            aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).build(),
+        );
         let store = Store::new(nowhere, "nowhere");
         let published = PublishedKeys::new(store.clone());
         let people = PersonIds::in_namespace(store, NAMESPACE);
         let own = OwnKey::of(&own);
         let key = PublicSigningKey { kid: own.kid.clone(), x: own.x.clone(), secret_created_at: 0 };
         published.note(&key, now()).expect("a key");
-        let tokens = TokenVerifier::new(&config, keyring.into(), published.into(), people, Clock::new(now));
+        let tokens =
+            TokenVerifier::new(&config, keyring.into(), published.into(), people, Clock::new(now));
         Self { tokens, provider: provider.as_bytes().try_into().expect("32 bytes"), own }
     }
 
     fn verify(&self, token: &str) -> Option<auth::VerifiedToken> {
-        self.tokens.verify(token, Newcomers::Unknown, now()).now_or_never().expect("nothing to wait for").ok()
+        self.tokens
+            .verify(token, Newcomers::Unknown, now())
+            .now_or_never()
+            .expect("nothing to wait for")
+            .ok()
     }
 }
 
@@ -171,7 +188,8 @@ fn credential() -> Run {
     })
 }
 
-/// What a token's header or claims say, as far as it matters: the rest may be anything that a parser passes over.
+/// What a token's header or claims say, as far as it matters: the rest may be anything that a
+/// parser passes over.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Told {
@@ -188,13 +206,15 @@ struct Told {
 /// Stands for the `kid` of Roster's own key in an input, as each verifier has its own.
 const OWN_KID: &str = "roster-1";
 
-/// Of what is signed, only claims that are good are let in. The input is a header, a line break, and the claims.
+/// Of what is signed, only claims that are good are let in. The input is a header, a line break,
+/// and the claims.
 fn claims() -> Run {
     let verifier = Verifier::new();
     Box::new(move |input| {
         let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return };
         let (header, claims) = (&input[..end], &input[end + 1..]);
-        let named = std::str::from_utf8(header).map(|header| header.replace(OWN_KID, &verifier.own.kid));
+        let named =
+            std::str::from_utf8(header).map(|header| header.replace(OWN_KID, &verifier.own.kid));
         let header = named.as_ref().map_or(header, |named| named.as_bytes());
         let read: Option<Told> = serde_json::from_slice(header).ok();
         let is_own = read.as_ref().is_some_and(|header| header.kid == verifier.own.kid);
@@ -203,13 +223,17 @@ fn claims() -> Run {
             verifier.own.sign(&message)
         } else {
             let key = jsonwebtoken::EncodingKey::from_secret(&verifier.provider);
-            let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("it is signed");
+            let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256)
+                .expect("it is signed");
             format!("{message}.{signature}")
         };
         let Some(verified) = pure(|| verifier.verify(&token)) else { return };
-        let (header, claims) = (read.expect("a header"), serde_json::from_slice::<Told>(claims).expect("claims"));
-        let is_in =
-            |value: &Value, wanted: &str| value == wanted || value.as_array().is_some_and(|all| all.iter().any(|one| one == wanted));
+        let (header, claims) =
+            (read.expect("a header"), serde_json::from_slice::<Told>(claims).expect("claims"));
+        let is_in = |value: &Value, wanted: &str| {
+            value == wanted
+                || value.as_array().is_some_and(|all| all.iter().any(|one| one == wanted))
+        };
         let algorithm = if is_own { "EdDSA" } else { "HS256" };
         assert!(header.alg == algorithm && header.crit.is_null(), "{header:?}");
         assert!(is_in(&claims.iss, if is_own { "roster" } else { ISSUER }), "{claims:?}");
@@ -225,13 +249,15 @@ fn claims() -> Run {
             sub.and_then(|sub| sub.parse().ok())
         } else {
             let derived = |sub: &str| Uuid::new_v5(&NAMESPACE, sub.as_bytes());
-            sub.filter(|sub| !sub.is_empty()).map(|sub| parse_id(sub).unwrap_or_else(|| derived(sub)))
+            sub.filter(|sub| !sub.is_empty())
+                .map(|sub| parse_id(sub).unwrap_or_else(|| derived(sub)))
         };
         assert_eq!(sub, Some(verified.user_id()), "{claims:?}");
     })
 }
 
-/// What a text is taken for: a key of the table always fits into DynamoDB, and an email in other letters is the same email.
+/// What a text is taken for: a key of the table always fits into DynamoDB, and an email in other
+/// letters is the same email.
 fn text() -> Run {
     Box::new(|input| {
         let Ok(text) = std::str::from_utf8(input) else { return };
@@ -244,7 +270,8 @@ fn text() -> Run {
                 assert_eq!(time.to_string().parse::<Timestamp>().ok(), Some(time));
             }
             let length = text.chars().count();
-            let name = Some(text.to_owned()).filter(|_| is_readable(text) && (1..=MOST_NAME).contains(&length));
+            let name = Some(text.to_owned())
+                .filter(|_| is_readable(text) && (1..=MOST_NAME).contains(&length));
             let user = User {
                 email: Some(text.to_owned()).filter(|_| is_email(text) && length <= MOST_EMAIL),
                 username: name.clone().filter(|_| is_identifier(text)),
@@ -311,7 +338,8 @@ struct Answer {
 
 impl Server {
     fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { runtime, roster: None, router: Router::new(TrailingSlash::default()), runs: 0 }
     }
 
@@ -335,7 +363,14 @@ impl Server {
     }
 
     /// Answers a request as API Gateway hands it over.
-    fn answer(&mut self, method: &Method, address: &str, caller: Uuid, headers: HeaderMap, body: &[u8]) -> Answer {
+    fn answer(
+        &mut self,
+        method: &Method,
+        address: &str,
+        caller: Uuid,
+        headers: HeaderMap,
+        body: &[u8],
+    ) -> Answer {
         self.with(async |router, roster| {
             let (path, query) = address.split_once('?').unwrap_or((address, ""));
             let found = router.find(method.as_str(), path).expect("a route");
@@ -345,7 +380,9 @@ impl Server {
             event.path_parameters = found.parameters.into_iter().collect();
             event.headers = headers;
             let token = format!("Bearer {}", roster.token(caller));
-            event.headers.insert(AUTHORIZATION, HeaderValue::try_from(token).expect("a header's value"));
+            event
+                .headers
+                .insert(AUTHORIZATION, HeaderValue::try_from(token).expect("a header's value"));
             event.request_context.request_id = Some(Uuid::nil().to_string());
             event.request_context.http.method = method.clone();
             event.body = Some(aws_smithy_types::base64::encode(body));
@@ -361,7 +398,10 @@ impl Server {
                 _ => String::new(),
             };
             assert!(status < 500, "{method} {address} by {caller}: {status} {text}");
-            assert!(text.is_empty() || serde_json::from_str::<Value>(&text).is_ok(), "{method} {address} by {caller}: {status} {text}");
+            assert!(
+                text.is_empty() || serde_json::from_str::<Value>(&text).is_ok(),
+                "{method} {address} by {caller}: {status} {text}"
+            );
             Answer { status, text }
         })
     }
@@ -401,30 +441,54 @@ fn query() -> Run {
         let Some(((path, caller), query)) = choose(&LISTS, input) else { return };
         let query = String::from_utf8_lossy(query);
         let answer = server.get(&format!("{path}?{query}"), *caller);
-        assert!([200, 400, 403, 404, 422].contains(&answer.status), "{path}?{query}: {} {}", answer.status, answer.text);
+        assert!(
+            [200, 400, 403, 404, 422].contains(&answer.status),
+            "{path}?{query}: {} {}",
+            answer.status,
+            answer.text
+        );
         if *caller == demo::ADMIN && answer.status == 200 {
-            assert!(!answer.text.contains(ELSEWHERE), "{path}?{query} tells of another team: {}", answer.text);
+            assert!(
+                !answer.text.contains(ELSEWHERE),
+                "{path}?{query} tells of another team: {}",
+                answer.text
+            );
         }
     })
 }
 
-/// A cursor that no answer gave leads nowhere, or to the caller's own. The first byte chooses the list, and from 128 the cursor is the
-/// base64 of the rest.
+/// A cursor that no answer gave leads nowhere, or to the caller's own. The first byte chooses the
+/// list, and from 128 the cursor is the base64 of the rest.
 fn cursor() -> Run {
     let mut server = Server::start();
     let lists = [
         ("/v1/admin/users?limit=3", demo::PLATFORM_OPERATOR),
         ("/v1/admin/users?limit=3&query=a", demo::PLATFORM_OPERATOR),
-        ("/v1/admin/users/00000000-0000-4000-8000-000000000002/audit-log?limit=3", demo::PLATFORM_OPERATOR),
+        (
+            "/v1/admin/users/00000000-0000-4000-8000-000000000002/audit-log?limit=3",
+            demo::PLATFORM_OPERATOR,
+        ),
         ("/api/admin/user-admin?limit=3", demo::ADMIN),
     ];
     Box::new(move |input| {
         let Some(((address, caller), cursor)) = choose(&lists, input) else { return };
-        let cursor = if input[0] < 128 { cursor.to_vec() } else { aws_smithy_types::base64::encode(cursor).into_bytes() };
+        let cursor = if input[0] < 128 {
+            cursor.to_vec()
+        } else {
+            aws_smithy_types::base64::encode(cursor).into_bytes()
+        };
         let cursor: String = cursor.iter().map(|byte| format!("%{byte:02x}")).collect();
         let answer = server.get(&format!("{address}&cursor={cursor}"), *caller);
-        assert!([200, 400, 422].contains(&answer.status), "{address}&cursor={cursor}: {} {}", answer.status, answer.text);
-        assert!(*caller != demo::ADMIN || !answer.text.contains(ELSEWHERE), "{address}&cursor={cursor} tells of another team");
+        assert!(
+            [200, 400, 422].contains(&answer.status),
+            "{address}&cursor={cursor}: {} {}",
+            answer.status,
+            answer.text
+        );
+        assert!(
+            *caller != demo::ADMIN || !answer.text.contains(ELSEWHERE),
+            "{address}&cursor={cursor} tells of another team"
+        );
     })
 }
 
@@ -435,9 +499,21 @@ const CHANGES: [(Method, &str, Uuid); 17] = [
     (Method::POST, "/v1/keys/00000000-0000-4000-8000-00000000f204/rotate", demo::ADMIN),
     (Method::POST, "/v1/sandboxes", demo::ADMIN),
     (Method::PATCH, "/v1/sandboxes/sbx_0000000000000008", demo::PLATFORM_OPERATOR),
-    (Method::PATCH, "/v1/admin/users/00000000-0000-4000-8000-000000000005/quota", demo::PLATFORM_OPERATOR),
-    (Method::POST, "/v1/admin/users/00000000-0000-4000-8000-000000000005/keys", demo::PLATFORM_OPERATOR),
-    (Method::POST, "/v1/admin/users/00000000-0000-4000-8000-00000000010c/suspend", demo::PLATFORM_OPERATOR),
+    (
+        Method::PATCH,
+        "/v1/admin/users/00000000-0000-4000-8000-000000000005/quota",
+        demo::PLATFORM_OPERATOR,
+    ),
+    (
+        Method::POST,
+        "/v1/admin/users/00000000-0000-4000-8000-000000000005/keys",
+        demo::PLATFORM_OPERATOR,
+    ),
+    (
+        Method::POST,
+        "/v1/admin/users/00000000-0000-4000-8000-00000000010c/suspend",
+        demo::PLATFORM_OPERATOR,
+    ),
     (Method::PUT, "/api/v1/admin_user/00000000-0000-4000-8000-000000000005", demo::ADMIN),
     (Method::POST, "/api/v1/admin_user_invite", demo::ADMIN),
     (Method::POST, "/api/admin/user-admin", demo::ADMIN),
@@ -449,14 +525,22 @@ const CHANGES: [(Method, &str, Uuid); 17] = [
     (Method::POST, "/api/v1/oauth/delegated-token", demo::MANAGER),
 ];
 
-/// Any body is answered. The first byte chooses the endpoint, the second what the body is said to be.
+/// Any body is answered. The first byte chooses the endpoint, the second what the body is said to
+/// be.
 fn body() -> Run {
     let mut server = Server::start();
-    let types = ["application/json", "application/x-www-form-urlencoded", "", "text/plain"].map(HeaderValue::from_static);
+    let types = ["application/json", "application/x-www-form-urlencoded", "", "text/plain"]
+        .map(HeaderValue::from_static);
     Box::new(move |input| {
         let Some(((method, path, caller), rest)) = choose(&CHANGES, input) else { return };
         let Some((kind, body)) = choose(&types, rest) else { return };
-        server.answer(method, path, *caller, HeaderMap::from_iter([(CONTENT_TYPE, kind.clone())]), body);
+        server.answer(
+            method,
+            path,
+            *caller,
+            HeaderMap::from_iter([(CONTENT_TYPE, kind.clone())]),
+            body,
+        );
     })
 }
 
@@ -464,19 +548,36 @@ fn body() -> Run {
 fn precondition() -> Run {
     let mut server = Server::start();
     let changes = [
-        (Method::PUT, "/api/v1/users/00000000-0000-4000-8000-000000000061", demo::MANAGER, r#"{"first_name":"Finn"}"#),
+        (
+            Method::PUT,
+            "/api/v1/users/00000000-0000-4000-8000-000000000061",
+            demo::MANAGER,
+            r#"{"first_name":"Finn"}"#,
+        ),
         (Method::PATCH, "/v1/account/me", demo::VIEWER, r#"{"display_name":"Dara"}"#),
-        (Method::PUT, "/api/v1/admin_user/00000000-0000-4000-8000-000000000005", demo::ADMIN, r#"{"details":{"name":"Dara"}}"#),
+        (
+            Method::PUT,
+            "/api/v1/admin_user/00000000-0000-4000-8000-000000000005",
+            demo::ADMIN,
+            r#"{"details":{"name":"Dara"}}"#,
+        ),
     ];
     let json = HeaderValue::from_static("application/json");
     Box::new(move |input| {
         let Some(((method, path, caller, body), tags)) = choose(&changes, input) else { return };
         let Ok(tags) = HeaderValue::from_bytes(tags) else { return };
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (IF_MATCH, tags.clone())]);
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (IF_MATCH, tags.clone())]);
         let answer = server.answer(method, path, *caller, headers, body.as_bytes());
         let text = String::from_utf8_lossy(tags.as_bytes());
-        let names_one = text.contains('*') || text.split('"').any(|part| part.starts_with(|c: char| c.is_ascii_digit()));
-        assert!(answer.status == 412 || (answer.status == 200 && names_one), "{path} with {tags:?}: {} {}", answer.status, answer.text);
+        let names_one = text.contains('*')
+            || text.split('"').any(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+        assert!(
+            answer.status == 412 || (answer.status == 200 && names_one),
+            "{path} with {tags:?}: {} {}",
+            answer.status,
+            answer.text
+        );
     })
 }
 
@@ -487,7 +588,15 @@ fn idempotency_key() -> Run {
     Box::new(move |input| {
         let Ok(key) = HeaderValue::from_bytes(input) else { return };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), key)]);
-        let mut send = |body: &[u8]| server.answer(&Method::POST, "/api/v1/oauth/delegated-token", demo::MANAGER, headers.clone(), body);
+        let mut send = |body: &[u8]| {
+            server.answer(
+                &Method::POST,
+                "/api/v1/oauth/delegated-token",
+                demo::MANAGER,
+                headers.clone(),
+                body,
+            )
+        };
         let (first, again, other) = (send(body), send(body), send(b"{}"));
         assert!([200, 201, 422].contains(&first.status), "{} {}", first.status, first.text);
         assert_eq!((first.status, first.text), (again.status, again.text), "{input:?}");
@@ -495,7 +604,8 @@ fn idempotency_key() -> Run {
     })
 }
 
-/// Any file is imported as far as it can be, and what cannot be is told by its line. From an even first byte the rest comes behind `head`.
+/// Any file is imported as far as it can be, and what cannot be is told by its line. From an even
+/// first byte the rest comes behind `head`.
 fn import(extension: &'static str, head: &'static [u8]) -> Run {
     let mut server = Server::start();
     let folder = tempfile::tempdir().expect("a folder");
@@ -509,16 +619,23 @@ fn import(extension: &'static str, head: &'static [u8]) -> Run {
         std::fs::write(&path, &content).expect("a file");
         let outcome = server.with(async |_, roster| {
             let before = Before::now();
-            let outcome = import::file(&roster.server.data, &path, &import::Options::new(demo::TEAM), now()).await;
+            let outcome =
+                import::file(&roster.server.data, &path, &import::Options::new(demo::TEAM), now())
+                    .await;
             before.end(REQUEST);
             outcome
         });
         match outcome {
             Ok(report) => {
                 let is_document = content.contains(&b'[');
-                let ends = content.iter().filter(|byte| matches!(byte, b'\n' | b'\r' | b',') && (is_document || **byte != b','));
+                let ends = content.iter().filter(|byte| {
+                    matches!(byte, b'\n' | b'\r' | b',') && (is_document || **byte != b',')
+                });
                 let lines = ends.count() as u64 + 1;
-                assert!(report.imported + report.present + report.refused <= lines, "{report:?} of {lines}");
+                assert!(
+                    report.imported + report.present + report.refused <= lines,
+                    "{report:?} of {lines}"
+                );
             }
             // A file that is none is told of in one sentence.
             Err(error) => assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}"),

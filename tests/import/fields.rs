@@ -16,7 +16,11 @@ async fn a_field_that_cannot_be_used_is_left_out_and_its_user_stays() {
         ("email", json!("no at sign"), "is not an email address"),
         ("email", json!({}), ""),
         ("email", json!({"a": 1}), "is not a text"),
-        ("username", json!("jose\u{301}"), "is not a username: it is too long, not in Unicode's form NFKC, or holds invisible characters"),
+        (
+            "username",
+            json!("jose\u{301}"),
+            "is not a username: it is too long, not in Unicode's form NFKC, or holds invisible characters",
+        ),
         ("name", json!("x".repeat(256)), TOO_LONG),
         ("name", json!(["Ada", "King"]), "is not a text"),
         ("first_name", json!("a\u{7}"), TOO_LONG),
@@ -52,25 +56,45 @@ async fn a_field_that_cannot_be_used_is_left_out_and_its_user_stays() {
         ("raw_user_meta_data", json!([1]), "is not an object"),
         ("raw_user_meta_data", json!("{"), "is not an object"),
         ("raw_user_meta_data", json!({"name": 7}), "is not a name or a picture's address"),
-        ("raw_user_meta_data", json!({"name": " ", "avatar_url": null}), "is not a name or a picture's address"),
+        (
+            "raw_user_meta_data",
+            json!({"name": " ", "avatar_url": null}),
+            "is not a name or a picture's address",
+        ),
     ] {
         let mut line = json!({"id": "person|1", "display_name": "Ada"});
         line[field] = value.clone();
         let (roster, imported) = import_text("users.jsonl", line.to_string()).await;
         assert_eq!(counts(imported.report()), (1, 0, 0), "{field} {value}");
         let (user, item) = user_with(&roster, "team_name", "Imported users").await;
-        assert_eq!((user.role, user.status, user.is_operator), (Role::Viewer, Status::Active, false), "{field}");
+        assert_eq!(
+            (user.role, user.status, user.is_operator),
+            (Role::Viewer, Status::Active, false),
+            "{field}"
+        );
         if problem.is_empty() {
-            assert_eq!((imported.told.len(), imported.report().warned), (0, 0), "{field} {value}: {:?}", imported.told);
+            assert_eq!(
+                (imported.told.len(), imported.report().warned),
+                (0, 0),
+                "{field} {value}: {:?}",
+                imported.told
+            );
             continue;
         }
         let [told] = &imported.told[..] else { panic!("{field} {value}: {:?}", imported.told) };
         let begin = format!("line 1: left out `{field}");
-        assert!(told.starts_with(&begin) && told.contains(&format!("`, which {problem}: ")), "{told}");
+        assert!(
+            told.starts_with(&begin) && told.contains(&format!("`, which {problem}: ")),
+            "{told}"
+        );
         assert_eq!(imported.report().warnings.values().collect::<Vec<_>>(), [&1]);
         let reason = imported.report().warnings.keys().next().expect("a reason");
         assert!(reason.starts_with(&format!("`{field}")) && reason.ends_with(problem), "{reason}");
-        assert!(imported.report().to_string().contains(&format!("\nwarned 1: {reason}")), "{}", imported.report());
+        assert!(
+            imported.report().to_string().contains(&format!("\nwarned 1: {reason}")),
+            "{}",
+            imported.report()
+        );
         // Nothing of it came into the record.
         assert_ne!(item.get(field), Some(&value), "{field}");
     }
@@ -78,12 +102,27 @@ async fn a_field_that_cannot_be_used_is_left_out_and_its_user_stays() {
 
 #[tokio::test]
 async fn a_lock_that_cannot_be_read_locks() {
-    for (field, value) in [("status", "verified?"), ("banned_until", "infinity"), ("deleted_at", "yesterday")] {
+    for (field, value) in
+        [("status", "verified?"), ("banned_until", "infinity"), ("deleted_at", "yesterday")]
+    {
         let line = json!({"id": "person|1", "email": "ada@example.com", field: value});
         let (roster, imported) = import_text("users.jsonl", line.to_string()).await;
-        assert_eq!((counts(imported.report()), imported.report().warned), ((1, 0, 0), 1), "{field}");
-        assert!(imported.told[0].starts_with(&format!("line 1: suspended the user, as `{field}` is not ")), "{:?}", imported.told);
-        assert_eq!(user_with(&roster, "email", "ada@example.com").await.0.status, Status::Suspended, "{field}");
+        assert_eq!(
+            (counts(imported.report()), imported.report().warned),
+            ((1, 0, 0), 1),
+            "{field}"
+        );
+        assert!(
+            imported.told[0]
+                .starts_with(&format!("line 1: suspended the user, as `{field}` is not ")),
+            "{:?}",
+            imported.told
+        );
+        assert_eq!(
+            user_with(&roster, "email", "ada@example.com").await.0.status,
+            Status::Suspended,
+            "{field}"
+        );
     }
 }
 
@@ -93,17 +132,42 @@ async fn only_who_has_no_identity_or_no_team_is_refused() {
         (json!({"name": "Nobody"}), "has no identity"),
         (json!({"id": null, "email": "", "username": "  "}), "has no identity"),
         (json!({"email": "no at sign"}), "has no identity"),
-        (json!({"id": "bell\u{7}", "email": "x@example.com"}), "has an id or a team that cannot be used"),
-        (json!({"id": "x".repeat(256), "email": "x@example.com"}), "has an id or a team that cannot be used"),
-        (json!({"id": {"$oid": "1"}, "email": "x@example.com"}), "has an id or a team that cannot be used"),
+        (
+            json!({"id": "bell\u{7}", "email": "x@example.com"}),
+            "has an id or a team that cannot be used",
+        ),
+        (
+            json!({"id": "x".repeat(256), "email": "x@example.com"}),
+            "has an id or a team that cannot be used",
+        ),
+        (
+            json!({"id": {"$oid": "1"}, "email": "x@example.com"}),
+            "has an id or a team that cannot be used",
+        ),
         (json!({"id": "1", "team_id": "acme"}), "has an id or a team that cannot be used"),
         (json!({"id": "1", "team_id": demo::id(0x404)}), "names a team that does not exist"),
     ] {
         let (roster, imported) = import_text("users.jsonl", line.to_string()).await;
         assert_eq!(counts(imported.report()), (0, 0, 1), "{line}");
-        assert_eq!(imported.report().refusals.iter().collect::<Vec<_>>(), [(&reason, &1)], "{line}");
-        assert!(imported.told.last().expect("a line").starts_with(&format!("line 1: refused: it {reason}: ")), "{:?}", imported.told);
-        assert!(imported.report().to_string().contains(&format!("\nrefused 1: {reason}")), "{}", imported.report());
+        assert_eq!(
+            imported.report().refusals.iter().collect::<Vec<_>>(),
+            [(&reason, &1)],
+            "{line}"
+        );
+        assert!(
+            imported
+                .told
+                .last()
+                .expect("a line")
+                .starts_with(&format!("line 1: refused: it {reason}: ")),
+            "{:?}",
+            imported.told
+        );
+        assert!(
+            imported.report().to_string().contains(&format!("\nrefused 1: {reason}")),
+            "{}",
+            imported.report()
+        );
         assert_eq!(roster.items().await.len(), 0, "{line}");
     }
 }
@@ -124,7 +188,10 @@ async fn all_columns_of_a_csv_are_read_and_unknown_ones_named_once() {
         assert_eq!(ada.get(field), Some(value), "{field}");
     }
     let text = imported.report().to_string();
-    assert!(text.contains("\nnot imported: phone, shoe size. --map NAME=FIELD imports one."), "{text}");
+    assert!(
+        text.contains("\nnot imported: phone, shoe size. --map NAME=FIELD imports one."),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +203,11 @@ async fn names_of_unknown_fields_are_so_many_and_command_no_terminal() {
     let (_, imported) = import_text("users.jsonl", line.to_string()).await;
     let text = imported.report().to_string();
     assert_eq!(imported.report().not_imported.len(), 100);
-    assert!(text.contains("not imported: a\u{fffd}[2J\u{fffd}b, field 000, ") && text.contains(" and perhaps more."), "{text}");
+    assert!(
+        text.contains("not imported: a\u{fffd}[2J\u{fffd}b, field 000, ")
+            && text.contains(" and perhaps more."),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -145,19 +216,31 @@ async fn a_column_is_mapped_to_a_field() {
     let (roster, folder) = (Roster::empty().await, TempDir::new().expect("a folder"));
     let path = write(&folder, "users.csv", csv);
     let mappings = ["uid=id", "work_email=email", "meta.job=job_title", "plan=claims.plan"];
-    let mapped =
-        import_with(&roster, &path, |options| options.mappings = mappings.map(|text| text.parse().expect("a mapping")).into()).await;
+    let mapped = import_with(&roster, &path, |options| {
+        options.mappings = mappings.map(|text| text.parse().expect("a mapping")).into()
+    })
+    .await;
     assert_eq!((counts(mapped.report()), mapped.report().warned), ((2, 0, 0), 0));
     assert_eq!(mapped.report().not_imported.len(), 0, "{:?}", mapped.report().not_imported);
     let (ada, _) = user_with(&roster, "email", "ada@example.com").await;
-    assert_eq!((ada.job_title.as_deref(), ada.claims["plan"].as_str(), ada.status), (Some("Engineer"), "pro", Status::Active));
+    assert_eq!(
+        (ada.job_title.as_deref(), ada.claims["plan"].as_str(), ada.status),
+        (Some("Engineer"), "pro", Status::Active)
+    );
     // Where the mapped column has nothing, the field's own counts.
     assert_eq!(user_with(&roster, "email", "eve@example.com").await.0.claims.len(), 0);
     // It makes a file one with an identity.
-    let (roster, path) = (Roster::empty().await, write(&folder, "mails.csv", "mail\nada@example.com\n"));
-    let mapped = import_with(&roster, &path, |options| options.mappings = vec!["mail=email".parse().expect("a mapping")]).await;
+    let (roster, path) =
+        (Roster::empty().await, write(&folder, "mails.csv", "mail\nada@example.com\n"));
+    let mapped = import_with(&roster, &path, |options| {
+        options.mappings = vec!["mail=email".parse().expect("a mapping")]
+    })
+    .await;
     assert_eq!(counts(mapped.report()), (1, 0, 0));
-    let mapped = import_with(&roster, &path, |options| options.mappings = vec!["mail=name".parse().expect("a mapping")]).await;
+    let mapped = import_with(&roster, &path, |options| {
+        options.mappings = vec!["mail=name".parse().expect("a mapping")]
+    })
+    .await;
     assert!(mapped.failure().contains("has no column that tells who a user is"));
 }
 
@@ -168,11 +251,17 @@ type Told = (Option<&'static str>, Option<&'static str>);
 async fn metadata_is_read_alike_at_sign_up_and_by_the_import() {
     let url = "https://a.example/1.png";
     for (metadata, (name, avatar_url)) in [
-        (json!({"full_name": "Ada King", "name": "ada", "avatar_url": url}), (Some("Ada King"), Some(url))),
+        (
+            json!({"full_name": "Ada King", "name": "ada", "avatar_url": url}),
+            (Some("Ada King"), Some(url)),
+        ),
         (json!({"full_name": "   ", "name": "ada"}), (Some("ada"), None)),
         (json!({"name": "", "picture": url}), (None, Some(url))),
         (json!({"name": "a\u{202e}b", "avatar_url": "javascript:alert(1)"}), (None, None)),
-        (json!({"full_name": "𝒜é".repeat(127), "avatar_url": "data:,x"}), (Some(&*"𝒜é".repeat(127).leak()), None)),
+        (
+            json!({"full_name": "𝒜é".repeat(127), "avatar_url": "data:,x"}),
+            (Some(&*"𝒜é".repeat(127).leak()), None),
+        ),
         (json!({"full_name": "𝒜é".repeat(128)}), (None, None)),
         (json!({"name": ["Ada"]}), (None, None)),
         (json!("{\"name\": \"Ada\"}"), (Some("Ada"), None)),
@@ -186,11 +275,17 @@ async fn metadata_is_read_alike_at_sign_up_and_by_the_import() {
         let signed_up = Roster::empty().await;
         let mut claims = signed_up.claims(id);
         (claims["email"], claims["user_metadata"]) = ("ada@example.com".into(), metadata.clone());
-        let request = signed_up.request(reqwest::Method::POST, "/v1/account").bearer_auth(tests::sign(&claims));
+        let request = signed_up
+            .request(reqwest::Method::POST, "/v1/account")
+            .bearer_auth(tests::sign(&claims));
         tests::send(request).await.expect(201);
         for roster in [&imported, &signed_up] {
             let user = roster.user(id).await.expect("the user");
-            assert_eq!((user.name.as_deref(), user.avatar_url.as_deref()), (name, avatar_url), "{metadata}");
+            assert_eq!(
+                (user.name.as_deref(), user.avatar_url.as_deref()),
+                (name, avatar_url),
+                "{metadata}"
+            );
         }
     }
 }

@@ -38,13 +38,21 @@ async fn good_lines_are_kept_and_bad_ones_counted() {
     assert_eq!(counts(import(&roster, &path).await.report()), (3, 1, 8));
     roster.check_table().await;
     let user = roster.user(ada).await.expect("Ada");
-    assert_eq!((user.email.as_deref(), user.role, user.number), (Some("Ada.L@example.com"), Role::Admin, 41));
+    assert_eq!(
+        (user.email.as_deref(), user.role, user.number),
+        (Some("Ada.L@example.com"), Role::Admin, 41)
+    );
     assert_eq!(user.claims["office"], "Oslo");
-    let page = roster.get("/users?sortBy=name&pageSize=30&page=2", demo::ADMIN).await.expect(200).json();
+    let page =
+        roster.get("/users?sortBy=name&pageSize=30&page=2", demo::ADMIN).await.expect(200).json();
     assert_eq!(page["total"], 38);
 
     let before = roster.items().await;
-    assert_eq!(counts(import(&roster, &path).await.report()), (0, 4, 8), "the second time everyone is there");
+    assert_eq!(
+        counts(import(&roster, &path).await.report()),
+        (0, 4, 8),
+        "the second time everyone is there"
+    );
     assert_eq!(roster.items().await, before);
 }
 
@@ -53,7 +61,12 @@ async fn who_would_take_what_is_anothers_is_refused_for_that() {
     let roster = Roster::start().await;
     let team = (demo::TEAM, "Acme Robotics");
     let user = |n: u128, number: u64| User::new(Uuid::from_u128(n), number, team, roster.now());
-    let held = User { scim_id: Some("scim-1".into()), username: Some("bot".into()), email: Some("a@example.com".into()), ..user(1, 101) };
+    let held = User {
+        scim_id: Some("scim-1".into()),
+        username: Some("bot".into()),
+        email: Some("a@example.com".into()),
+        ..user(1, 101)
+    };
     let store = &roster.server.data.store;
     store.load_users(std::slice::from_ref(&held)).await.expect("a user");
     let before = roster.items().await;
@@ -65,7 +78,10 @@ async fn who_would_take_what_is_anothers_is_refused_for_that() {
         (user(1, 102), Refusal::UserExists),
     ] {
         let outcome = store.load_users(&[taker]).await;
-        assert!(matches!(&outcome, Err(WriteError::Refused(refusal)) if *refusal == expected), "{outcome:?}, not {expected:?}");
+        assert!(
+            matches!(&outcome, Err(WriteError::Refused(refusal)) if *refusal == expected),
+            "{outcome:?}, not {expected:?}"
+        );
     }
     assert_eq!(roster.items().await, before);
     // In another team the same are free.
@@ -78,13 +94,19 @@ async fn a_machine_that_administers_beside_one_person_may_go() {
     let roster = Roster::start().await;
     let folder = TempDir::new().expect("a folder");
     let line = json!({"username": "bot-7", "account_type": "service", "role": "admin", "team_id": demo::OTHER_TEAM});
-    assert_eq!(counts(import(&roster, &write(&folder, "users.jsonl", line.to_string())).await.report()), (1, 0, 0));
+    assert_eq!(
+        counts(import(&roster, &write(&folder, "users.jsonl", line.to_string())).await.report()),
+        (1, 0, 0)
+    );
     let listed = roster.get("/api/admin/user-admin", demo::OTHER_ADMIN).await.expect(200).json();
     let users = listed["users"].as_array().expect("users");
     let number = &users.iter().find(|user| user["username"] == "bot-7").expect("the machine")["id"];
     let path = format!("/api/admin/user-admin/{number}");
     for role in [3, 1] {
-        roster.call(Method::PUT, &path, demo::OTHER_ADMIN, &json!({"rootRole": role})).await.expect(200);
+        roster
+            .call(Method::PUT, &path, demo::OTHER_ADMIN, &json!({"rootRole": role}))
+            .await
+            .expect(200);
         roster.check_table().await;
     }
     roster.delete(&path, demo::OTHER_ADMIN).await.expect(200);

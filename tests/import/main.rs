@@ -19,7 +19,9 @@ use tests::Roster;
 
 fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.path().join(name);
-    std::fs::File::create(&path).and_then(|mut file| file.write_all(content.as_ref())).expect("a file");
+    std::fs::File::create(&path)
+        .and_then(|mut file| file.write_all(content.as_ref()))
+        .expect("a file");
     path
 }
 
@@ -74,7 +76,9 @@ async fn import_text(name: &str, content: impl AsRef<[u8]>) -> (Roster, Imported
 /// The user with that value in that field, as a record and as it stands in the table.
 async fn user_with(roster: &Roster, field: &str, value: &str) -> (User, Map<String, Value>) {
     let items = roster.items().await;
-    let mut found = items.into_iter().filter(|item| item["sk"] == "USER" && item.get(field).is_some_and(|held| held == value));
+    let mut found = items
+        .into_iter()
+        .filter(|item| item["sk"] == "USER" && item.get(field).is_some_and(|held| held == value));
     let item = found.next().unwrap_or_else(|| panic!("there is nobody with the {field} {value}"));
     assert!(found.next().is_none(), "there are several with the {field} {value}");
     (serde_json::from_value(Value::Object(item.clone())).expect("a user"), item)

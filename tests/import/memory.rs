@@ -16,7 +16,11 @@ static MEMORY: PeakAlloc = PeakAlloc;
 fn users(form: &str, count: usize, path: &Path) -> std::io::Result<()> {
     let (begin, separator, end) = match form {
         "firebase.json" => ("{\"kind\": \"x\", \"users\": [", ",\n", "]}"),
-        "keycloak.json" => ("{\"realm\": \"a\", \"roles\": {\"realm\": [1, 2]}, \"users\": [", ",\n", "], \"clients\": []}"),
+        "keycloak.json" => (
+            "{\"realm\": \"a\", \"roles\": {\"realm\": [1, 2]}, \"users\": [",
+            ",\n",
+            "], \"clients\": []}",
+        ),
         "array.json" => ("[", ",", "]"),
         "users.csv" => ("id,email,pad\n", "\n", "\n"),
         _ => ("", "\n", "\n"),
@@ -27,7 +31,10 @@ fn users(form: &str, count: usize, path: &Path) -> std::io::Result<()> {
         let (id, pad) = (format!("person|{}", n % 40), "x".repeat(1000));
         let user = match form {
             "firebase.json" => json!({"localId": id, "salt": pad}).to_string(),
-            "keycloak.json" => json!({"id": id, "createdTimestamp": 1_735_732_800_000_i64, "credentials": [pad]}).to_string(),
+            "keycloak.json" => {
+                json!({"id": id, "createdTimestamp": 1_735_732_800_000_i64, "credentials": [pad]})
+                    .to_string()
+            }
             "users.csv" => format!("{id},,{pad}"),
             _ => json!({"id": id, "pad": pad}).to_string(),
         };
@@ -49,9 +56,16 @@ async fn a_large_file_of_any_form_takes_as_much_memory_as_a_small_one() {
             users(form, count, &path).expect("a file");
             let before = MEMORY.current_usage();
             MEMORY.reset_peak_usage();
-            let report = import::file(&roster.server.data, &path, &Options::new(demo::TEAM), roster.now()).await.expect("an import");
+            let report =
+                import::file(&roster.server.data, &path, &Options::new(demo::TEAM), roster.now())
+                    .await
+                    .expect("an import");
             peaks.push(MEMORY.peak_usage().saturating_sub(before));
-            assert_eq!((report.imported + report.present, report.refused), (count as u64, 0), "{form}");
+            assert_eq!(
+                (report.imported + report.present, report.refused),
+                (count as u64, 0),
+                "{form}"
+            );
         }
         let size = std::fs::metadata(&path).expect("the file").len() as usize;
         println!("{form}: {count} users, {size} bytes; at the peak {peaks:?}");

@@ -20,32 +20,56 @@ type Expected = ((&'static str, &'static str), &'static str, Value);
 
 /// Imports a fixture into the demo team and looks at each user, who can sign in by the token of the
 /// program.
-async fn check(name: &str, source: &str, users: &[Expected], not_imported: &[&str], warned: &[&str]) {
+async fn check(
+    name: &str,
+    source: &str,
+    users: &[Expected],
+    not_imported: &[&str],
+    warned: &[&str],
+) {
     let roster = Roster::start().await;
     let imported = import(&roster, &fixture(name)).await;
     let report = imported.report();
-    assert_eq!((report.imported, report.refused), (users.len() as u64, 0), "{name}: {:?}", imported.told);
+    assert_eq!(
+        (report.imported, report.refused),
+        (users.len() as u64, 0),
+        "{name}: {:?}",
+        imported.told
+    );
     assert_eq!(report.sources.keys().collect::<Vec<_>>(), [&source], "{name}");
     assert_eq!(report.not_imported.iter().collect::<Vec<_>>(), not_imported, "{name}");
     assert_eq!(imported.told, warned, "{name}");
     for ((field, value), sub, expected) in users {
         let (user, item) = user_with(&roster, field, value).await;
         for (field, value) in expected.as_object().expect("fields") {
-            assert_eq!(item.get(field).unwrap_or(&Value::Null), value, "{name}: {field} of {value}");
+            assert_eq!(
+                item.get(field).unwrap_or(&Value::Null),
+                value,
+                "{name}: {field} of {value}"
+            );
         }
         let mut claims = roster.claims(user.id);
         claims["sub"] = (*sub).into();
         let me = send(roster.request(Method::GET, "/users/me").bearer_auth(sign(&claims))).await;
         // Who is locked is known all the same.
         match user.status {
-            Status::Active | Status::Invited => assert_eq!(me.expect(200).json()["id"], json!(user.id), "{name}: {sub}"),
-            status => assert!(me.expect(401).text.contains(&format!("This account is {}", status.as_str())), "{name}: {sub}"),
+            Status::Active | Status::Invited => {
+                assert_eq!(me.expect(200).json()["id"], json!(user.id), "{name}: {sub}")
+            }
+            status => assert!(
+                me.expect(401).text.contains(&format!("This account is {}", status.as_str())),
+                "{name}: {sub}"
+            ),
         }
     }
     roster.check_table().await;
     let before = roster.items().await;
     let again = import(&roster, &fixture(name)).await;
-    assert_eq!((again.report().imported, again.report().present), (0, users.len() as u64), "{name}");
+    assert_eq!(
+        (again.report().imported, again.report().present),
+        (0, users.len() as u64),
+        "{name}"
+    );
     assert_eq!(roster.items().await, before, "{name}");
 }
 
@@ -67,13 +91,26 @@ async fn auth0() {
             "google-oauth2|103547991597142817347",
             json!({"status": "active", "role": "viewer", "email_verified_at": null, "display_name": "grace"}),
         ),
-        (("email", "eve@auth0.example"), "auth0|6021f0ee00c9f0006a8b4c11", json!({"status": "suspended", "name": "Eve"})),
+        (
+            ("email", "eve@auth0.example"),
+            "auth0|6021f0ee00c9f0006a8b4c11",
+            json!({"status": "suspended", "name": "Eve"}),
+        ),
     ];
-    let not_imported = ["app_metadata.plan", "identities", "last_ip", "logins_count", "user_metadata.country"];
+    let not_imported =
+        ["app_metadata.plan", "identities", "last_ip", "logins_count", "user_metadata.country"];
     check("auth0.jsonl", "Auth0", &users, &not_imported, &[]).await;
     let users = [
-        (("email", "ada@auth0.example"), "auth0|5f7c8ec7c33c6c004bbafe82", json!({"name": "Ada King", "role": "operator"})),
-        (("email", "finn@auth0.example"), "auth0|6021f0ee00c9f0006a8b4c12", json!({"name": null, "email_verified_at": null})),
+        (
+            ("email", "ada@auth0.example"),
+            "auth0|5f7c8ec7c33c6c004bbafe82",
+            json!({"name": "Ada King", "role": "operator"}),
+        ),
+        (
+            ("email", "finn@auth0.example"),
+            "auth0|6021f0ee00c9f0006a8b4c12",
+            json!({"name": null, "email_verified_at": null}),
+        ),
     ];
     check("auth0.csv", "Auth0", &users, &["user_metadata.country"], &[]).await;
 }
@@ -117,11 +154,25 @@ async fn clerk() {
             "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
             json!({"username": "ada.king", "first_name": "Ada", "last_name": "King", "role": "viewer"}),
         ),
-        (("email", "grace@clerk.example"), "user_2NNEqL2nrIRdJ194ndJqAHwEfxD", json!({"email_verified_at": null})),
-        (("username", "eve"), "user_2NNEqL2nrIRdJ194ndJqAHwEfxE", json!({"email": null, "status": "active"})),
+        (
+            ("email", "grace@clerk.example"),
+            "user_2NNEqL2nrIRdJ194ndJqAHwEfxD",
+            json!({"email_verified_at": null}),
+        ),
+        (
+            ("username", "eve"),
+            "user_2NNEqL2nrIRdJ194ndJqAHwEfxE",
+            json!({"email": null, "status": "active"}),
+        ),
     ];
-    let not_imported =
-        ["password_digest", "password_hasher", "primary_phone_number", "totp_secret", "unverified_phone_numbers", "verified_phone_numbers"];
+    let not_imported = [
+        "password_digest",
+        "password_hasher",
+        "primary_phone_number",
+        "totp_secret",
+        "unverified_phone_numbers",
+        "verified_phone_numbers",
+    ];
     check("clerk.csv", "Clerk", &users, &not_imported, &[]).await;
 }
 
@@ -141,8 +192,16 @@ async fn cognito() {
             "1a2b3c4d-0000-4000-8000-00000000c002",
             json!({"username": null, "status": "invited", "email_verified_at": null, "created_at": "2025-01-01T12:00:00.000Z"}),
         ),
-        (("username", "eve"), "1a2b3c4d-0000-4000-8000-00000000c003", json!({"status": "suspended"})),
-        (("username", "mallory"), "1a2b3c4d-0000-4000-8000-00000000c004", json!({"status": "suspended"})),
+        (
+            ("username", "eve"),
+            "1a2b3c4d-0000-4000-8000-00000000c003",
+            json!({"status": "suspended"}),
+        ),
+        (
+            ("username", "mallory"),
+            "1a2b3c4d-0000-4000-8000-00000000c004",
+            json!({"status": "suspended"}),
+        ),
     ];
     let warned = ["line 39: suspended the user, as `UserStatus` is not known: UNKNOWN"];
     check("cognito.json", "Cognito", &users, &["Attributes.custom:plan"], &warned).await;
@@ -164,10 +223,17 @@ async fn firebase() {
             "b1B2c3D4e5F6g7H8i9J0k1L2m3N4",
             json!({"status": "suspended", "avatar_url": null, "email_verified_at": null}),
         ),
-        (("name", "Carla"), "c1B2c3D4e5F6g7H8i9J0k1L2m3N4", json!({"email": null, "status": "active"})),
+        (
+            ("name", "Carla"),
+            "c1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+            json!({"email": null, "status": "active"}),
+        ),
     ];
-    let not_imported = ["customAttributes.plan", "passwordHash", "phoneNumber", "providerUserInfo", "salt"];
-    let warned = ["line 24: left out `photoUrl`, which is not an address that starts with https:// or http://: javascript:alert(1)"];
+    let not_imported =
+        ["customAttributes.plan", "passwordHash", "phoneNumber", "providerUserInfo", "salt"];
+    let warned = [
+        "line 24: left out `photoUrl`, which is not an address that starts with https:// or http://: javascript:alert(1)",
+    ];
     check("firebase.json", "Firebase", &users, &not_imported, &warned).await;
 }
 
@@ -182,11 +248,27 @@ async fn keycloak() {
                 "role": "viewer", "status": "active", "created_at": "2024-03-01T10:00:00.123Z",
             }),
         ),
-        (("username", "eve"), "3f3f3a1e-0000-4000-8000-00000000a002", json!({"status": "suspended"})),
-        (("username", "service-account-reports"), "3f3f3a1e-0000-4000-8000-00000000a003", json!({"account_type": "service"})),
+        (
+            ("username", "eve"),
+            "3f3f3a1e-0000-4000-8000-00000000a002",
+            json!({"status": "suspended"}),
+        ),
+        (
+            ("username", "service-account-reports"),
+            "3f3f3a1e-0000-4000-8000-00000000a003",
+            json!({"account_type": "service"}),
+        ),
     ];
-    let not_imported =
-        ["attributes.locale", "credentials", "disableableCredentialTypes", "groups", "notBefore", "realmRoles", "requiredActions", "totp"];
+    let not_imported = [
+        "attributes.locale",
+        "credentials",
+        "disableableCredentialTypes",
+        "groups",
+        "notBefore",
+        "realmRoles",
+        "requiredActions",
+        "totp",
+    ];
     check("keycloak.json", "Keycloak", &users, &not_imported, &[]).await;
 }
 
@@ -224,7 +306,10 @@ async fn supabase() {
         ),
         user(2, json!({"status": "invited"})),
         user(3, json!({"status": "suspended", "name": "Three"})),
-        user(4, json!({"status": "deleted", "email": null, "soft_deleted_at": "2026-04-30T00:00:00.000Z"})),
+        user(
+            4,
+            json!({"status": "deleted", "email": null, "soft_deleted_at": "2026-04-30T00:00:00.000Z"}),
+        ),
         user(5, json!({"status": "active", "email": null})),
     ];
     let not_imported = [
@@ -236,18 +321,34 @@ async fn supabase() {
         "raw_app_meta_data.provider",
         "raw_app_meta_data.providers",
     ];
-    let warned = ["line 5: left out `email`, which is not an email address: 1f0c7a7d9b6b4e0d8a5c3b2a19181716151413121110"];
+    let warned = [
+        "line 5: left out `email`, which is not an email address: 1f0c7a7d9b6b4e0d8a5c3b2a19181716151413121110",
+    ];
     check("supabase.csv", "Supabase or Roster", &users, &not_imported, &warned).await;
 }
 
 #[tokio::test]
 async fn deleted_users_are_skipped_before_their_fields_are_looked_at() {
     let roster = Roster::start().await;
-    let imported = import_with(&roster, &fixture("supabase.csv"), |options| options.deleted = local::import::Deleted::Skip).await;
-    assert_eq!((imported.report().imported, imported.report().skipped, imported.report().warned), (4, 1, 0));
+    let imported = import_with(&roster, &fixture("supabase.csv"), |options| {
+        options.deleted = local::import::Deleted::Skip
+    })
+    .await;
+    assert_eq!(
+        (imported.report().imported, imported.report().skipped, imported.report().warned),
+        (4, 1, 0)
+    );
     assert_eq!(imported.told, [""; 0]);
-    assert_eq!(roster.user("00000000-0000-4000-9000-000000000004".parse().expect("an id")).await, None);
-    assert!(imported.report().to_string().starts_with("imported 4, already there 0, skipped 1, refused 0, warned 0\n"));
+    assert_eq!(
+        roster.user("00000000-0000-4000-9000-000000000004".parse().expect("an id")).await,
+        None
+    );
+    assert!(
+        imported
+            .report()
+            .to_string()
+            .starts_with("imported 4, already there 0, skipped 1, refused 0, warned 0\n")
+    );
     roster.check_table().await;
 }
 
@@ -263,9 +364,17 @@ async fn a_proven_email_is_proven_since_the_import_where_the_source_tells_no_tim
     ] {
         let roster = Roster::start().await;
         import(&roster, &fixture(name)).await.report();
-        assert_eq!(user_with(&roster, "email", email).await.0.email_verified_at, Some(roster.now()), "{name}");
+        assert_eq!(
+            user_with(&roster, "email", email).await.0.email_verified_at,
+            Some(roster.now()),
+            "{name}"
+        );
         if !other.is_empty() {
-            assert_eq!(user_with(&roster, "email", other).await.0.email_verified_at, None, "{name}");
+            assert_eq!(
+                user_with(&roster, "email", other).await.0.email_verified_at,
+                None,
+                "{name}"
+            );
         }
     }
 }
@@ -281,7 +390,9 @@ async fn rights_come_from_what_administrators_write_alone() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let path = write(&folder, "users.jsonl", lines.map(|line| line.to_string()).join("\n"));
     assert_eq!(counts(import(&roster, &path).await.report()), (3, 0, 0));
-    for (username, role) in [("one", Role::Viewer), ("two", Role::Viewer), ("three", Role::Operator)] {
+    for (username, role) in
+        [("one", Role::Viewer), ("two", Role::Viewer), ("three", Role::Operator)]
+    {
         let (user, _) = user_with(&roster, "username", username).await;
         assert_eq!((user.role, user.team_id), (role, demo::TEAM), "{username}");
     }

@@ -1,5 +1,5 @@
-//! What is logged: one line for each request of every endpoint, which agrees with the answer, tells what failed behind it, and holds
-//! nothing that anyone would not want read.
+//! What is logged: one line for each request of every endpoint, which agrees with the answer, tells
+//! what failed behind it, and holds nothing that anyone would not want read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -65,7 +65,8 @@ fn all_probes() -> Vec<(&'static str, Probe)> {
     all
 }
 
-/// Whether a handler asks who calls: those of the platform do not, nor does any of a path that is no endpoint, which takes no read.
+/// Whether a handler asks who calls: those of the platform do not, nor does any of a path that is
+/// no endpoint, which takes no read.
 fn asks_who_calls(handler: &str, answer: &Answer) -> bool {
     !handler.starts_with("platform.") && (answer.status != 404 || answer.cost().calls > 0)
 }
@@ -96,7 +97,11 @@ impl Caller {
         let mut expired = roster.claims(demo::ADMIN);
         expired["exp"] = json!(roster.now().as_second() - 7200);
         let good = |name, id| Self { name, id: Some(id), credential: Some(roster.token(id)) };
-        let bad = |name, credential: &str| Self { name, id: None, credential: Some(credential.to_owned()) };
+        let bad = |name, credential: &str| Self {
+            name,
+            id: None,
+            credential: Some(credential.to_owned()),
+        };
         vec![
             good("the platform's operator", demo::PLATFORM_OPERATOR),
             good("an administrator", demo::ADMIN),
@@ -106,9 +111,15 @@ impl Caller {
             good("someone of another team", demo::OTHER_ADMIN),
             good("someone who is not there", stranger),
             bad("a guest with an expired token", &tests::sign(&expired)),
-            bad("a guest with a token of another's making", &format!("{}x", roster.token(demo::ADMIN))),
+            bad(
+                "a guest with a token of another's making",
+                &format!("{}x", roster.token(demo::ADMIN)),
+            ),
             bad("a guest with a key of no one's", demo::api_key_text(stranger, 9).reveal()),
-            bad("a guest with a key that has a slip", "ns_live_0123456789012345678901234567890123456789ffffffff"),
+            bad(
+                "a guest with a key that has a slip",
+                "ns_live_0123456789012345678901234567890123456789ffffffff",
+            ),
             bad("a guest with a word", "open-sesame"),
             Self { name: "a guest", id: None, credential: None },
         ]
@@ -126,13 +137,23 @@ impl Caller {
 /// Holds a line against the answer that it is of.
 #[track_caller]
 fn assert_agrees(line: &RequestLine, answer: &Answer, handler: &str, method: &Method, case: &str) {
-    assert_eq!((line.handler, line.method.as_str(), line.status), (handler, method.as_str(), answer.status), "{case}: {answer:?}");
+    assert_eq!(
+        (line.handler, line.method.as_str(), line.status),
+        (handler, method.as_str(), answer.status),
+        "{case}: {answer:?}"
+    );
     assert_eq!(line.request_id, answer.headers["x-request-id"], "{case}: {answer:?}");
     let cost = answer.cost();
     let figures = (line.dynamodb_calls, line.dynamodb_steps, line.read_units, line.write_units);
     assert_eq!(figures, (cost.calls, cost.steps, cost.read_units, cost.write_units), "{case}");
-    assert!(line.duration_ms > 0.0 && (0.0..=line.duration_ms).contains(&line.dynamodb_ms), "{case}: {line:?}");
-    assert!((line.dynamodb_ms > 0.0) == (line.dynamodb_calls > 0) || line.failed_call.is_some(), "{case}: {line:?}");
+    assert!(
+        line.duration_ms > 0.0 && (0.0..=line.duration_ms).contains(&line.dynamodb_ms),
+        "{case}: {line:?}"
+    );
+    assert!(
+        (line.dynamodb_ms > 0.0) == (line.dynamodb_calls > 0) || line.failed_call.is_some(),
+        "{case}: {line:?}"
+    );
     if answer.status >= 400 {
         // Two contracts repeat the request's id in their errors.
         let body = answer.json();
@@ -155,7 +176,8 @@ impl Private {
             collect_private(&Value::Object(item.clone()), &mut texts);
             let id = item.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
             if let Some(id) = id.filter(|_| item["sk"] == "USER") {
-                texts.extend((0..16).map(|place| demo::api_key_text(id, place).reveal().to_owned()));
+                texts
+                    .extend((0..16).map(|place| demo::api_key_text(id, place).reveal().to_owned()));
             }
             texts.extend(item.get("sha256").and_then(Value::as_str).map(str::to_owned));
         }
@@ -173,7 +195,10 @@ impl Private {
             line.as_object_mut().expect("an object").remove(name);
         }
         let mut texts = Vec::new();
-        line.as_object().expect("an object").values().for_each(|value| texts.extend(value.as_str().map(str::to_owned)));
+        line.as_object()
+            .expect("an object")
+            .values()
+            .for_each(|value| texts.extend(value.as_str().map(str::to_owned)));
         for text in texts {
             let shown = self.0.iter().chain(sent).find(|private| holds(&text, private));
             assert_eq!(shown, None, "{case}: {text}");
@@ -219,14 +244,24 @@ fn collect_private(value: &Value, texts: &mut BTreeSet<String>) {
     }
 }
 
-/// What a request sends, but for words that say nothing of anyone: the values of its body, its path and query, its credential.
+/// What a request sends, but for words that say nothing of anyone: the values of its body, its path
+/// and query, its credential.
 fn sent(request: &reqwest::Request, caller: &Caller) -> BTreeSet<String> {
     let mut texts: BTreeSet<String> = caller.credential.iter().cloned().collect();
     let url = request.url();
     texts.insert(url.as_str().to_owned());
     texts.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-    texts.extend(url.path_segments().into_iter().flatten().filter(|part| part.contains(|c: char| c.is_ascii_digit())).map(str::to_owned));
-    let body = request.body().and_then(reqwest::Body::as_bytes).and_then(|body| serde_json::from_slice(body).ok());
+    texts.extend(
+        url.path_segments()
+            .into_iter()
+            .flatten()
+            .filter(|part| part.contains(|c: char| c.is_ascii_digit()))
+            .map(str::to_owned),
+    );
+    let body = request
+        .body()
+        .and_then(reqwest::Body::as_bytes)
+        .and_then(|body| serde_json::from_slice(body).ok());
     let mut left: Vec<Value> = body.into_iter().collect();
     while let Some(value) = left.pop() {
         match value {
@@ -236,7 +271,8 @@ fn sent(request: &reqwest::Request, caller: &Caller) -> BTreeSet<String> {
             _ => {}
         }
     }
-    // `user` is a scope of keys, the letter and the number are parts of queries, and `v1` is of every path.
+    // `user` is a scope of keys, the letter and the number are parts of queries, and `v1` is of
+    // every path.
     texts.retain(|text| text.len() > 3 && text != "user");
     texts
 }
@@ -252,13 +288,20 @@ async fn every_request_is_logged_once_as_it_was_answered_and_without_what_is_pri
         for (handler, probe) in all_probes() {
             let case = format!("{} at {handler}: {probe:?}", caller.name);
             let request = caller.sign(probe.request(&roster, &target()));
-            let sent = sent(&request.try_clone().and_then(|request| request.build().ok()).expect("a request"), &caller);
+            let sent = sent(
+                &request.try_clone().and_then(|request| request.build().ok()).expect("a request"),
+                &caller,
+            );
             let answer = send(request).await;
             let written = lines.take();
             let [line] = &written[..] else { panic!("{case}: {written:?}") };
             assert_agrees(line, &answer, handler, &probe.method, &case);
             assert_eq!(line.at, roster.now());
-            assert_eq!(line.caller_id, caller.id.filter(|_| asks_who_calls(handler, &answer)), "{case}: {answer:?}");
+            assert_eq!(
+                line.caller_id,
+                caller.id.filter(|_| asks_who_calls(handler, &answer)),
+                "{case}: {answer:?}"
+            );
             assert_eq!(line.failed_call, None, "{case}");
             private.assert_not_in(line, &sent, &case);
             // The answer says that the credential is refused; the log says why.
@@ -268,8 +311,19 @@ async fn every_request_is_logged_once_as_it_was_answered_and_without_what_is_pri
             causes.extend(line.cause.clone());
         }
     }
-    assert!([200, 201, 202, 400, 401, 403, 404, 409, 422].iter().all(|status| statuses.contains_key(status)), "{statuses:?}");
-    let told = ["expired", "no such API key", "the API key's checksum is wrong", "not a token", "no such user"];
+    assert!(
+        [200, 201, 202, 400, 401, 403, 404, 409, 422]
+            .iter()
+            .all(|status| statuses.contains_key(status)),
+        "{statuses:?}"
+    );
+    let told = [
+        "expired",
+        "no such API key",
+        "the API key's checksum is wrong",
+        "not a token",
+        "no such user",
+    ];
     assert!(told.iter().all(|cause| causes.contains(*cause)), "{causes:?}");
 }
 
@@ -298,11 +352,17 @@ async fn why_a_token_was_refused_is_logged_and_not_answered() {
         claims
     };
     let (secret, now) = ("local-development-secret-do-not-deploy", roster.now().as_second());
-    let own_kid = Header { kid: Some(format!("roster-{}", "A".repeat(43))), ..Header::new(Algorithm::HS512) };
+    let own_kid =
+        Header { kid: Some(format!("roster-{}", "A".repeat(43))), ..Header::new(Algorithm::HS512) };
     let hs256 = Header::new(Algorithm::HS256);
     let mut told = None;
     for (cause, header, secret, claims) in [
-        ("wrong signature", &hs256, "another-secret-of-more-than-32-bytes", with("role", "x".into())),
+        (
+            "wrong signature",
+            &hs256,
+            "another-secret-of-more-than-32-bytes",
+            with("role", "x".into()),
+        ),
         ("wrong issuer", &hs256, secret, with("iss", "http://localhost/auth/v2".into())),
         ("wrong audience", &hs256, secret, with("aud", "anon".into())),
         ("wrong algorithm", &own_kid, secret, with("role", "x".into())),
@@ -312,21 +372,37 @@ async fn why_a_token_was_refused_is_logged_and_not_answered() {
         ("expired", &hs256, secret, with("exp", (now - 60).into())),
         ("not valid yet", &hs256, secret, with("nbf", (now + 60).into())),
     ] {
-        let token = encode(header, &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token");
-        let answer = send(roster.request(Method::GET, "/users/me").bearer_auth(token)).await.expect(401);
-        assert_eq!(*told.get_or_insert_with(|| answer.text.clone()), answer.text, "all are told the same: {cause}");
-        assert_eq!(lines.take().into_iter().map(|line| line.cause).collect::<Vec<_>>(), [Some(cause.to_owned())]);
+        let token =
+            encode(header, &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token");
+        let answer =
+            send(roster.request(Method::GET, "/users/me").bearer_auth(token)).await.expect(401);
+        assert_eq!(
+            *told.get_or_insert_with(|| answer.text.clone()),
+            answer.text,
+            "all are told the same: {cause}"
+        );
+        assert_eq!(
+            lines.take().into_iter().map(|line| line.cause).collect::<Vec<_>>(),
+            [Some(cause.to_owned())]
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_at_one_time_are_logged_each_with_its_own_figures() {
     let (roster, lines) = start().await;
-    let caller = Caller { name: "an administrator", id: Some(demo::ADMIN), credential: Some(roster.token(demo::ADMIN)) };
-    let reads: Vec<_> = all_probes().into_iter().filter(|(_, probe)| probe.method == Method::GET).collect();
-    let answers = reads.iter().map(|(_, probe)| send(caller.sign(probe.request(&roster, &target()))));
+    let caller = Caller {
+        name: "an administrator",
+        id: Some(demo::ADMIN),
+        credential: Some(roster.token(demo::ADMIN)),
+    };
+    let reads: Vec<_> =
+        all_probes().into_iter().filter(|(_, probe)| probe.method == Method::GET).collect();
+    let answers =
+        reads.iter().map(|(_, probe)| send(caller.sign(probe.request(&roster, &target()))));
     let answers = futures::future::join_all(answers).await;
-    let written: BTreeMap<String, RequestLine> = lines.take().into_iter().map(|line| (line.request_id.clone(), line)).collect();
+    let written: BTreeMap<String, RequestLine> =
+        lines.take().into_iter().map(|line| (line.request_id.clone(), line)).collect();
     assert_eq!(written.len(), answers.len());
     for ((handler, probe), answer) in reads.iter().zip(&answers) {
         let line = &written[&answer.headers["x-request-id"]];
@@ -337,9 +413,14 @@ async fn requests_at_one_time_are_logged_each_with_its_own_figures() {
 #[tokio::test]
 async fn a_repeated_request_is_logged_for_itself() {
     let (roster, lines) = start().await;
-    let caller = Caller { name: "an administrator", id: Some(demo::ADMIN), credential: Some(roster.token(demo::ADMIN)) };
+    let caller = Caller {
+        name: "an administrator",
+        id: Some(demo::ADMIN),
+        credential: Some(roster.token(demo::ADMIN)),
+    };
     let request = || {
-        let request = roster.request(Method::POST, "/v1/keys").json(&json!({"name": "for the robot"}));
+        let request =
+            roster.request(Method::POST, "/v1/keys").json(&json!({"name": "for the robot"}));
         send(caller.sign(request).header("idempotency-key", "a-key-of-my-own"))
     };
     let (first, again) = (request().await.expect(201), request().await.expect(201));
@@ -352,7 +433,13 @@ async fn a_repeated_request_is_logged_for_itself() {
     let text = first_key["key"].as_str().expect("a key's text");
     private.0.extend(["a-key-of-my-own", "for the robot", text].map(str::to_owned));
     for (line, answer) in written.iter().zip([&first, &again]) {
-        assert_agrees(line, answer, "operator_account.create_key", &Method::POST, "a repeated request");
+        assert_agrees(
+            line,
+            answer,
+            "operator_account.create_key",
+            &Method::POST,
+            "a repeated request",
+        );
         private.assert_not_in(line, &BTreeSet::new(), "a repeated request");
     }
 }
@@ -371,7 +458,16 @@ async fn a_broken_record_is_logged_without_what_it_holds() {
     for field in ["status", "created_at", "updated_at"] {
         let good = record.insert(field.to_owned(), email.clone());
         let item = serde_dynamo::to_item(record.clone()).expect("an item");
-        roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("a record");
+        roster
+            .server
+            .data
+            .client
+            .put_item()
+            .table_name(&roster.table)
+            .set_item(Some(item))
+            .send()
+            .await
+            .expect("a record");
         let answer = roster.get("/v1/account/me", demo::ADMIN).await.expect(500);
         let written = lines.take();
         let [line] = &written[..] else { panic!("{field}: {written:?}") };
@@ -512,22 +608,38 @@ fn assert_told(answer: &Answer, line: &RequestLine, handler: &str, probe: &Probe
     assert_eq!(answer.status, 503, "{case}: {answer:?}");
     contract_of(&probe.path(&target())).error(answer);
     assert_agrees(line, answer, handler, &probe.method, case);
-    assert!(line.failed_call.is_some_and(|call| call.starts_with(|c: char| c.is_ascii_uppercase())), "{case}: {line:?}");
+    assert!(
+        line.failed_call.is_some_and(|call| call.starts_with(|c: char| c.is_ascii_uppercase())),
+        "{case}: {line:?}"
+    );
     assert!(line.cause.as_ref().is_some_and(|cause| !cause.is_empty()), "{case}: {line:?}");
     // What failed is for the log alone.
     let cause = line.cause.as_deref().unwrap_or_default();
-    assert!(!answer.text.contains(cause) && !answer.text.contains("dynamodb"), "{case}: {answer:?}");
+    assert!(
+        !answer.text.contains(cause) && !answer.text.contains("dynamodb"),
+        "{case}: {answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_fails_makes_a_503_and_a_line_that_names_the_call() {
     let (roster, lines, proxy) = start_behind_proxy().await;
     let private = Private::of_table(&roster.items().await);
-    let caller = Caller { name: "an administrator", id: Some(demo::ADMIN), credential: Some(roster.token(demo::ADMIN)) };
-    let (handler, probe) = all_probes().into_iter().find(|(handler, _)| *handler == "operator_account.get_me").expect("a probe");
+    let caller = Caller {
+        name: "an administrator",
+        id: Some(demo::ADMIN),
+        credential: Some(roster.token(demo::ADMIN)),
+    };
+    let (handler, probe) = all_probes()
+        .into_iter()
+        .find(|(handler, _)| *handler == "operator_account.get_me")
+        .expect("a probe");
     for (conduct, told) in [
         (Conduct::error(500, "InternalServerError"), "InternalServerError"),
-        (Conduct::error(400, "ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
+        (
+            Conduct::error(400, "ProvisionedThroughputExceededException"),
+            "ProvisionedThroughputExceededException",
+        ),
         (Conduct::error(400, "ThrottlingException"), "ThrottlingException"),
         (Conduct::error(400, "RequestLimitExceeded"), "RequestLimitExceeded"),
         (Conduct::error(503, "ServiceUnavailable"), "ServiceUnavailable"),
@@ -542,7 +654,11 @@ async fn a_database_that_fails_makes_a_503_and_a_line_that_names_the_call() {
         let written = lines.take();
         let [line] = &written[..] else { panic!("{case}: {written:?}") };
         assert_told(&answer, line, handler, &probe, &case);
-        assert_eq!((line.failed_call, line.caller_id), (Some("GetItem"), caller.id), "{case}: {line:?}");
+        assert_eq!(
+            (line.failed_call, line.caller_id),
+            (Some("GetItem"), caller.id),
+            "{case}: {line:?}"
+        );
         assert!(line.cause.as_ref().is_some_and(|cause| cause.contains(told)), "{case}: {line:?}");
         assert!(line.dynamodb_calls >= 1 && line.dynamodb_ms > 0.0, "{line:?}");
         private.assert_not_in(line, &BTreeSet::new(), &case);
@@ -556,7 +672,10 @@ async fn a_database_that_fails_makes_a_503_and_a_line_that_names_the_call() {
     let written = lines.take();
     assert_agrees(&written[0], &answer, handler, &probe.method, "a fault of ours");
     assert_eq!(written[0].failed_call, Some("GetItem"));
-    assert!(written[0].cause.as_ref().is_some_and(|cause| cause.contains("ValidationException")), "{written:?}");
+    assert!(
+        written[0].cause.as_ref().is_some_and(|cause| cause.contains("ValidationException")),
+        "{written:?}"
+    );
     assert!(!answer.headers.contains_key("retry-after"), "{answer:?}");
     proxy.does(Conduct::Passes);
 }
@@ -583,7 +702,12 @@ async fn a_line_names_the_one_call_that_failed() {
         let written = lines.take();
         let [line] = &written[..] else { panic!("{path}: {written:?}") };
         assert_eq!(line.failed_call, Some(call), "{line:?}");
-        assert!(line.cause.as_ref().is_some_and(|cause| cause.contains("ProvisionedThroughputExceeded")), "{line:?}");
+        assert!(
+            line.cause
+                .as_ref()
+                .is_some_and(|cause| cause.contains("ProvisionedThroughputExceeded")),
+            "{line:?}"
+        );
     }
     // A condition that is not met is no failure.
     proxy.does(Conduct::Passes);
@@ -606,9 +730,18 @@ async fn without_a_database_every_endpoint_answers_in_its_contracts_form_and_say
             let answer = send(caller.sign(probe.request(&roster, &target()))).await;
             let written = lines.take();
             let [line] = &written[..] else { panic!("{case}: {written:?}") };
-            assert_eq!(line.caller_id, caller.id.filter(|_| asks_who_calls(handler, &answer)), "{case}");
-            let at_database = line.cause.as_ref().map(|cause| cause.replace("127.0.0.1", "(the database)"));
-            private.assert_not_in(&RequestLine { cause: at_database, ..line.clone() }, &BTreeSet::new(), &case);
+            assert_eq!(
+                line.caller_id,
+                caller.id.filter(|_| asks_who_calls(handler, &answer)),
+                "{case}"
+            );
+            let at_database =
+                line.cause.as_ref().map(|cause| cause.replace("127.0.0.1", "(the database)"));
+            private.assert_not_in(
+                &RequestLine { cause: at_database, ..line.clone() },
+                &BTreeSet::new(),
+                &case,
+            );
             // Some requests are refused, or answered, before the table is asked.
             if answer.status < 500 {
                 assert_agrees(line, &answer, handler, &probe.method, &case);
@@ -619,7 +752,9 @@ async fn without_a_database_every_endpoint_answers_in_its_contracts_form_and_say
             }
         }
     }
-    let untold = ["platform.get_openapi", "platform.unmatched", "operator_account.list_quota_tiers"];
-    let spared: Vec<_> = HANDLERS.iter().map(|handler| handler.name).filter(|name| !failed.contains(name)).collect();
+    let untold =
+        ["platform.get_openapi", "platform.unmatched", "operator_account.list_quota_tiers"];
+    let spared: Vec<_> =
+        HANDLERS.iter().map(|handler| handler.name).filter(|name| !failed.contains(name)).collect();
     assert!(spared.iter().all(|name| untold.contains(name)), "{spared:?}");
 }

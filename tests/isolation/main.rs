@@ -1,5 +1,5 @@
-//! Tenants and callers kept apart at every endpoint; hostile input at every endpoint, which never breaks the server; and what is logged of
-//! every request.
+//! Tenants and callers kept apart at every endpoint; hostile input at every endpoint, which never
+//! breaks the server; and what is logged of every request.
 
 #[path = "../errors.rs"]
 mod errors;

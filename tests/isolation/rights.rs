@@ -1,4 +1,5 @@
-//! Rights come from the caller's own record alone. Who may do what stands in the suite of the promises, as a table.
+//! Rights come from the caller's own record alone. Who may do what stands in the suite of the
+//! promises, as a table.
 
 use local::demo;
 use reqwest::Method;
@@ -28,7 +29,8 @@ fn claims_to_be_more() -> Vec<Value> {
 /// A server that lets such roles in: they grant nothing either.
 async fn with_roles_let_in() -> Roster {
     Roster::start_with(|options| {
-        options.config.tokens.roles = ["authenticated", "service_role", "admin", "operator"].map(str::to_owned).into();
+        options.config.tokens.roles =
+            ["authenticated", "service_role", "admin", "operator"].map(str::to_owned).into();
     })
     .await
 }
@@ -72,7 +74,11 @@ async fn claims_in_a_token_grant_nothing() {
         assert_eq!(get(&roster, "/users", &token).await.expect(200).json()["total"], 1, "{more}");
         get(&roster, &format!("/users/{}", demo::ADMIN), &token).await.expect(404);
         let me = get(&roster, "/v1/account/me", &token).await.expect(200).json();
-        assert_eq!((&me["user"]["id"], &me["user"]["is_operator"]), (&json!(demo::VIEWER), &json!(false)), "{more}");
+        assert_eq!(
+            (&me["user"]["id"], &me["user"]["is_operator"]),
+            (&json!(demo::VIEWER), &json!(false)),
+            "{more}"
+        );
     }
 }
 
@@ -87,16 +93,30 @@ async fn signing_up_makes_a_team_of_ones_own_whatever_is_claimed() {
             claims[name] = value.clone();
         }
         claims["email"] = format!("new-{number}@example.com").into();
-        let body =
-            json!({"id": demo::ADMIN, "team_id": demo::TEAM, "is_operator": true, "tier": "enterprise", "quota_tier_id": "enterprise"});
-        let answer = send(roster.request(Method::POST, "/v1/account").bearer_auth(sign(&claims)).json(&body)).await.expect(201).json();
-        assert_eq!((&answer["user"]["id"], &answer["user"]["is_operator"]), (&json!(id), &json!(false)), "{more}");
+        let body = json!({"id": demo::ADMIN, "team_id": demo::TEAM, "is_operator": true, "tier": "enterprise", "quota_tier_id": "enterprise"});
+        let answer = send(
+            roster.request(Method::POST, "/v1/account").bearer_auth(sign(&claims)).json(&body),
+        )
+        .await
+        .expect(201)
+        .json();
+        assert_eq!(
+            (&answer["user"]["id"], &answer["user"]["is_operator"]),
+            (&json!(id), &json!(false)),
+            "{more}"
+        );
         assert_eq!(answer["quota_tier"]["id"], "free", "{more}");
         assert_eq!(answer["team"]["owner_user_id"], json!(id), "{more}");
         let record = roster.user(id).await.expect("the new user");
-        assert!(![demo::TEAM, demo::OTHER_TEAM, demo::PLATFORM_TEAM].contains(&record.team_id), "{more}");
+        assert!(
+            ![demo::TEAM, demo::OTHER_TEAM, demo::PLATFORM_TEAM].contains(&record.team_id),
+            "{more}"
+        );
         assert!(!record.is_operator && !record.view_all, "{more}");
-        let answer = send(roster.request(Method::GET, &account(demo::ADMIN)).bearer_auth(sign(&claims))).await.expect(403);
+        let answer =
+            send(roster.request(Method::GET, &account(demo::ADMIN)).bearer_auth(sign(&claims)))
+                .await
+                .expect(403);
         assert_eq!(Contract::Operator.error(&answer), "operator_required");
     }
     let after = roster.items().await;
@@ -108,11 +128,17 @@ async fn signing_up_makes_a_team_of_ones_own_whatever_is_claimed() {
 async fn an_email_of_someone_else_signs_up_to_nothing() {
     let roster = Roster::start().await;
     let before = roster.items().await;
-    for email in ["ada.nordmann@acme-robotics.example", "ADA.Nordmann@Acme-Robotics.EXAMPLE", "nils.arctander@northwind.example"] {
+    for email in [
+        "ada.nordmann@acme-robotics.example",
+        "ADA.Nordmann@Acme-Robotics.EXAMPLE",
+        "nils.arctander@northwind.example",
+    ] {
         let mut claims = roster.claims(Uuid::new_v4());
         claims["email"] = email.into();
         claims["email_verified"] = true.into();
-        let answer = send(roster.request(Method::POST, "/v1/account").bearer_auth(sign(&claims))).await.expect(409);
+        let answer = send(roster.request(Method::POST, "/v1/account").bearer_auth(sign(&claims)))
+            .await
+            .expect(409);
         assert_eq!(Contract::Operator.error(&answer), "transition_conflict");
         for text in ["Ada", "Nils", "Acme", "Northwind", "00000000-0000-4000-8000"] {
             assert!(!answer.text.contains(text), "{answer:?}");
@@ -133,20 +159,41 @@ async fn no_field_of_a_body_raises_its_sender() {
     roster.call(Method::PATCH, "/v1/account/me", demo::VIEWER, &fields).await.expect(200);
     let after = roster.user(demo::VIEWER).await.expect("the viewer");
     assert_eq!((after.display_name.as_deref(), after.version), (Some("Dara"), before.version + 1));
-    assert_eq!(shared::models::User { display_name: None, version: 0, updated_at: roster.now(), ..after }, {
-        shared::models::User { display_name: None, version: 0, updated_at: roster.now(), ..before }
-    });
+    assert_eq!(
+        shared::models::User { display_name: None, version: 0, updated_at: roster.now(), ..after },
+        {
+            shared::models::User {
+                display_name: None,
+                version: 0,
+                updated_at: roster.now(),
+                ..before
+            }
+        }
+    );
 
-    let answer = roster.call(Method::POST, "/api/v1/users/", demo::MANAGER, &fields).await.expect(200).json();
+    let answer = roster
+        .call(Method::POST, "/api/v1/users/", demo::MANAGER, &fields)
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&answer["admin"], &answer["is_managed"]), (&json!(false), &json!(true)));
     let id = answer["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
     let made = roster.user(id).await.expect("the managed user");
-    assert_eq!((made.team_id, made.manager_id, made.role), (demo::TEAM, Some(demo::MANAGER), Role::Viewer));
+    assert_eq!(
+        (made.team_id, made.manager_id, made.role),
+        (demo::TEAM, Some(demo::MANAGER), Role::Viewer)
+    );
     assert!(!made.is_operator && !made.view_all && made.email.is_none() && id != demo::ADMIN);
 
-    roster.call(Method::PUT, &format!("/api/v1/users/{id}"), demo::MANAGER, &fields).await.expect(200);
+    roster
+        .call(Method::PUT, &format!("/api/v1/users/{id}"), demo::MANAGER, &fields)
+        .await
+        .expect(200);
     let changed = roster.user(id).await.expect("the managed user");
-    assert_eq!((changed.team_id, changed.manager_id, changed.role), (demo::TEAM, Some(demo::MANAGER), Role::Viewer));
+    assert_eq!(
+        (changed.team_id, changed.manager_id, changed.role),
+        (demo::TEAM, Some(demo::MANAGER), Role::Viewer)
+    );
     assert!(!changed.is_operator && !changed.view_all && changed.email.is_none());
     roster.check_table().await;
 }

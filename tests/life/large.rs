@@ -1,4 +1,5 @@
-//! The purge of accounts that have very much: in bounded memory, in turns with the others, and going on where it was cut off.
+//! The purge of accounts that have very much: in bounded memory, in turns with the others, and
+//! going on where it was cut off.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -55,7 +56,11 @@ async fn history(roster: &Roster, user: Uuid, entries: usize, bytes: usize) {
                 actor_id: Some(user),
                 action: "user.updated".into(),
                 reason: Some("Zephyrine asked".into()),
-                changes: [("display_name".to_owned(), FieldChange { before: Value::Null, after: text.clone().into() })].into(),
+                changes: [(
+                    "display_name".to_owned(),
+                    FieldChange { before: Value::Null, after: text.clone().into() },
+                )]
+                .into(),
                 credential: None,
                 request_id: None,
                 address: None,
@@ -82,22 +87,41 @@ async fn invites_and_receipts(roster: &Roster, user: Uuid, team_id: Uuid, count:
                 updated_at: roster.now(),
             };
             let receipt = json!({"fingerprint": "", "expires": roster.now().as_second() + 86_400, "answer": "x".repeat(400)});
-            [item(&Key::invite(team_id, invite.id), &invite), item(&Key::receipt(user, &n.to_string()), &receipt)]
+            [
+                item(&Key::invite(team_id, invite.id), &invite),
+                item(&Key::receipt(user, &n.to_string()), &receipt),
+            ]
         };
         write(roster, (first..count.min(first + 1000)).flat_map(items).collect()).await;
     }
 }
 
 async fn exists(roster: &Roster, key: &Key) -> bool {
-    let found = roster.server.data.client.get_item().table_name(&roster.table).set_key(Some(key.item())).consistent_read(true);
+    let found = roster
+        .server
+        .data
+        .client
+        .get_item()
+        .table_name(&roster.table)
+        .set_key(Some(key.item()))
+        .consistent_read(true);
     found.send().await.expect("a read").item.is_some()
 }
 
-/// Holds that nobody is left, and no entry that names anyone. Looks at one item at a time, as there may be very many.
+/// Holds that nobody is left, and no entry that names anyone. Looks at one item at a time, as there
+/// may be very many.
 async fn assert_erased(roster: &Roster) {
     let mut start = None;
     loop {
-        let page = roster.server.data.client.scan().table_name(&roster.table).set_exclusive_start_key(start).send().await;
+        let page = roster
+            .server
+            .data
+            .client
+            .scan()
+            .table_name(&roster.table)
+            .set_exclusive_start_key(start)
+            .send()
+            .await;
         let page = page.expect("the table is read");
         for found in page.items() {
             let pk = found["pk"].as_s().expect("a key");
@@ -115,7 +139,8 @@ async fn assert_erased(roster: &Roster) {
 async fn memory_does_not_grow_with_what_is_erased() {
     let roster = Roster::empty().await;
     // The short form has as many bytes in fewer entries.
-    let (entries, others, bytes) = (rounds(1500, 100_000), rounds(600, 10_000), rounds(16_000, 600));
+    let (entries, others, bytes) =
+        (rounds(1500, 100_000), rounds(600, 10_000), rounds(16_000, 600));
     let user = Uuid::new_v5(&Uuid::NAMESPACE_OID, b"large");
     let team = due(&roster, user).await;
     history(&roster, user, entries, bytes).await;
@@ -125,7 +150,11 @@ async fn memory_does_not_grow_with_what_is_erased() {
     let start = Instant::now();
     let report = purge(&roster).await;
     let peak = MEMORY.peak_usage().saturating_sub(before);
-    println!("{entries} entries, {others} invites: {:.1?}, {:.1} MB at the peak", start.elapsed(), peak as f64 / 1e6);
+    println!(
+        "{entries} entries, {others} invites: {:.1?}, {:.1} MB at the peak",
+        start.elapsed(),
+        peak as f64 / 1e6
+    );
     assert_eq!((report.purged, report.failed, report.finished), (1, 0, true));
     // All of it has 24 MB and more, as text. The other tests of this suite run meanwhile.
     assert!(peak < rounds(24_000_000, 64_000_000), "{peak} bytes");
@@ -173,13 +202,31 @@ async fn a_long_history_is_not_read_again_from_its_beginning() {
     history(&roster, user, 1500, 10).await;
     let entry = |n: u128| Key::audit(user, Uuid::from_u128(n << 64 | user.as_u128() & 0xffff));
     let is_reduced = async |n: u128| {
-        let read = roster.server.data.client.get_item().table_name(&roster.table).set_key(Some(entry(n).item()));
+        let read = roster
+            .server
+            .data
+            .client
+            .get_item()
+            .table_name(&roster.table)
+            .set_key(Some(entry(n).item()));
         let item = read.consistent_read(true).send().await.expect("a read").item.expect("an entry");
         !item.contains_key("reason")
     };
     let is_noted = async || {
-        let read = roster.server.data.client.get_item().table_name(&roster.table).set_key(Some(Key::user(user).item()));
-        read.consistent_read(true).send().await.expect("a read").item.expect("the user").contains_key(ERASURE)
+        let read = roster
+            .server
+            .data
+            .client
+            .get_item()
+            .table_name(&roster.table)
+            .set_key(Some(Key::user(user).item()));
+        read.consistent_read(true)
+            .send()
+            .await
+            .expect("a read")
+            .item
+            .expect("the user")
+            .contains_key(ERASURE)
     };
     let noted = async {
         while !is_noted().await {
@@ -193,8 +240,19 @@ async fn a_long_history_is_not_read_again_from_its_beginning() {
     assert!(is_reduced(1).await);
     // Were it to begin anew, it would find this.
     let name = AttributeValue::S("again".into());
-    let update = roster.server.data.client.update_item().table_name(&roster.table).set_key(Some(entry(1).item()));
-    update.update_expression("SET reason = :reason").expression_attribute_values(":reason", name).send().await.expect("an update");
+    let update = roster
+        .server
+        .data
+        .client
+        .update_item()
+        .table_name(&roster.table)
+        .set_key(Some(entry(1).item()));
+    update
+        .update_expression("SET reason = :reason")
+        .expression_attribute_values(":reason", name)
+        .send()
+        .await
+        .expect("an update");
     let report = purge(&roster).await;
     assert_eq!((report.purged, report.finished), (1, true));
     assert!(!is_reduced(1).await, "the history was read from its beginning");

@@ -60,43 +60,83 @@ pub fn differences(policies: &Policies, made: &Made) -> (Vec<String>, String) {
                 wrong.push(format!("{handler}: makes {call}, which is {decision:?}"));
             }
         }
-        for (place, statement) in policy.iter().enumerate().filter(|(_, statement)| !statement.denies) {
+        for (place, statement) in
+            policy.iter().enumerate().filter(|(_, statement)| !statement.denies)
+        {
             statements += 1;
-            let permitted: Vec<&Call> = calls.iter().filter(|call| statement.allows(call)).collect();
-            // A managed policy is attached whole: its permissions may overlap with the function's own.
-            let by_another = |call: &Call| policy.iter().enumerate().any(|(other, it)| other != place && it.allows(call));
-            let needed: Vec<&Call> = permitted.into_iter().filter(|call| statement.policy.is_some() || !by_another(call)).collect();
+            let permitted: Vec<&Call> =
+                calls.iter().filter(|call| statement.allows(call)).collect();
+            // A managed policy is attached whole: its permissions may overlap with the function's
+            // own.
+            let by_another = |call: &Call| {
+                policy.iter().enumerate().any(|(other, it)| other != place && it.allows(call))
+            };
+            let needed: Vec<&Call> = permitted
+                .into_iter()
+                .filter(|call| statement.policy.is_some() || !by_another(call))
+                .collect();
             if let (true, Some(_)) = (needed.is_empty(), &statement.policy) {
                 unused.insert((handler.clone(), statement.sid.clone()));
             }
             for (permission, is_used) in permissions_of(statement, &needed) {
                 permissions += 1;
                 match &statement.policy {
-                    Some(policy) => *shared.entry(format!("{permission}, by {policy}")).or_default() |= is_used,
+                    Some(policy) => {
+                        *shared.entry(format!("{permission}, by {policy}")).or_default() |= is_used
+                    }
                     None if is_used => {}
                     None => wrong.push(format!("{handler}: does not need {permission}")),
                 }
             }
-            if statement.resources.contains(&Resource::Table) && statement.listed("dynamodb:LeadingKeys").is_none() {
+            if statement.resources.contains(&Resource::Table)
+                && statement.listed("dynamodb:LeadingKeys").is_none()
+            {
                 wrong.push(format!("{handler}: may {:?} under any key", statement.actions));
             }
         }
     }
-    wrong.extend(shared.into_iter().filter(|(_, is_used)| !is_used).map(|(permission, _)| format!("nobody needs {permission}")));
-    let excepted: BTreeSet<_> = UNUSED.iter().map(|(handler, sid)| ((*handler).to_owned(), (*sid).to_owned())).collect();
-    wrong.extend(unused.difference(&excepted).map(|(handler, sid)| format!("{handler}: does not need {sid}")));
-    wrong.extend(excepted.difference(&unused).map(|(handler, sid)| format!("{handler}: needs {sid}, or does not have it")));
-    wrong.extend(made.keys().filter(|handler| !policies.contains_key(*handler)).map(|handler| format!("{handler}: has no function")));
-    (wrong, format!("{} functions, {statements} statements, {permissions} permissions compared with the calls", policies.len()))
+    wrong.extend(
+        shared
+            .into_iter()
+            .filter(|(_, is_used)| !is_used)
+            .map(|(permission, _)| format!("nobody needs {permission}")),
+    );
+    let excepted: BTreeSet<_> =
+        UNUSED.iter().map(|(handler, sid)| ((*handler).to_owned(), (*sid).to_owned())).collect();
+    wrong.extend(
+        unused
+            .difference(&excepted)
+            .map(|(handler, sid)| format!("{handler}: does not need {sid}")),
+    );
+    wrong.extend(
+        excepted
+            .difference(&unused)
+            .map(|(handler, sid)| format!("{handler}: needs {sid}, or does not have it")),
+    );
+    wrong.extend(
+        made.keys()
+            .filter(|handler| !policies.contains_key(*handler))
+            .map(|handler| format!("{handler}: has no function")),
+    );
+    (
+        wrong,
+        format!(
+            "{} functions, {statements} statements, {permissions} permissions compared with the calls",
+            policies.len()
+        ),
+    )
 }
 
-/// Each action of a statement on each resource with each value that its conditions list, and whether
-/// one of the calls needs it.
+/// Each action of a statement on each resource with each value that its conditions list, and
+/// whether one of the calls needs it.
 fn permissions_of(statement: &Statement, calls: &[&Call]) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for action in &statement.actions {
         for resource in &statement.resources {
-            let of_both: Vec<&&Call> = calls.iter().filter(|call| call.action == *action && call.resource == *resource).collect();
+            let of_both: Vec<&&Call> = calls
+                .iter()
+                .filter(|call| call.action == *action && call.resource == *resource)
+                .collect();
             found.push((format!("{action} on {resource}"), !of_both.is_empty()));
             for key in LISTS {
                 for value in statement.listed(key).into_iter().flatten() {
@@ -106,7 +146,10 @@ fn permissions_of(statement: &Statement, calls: &[&Call]) -> Vec<(String, bool)>
                         // The default is not sent.
                         _ => call.return_values.as_deref().unwrap_or("NONE") == value,
                     };
-                    found.push((format!("{action} on {resource} with {value} in {key}"), of_both.iter().any(|call| has(call))));
+                    found.push((
+                        format!("{action} on {resource} with {value} in {key}"),
+                        of_both.iter().any(|call| has(call)),
+                    ));
                 }
             }
         }

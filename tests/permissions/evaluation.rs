@@ -29,7 +29,9 @@ fn update(keys: &[&str], attributes: &[&str], return_values: Option<&str>) -> Ca
 #[test]
 fn a_deny_wins_over_an_allow_in_any_order() {
     let allow = statement("{Effect: Allow}");
-    let deny = statement("{Effect: Deny, Condition: {'ForAnyValue:StringEquals': {'dynamodb:Attributes': [is_operator]}}}");
+    let deny = statement(
+        "{Effect: Deny, Condition: {'ForAnyValue:StringEquals': {'dynamodb:Attributes': [is_operator]}}}",
+    );
     let harmless = update(&["USER#"], &["pk", "sk", "name"], None);
     let forbidden = update(&["USER#"], &["pk", "sk", "name", "is_operator"], None);
     for order in [[&allow, &deny], [&deny, &allow]] {
@@ -41,8 +43,12 @@ fn a_deny_wins_over_an_allow_in_any_order() {
 
 #[test]
 fn all_values_must_be_listed_and_any_is_enough() {
-    let all = statement("{Effect: Allow, Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['USER#*', TIER]}}}");
-    let any = statement("{Effect: Allow, Condition: {'ForAnyValue:StringLike': {'dynamodb:LeadingKeys': ['USER#*', TIER]}}}");
+    let all = statement(
+        "{Effect: Allow, Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['USER#*', TIER]}}}",
+    );
+    let any = statement(
+        "{Effect: Allow, Condition: {'ForAnyValue:StringLike': {'dynamodb:LeadingKeys': ['USER#*', TIER]}}}",
+    );
     for (keys, by_all, by_any) in [
         (vec!["USER#1"], true, true),
         (vec!["USER#1", "TIER"], true, true),
@@ -57,11 +63,20 @@ fn all_values_must_be_listed_and_any_is_enough() {
 
 #[test]
 fn single_values_must_be_there_unless_the_operator_says_otherwise() {
-    let exact = statement("{Effect: Allow, Condition: {StringEquals: {'dynamodb:ReturnValues': NONE}}}");
-    let if_exists = statement("{Effect: Allow, Condition: {StringEqualsIfExists: {'dynamodb:ReturnValues': NONE}}}");
-    for (values, by_exact, by_if_exists) in [(None, false, true), (Some("NONE"), true, true), (Some("ALL_OLD"), false, false)] {
+    let exact =
+        statement("{Effect: Allow, Condition: {StringEquals: {'dynamodb:ReturnValues': NONE}}}");
+    let if_exists = statement(
+        "{Effect: Allow, Condition: {StringEqualsIfExists: {'dynamodb:ReturnValues': NONE}}}",
+    );
+    for (values, by_exact, by_if_exists) in
+        [(None, false, true), (Some("NONE"), true, true), (Some("ALL_OLD"), false, false)]
+    {
         let call = update(&["USER#"], &[], values);
-        assert_eq!((exact.matches(&call), if_exists.matches(&call)), (by_exact, by_if_exists), "{values:?}");
+        assert_eq!(
+            (exact.matches(&call), if_exists.matches(&call)),
+            (by_exact, by_if_exists),
+            "{values:?}"
+        );
     }
 }
 
@@ -93,6 +108,11 @@ fn patterns() {
 
 #[test]
 fn lengths_are_those_of_json_without_white_space() {
-    let value: Value = serde_yaml_ng::from_str("{Effect: Allow, Action: ['dynamodb:GetItem', 'dynamodb:Query']}").expect("YAML");
-    assert_eq!(tests::iam::policies::length(&value), r#"{"Effect":"Allow","Action":["dynamodb:GetItem","dynamodb:Query"]}"#.len());
+    let value: Value =
+        serde_yaml_ng::from_str("{Effect: Allow, Action: ['dynamodb:GetItem', 'dynamodb:Query']}")
+            .expect("YAML");
+    assert_eq!(
+        tests::iam::policies::length(&value),
+        r#"{"Effect":"Allow","Action":["dynamodb:GetItem","dynamodb:Query"]}"#.len()
+    );
 }

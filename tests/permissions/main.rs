@@ -1,6 +1,7 @@
-//! Every function may do what its handler does, and nothing else: each handler is run through its branches, what it asks of DynamoDB is
-//! noted, and compared with the function's policies in template.yaml, by action, resource, partition
-//! key and attribute. A call without a permission fails, and so does a permission without a call.
+//! Every function may do what its handler does, and nothing else: each handler is run through its
+//! branches, what it asks of DynamoDB is noted, and compared with the function's policies in
+//! template.yaml, by action, resource, partition key and attribute. A call without a permission
+//! fails, and so does a permission without a call.
 
 mod compare;
 mod evaluation;
@@ -35,12 +36,19 @@ async fn made() -> &'static Made {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_may_do_what_its_handler_does_and_nothing_else() {
     let policies = policies::read();
-    let handlers = HANDLERS.iter().map(|handler| handler.name).chain([purge_accounts::NAME, count_places::NAME]);
+    let handlers = HANDLERS
+        .iter()
+        .map(|handler| handler.name)
+        .chain([purge_accounts::NAME, count_places::NAME]);
     let missing: Vec<_> = handlers.filter(|handler| !policies.contains_key(*handler)).collect();
     assert!(missing.is_empty(), "template.yaml has no function for {missing:?}");
     let (differences, checked) = compare::differences(&policies, made().await);
     println!("{checked}");
-    assert!(differences.is_empty(), "template.yaml and the calls differ:\n{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "template.yaml and the calls differ:\n{}",
+        differences.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +62,9 @@ async fn every_entry_of_history_is_put_where_none_stands() {
                     puts += 1;
                     assert!(call.on_absence, "{handler}: {call} would write over an entry");
                 }
-                "dynamodb:BatchWriteItem" => assert!(compare::ERASERS.contains(&handler.as_str()), "{handler}: {call}"),
+                "dynamodb:BatchWriteItem" => {
+                    assert!(compare::ERASERS.contains(&handler.as_str()), "{handler}: {call}")
+                }
                 action => assert_eq!(action, "dynamodb:Query", "{handler}: {call}"),
             }
         }

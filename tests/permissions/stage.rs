@@ -77,12 +77,13 @@ impl From<String> for By {
     }
 }
 
-/// A server of its own, beside whose own application another one runs on the same table, with its calls noted.
+/// A server of its own, beside whose own application another one runs on the same table, with its
+/// calls noted.
 pub struct Stage {
     /// The server.
     pub roster: Roster,
-    /// The seconds that pass before each request. An hour: so each caller was not seen for a while, which is noted, and what a process
-    /// remembers for a minute is read again.
+    /// The seconds that pass before each request. An hour: so each caller was not seen for a while,
+    /// which is noted, and what a process remembers for a minute is read again.
     pub pause: i64,
     /// How requests are routed.
     pub router: Router,
@@ -99,21 +100,48 @@ impl Stage {
     /// One with the demo data.
     pub async fn start() -> Self {
         let (mut clock, mut config) = (None, None);
-        let roster = Roster::start_with(|options| (clock, config) = (Some(options.clock.clone()), Some(options.config.clone()))).await;
+        let roster = Roster::start_with(|options| {
+            (clock, config) = (Some(options.clock.clone()), Some(options.config.clone()))
+        })
+        .await;
         let log = Log::default();
         let recorder = Recorder { log: log.clone(), table: roster.table.clone() };
         let noted = roster.server.data.client.config().to_builder().interceptor(recorder).build();
         let (config, clock) = (config.expect("a configuration"), clock.expect("a clock"));
         // With a limit, so that requests are counted.
-        let config = Config { table_name: roster.table.clone(), requests_per_minute: Some(NonZeroU32::MAX), ..config };
+        let config = Config {
+            table_name: roster.table.clone(),
+            requests_per_minute: Some(NonZeroU32::MAX),
+            ..config
+        };
         let quiet = Arc::new(functions::log::NoLog);
-        let app = Arc::new(App::new(&config, Client::from_conf(noted), None, quiet, clock).await.expect("an application"));
-        Self { roster, pause: 3600, router: Router::new(TrailingSlash::Proxy), slashed: false, app, log, made: Made::new(), requests: 0 }
+        let app = Arc::new(
+            App::new(&config, Client::from_conf(noted), None, quiet, clock)
+                .await
+                .expect("an application"),
+        );
+        Self {
+            roster,
+            pause: 3600,
+            router: Router::new(TrailingSlash::Proxy),
+            slashed: false,
+            app,
+            log,
+            made: Made::new(),
+            requests: 0,
+        }
     }
 
-    /// Sends a request, and returns the body of an answer that has that status. A POST is told from others by an `Idempotency-Key`: so
-    /// its receipt is looked for, and kept.
-    pub async fn call(&mut self, method: &str, target: &str, by: impl Into<By>, body: Value, status: u16) -> Value {
+    /// Sends a request, and returns the body of an answer that has that status. A POST is told from
+    /// others by an `Idempotency-Key`: so its receipt is looked for, and kept.
+    pub async fn call(
+        &mut self,
+        method: &str,
+        target: &str,
+        by: impl Into<By>,
+        body: Value,
+        status: u16,
+    ) -> Value {
         self.roster.advance(self.pause);
         let credential = match by.into() {
             By::User(user) => Some(self.roster.token(user)),
@@ -153,8 +181,13 @@ impl Stage {
             event["body"] = body.to_string().into();
         }
         let found = self.router.find(method, path).expect("a route");
-        event["pathParameters"] =
-            found.parameters.into_iter().collect::<BTreeMap<_, _>>().into_iter().map(|(k, v)| (k, json!(v))).collect();
+        event["pathParameters"] = found
+            .parameters
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .map(|(k, v)| (k, json!(v)))
+            .collect();
         let handler = found.route.handler.clone();
         let answer = self.replay(&handler, event).await;
         assert_eq!(answer["statusCode"], status, "{method} {target}: {answer}");
@@ -163,15 +196,20 @@ impl Stage {
 
     /// Runs a handler on an event.
     pub async fn replay(&mut self, handler: &str, event: Value) -> Value {
-        let request = functions::gateway::request(serde_json::from_value(event).expect("an event of an HTTP API"));
-        let (answer, _) = functions::handler(handler).expect("a handler").answer(&self.app, request).await;
+        let request = functions::gateway::request(
+            serde_json::from_value(event).expect("an event of an HTTP API"),
+        );
+        let (answer, _) =
+            functions::handler(handler).expect("a handler").answer(&self.app, request).await;
         self.note(handler);
         serde_json::to_value(functions::gateway::response(answer)).expect("an answer is JSON")
     }
 
-    /// Purges, and returns how many accounts were. Some that leave one team at one time may have to wait for the next purge.
+    /// Purges, and returns how many accounts were. Some that leave one team at one time may have to
+    /// wait for the next purge.
     pub async fn purge(&mut self) -> u64 {
-        let report = purge_accounts::run(&self.app, Duration::from_secs(900)).await.expect("a purge");
+        let report =
+            purge_accounts::run(&self.app, Duration::from_secs(900)).await.expect("a purge");
         self.note(purge_accounts::NAME);
         assert!(report.finished, "{report:?}");
         report.purged
@@ -179,9 +217,18 @@ impl Stage {
 
     /// Counts what was written to users, as the table's stream has it done.
     pub async fn count_places(&mut self) {
-        let batch = self.roster.server.data.stream.as_ref().and_then(|stream| stream.take()).expect("something was written");
+        let batch = self
+            .roster
+            .server
+            .data
+            .stream
+            .as_ref()
+            .and_then(|stream| stream.take())
+            .expect("something was written");
         let batch = serde_json::from_value(batch).expect("a batch");
-        count_places::run(&self.app.store, batch, self.roster.now()).await.expect("the places are counted");
+        count_places::run(&self.app.store, batch, self.roster.now())
+            .await
+            .expect("the places are counted");
         self.note(count_places::NAME);
     }
 

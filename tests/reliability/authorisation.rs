@@ -1,4 +1,5 @@
-//! Who may do what: one table of every endpoint and every kind of caller, held against what is answered.
+//! Who may do what: one table of every endpoint and every kind of caller, held against what is
+//! answered.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -47,13 +48,15 @@ const CALLERS: [(&str, &str); 21] = [
 /// The column of a key of Acme's admin that has every permission.
 const WITH_ALL: &str = "a-u";
 
-/// What everyone is answered: a status, `·` for 401, `nil` for 200 without the user who was asked for. Behind the path stands whose
-/// things it names:
+/// What everyone is answered: a status, `·` for 401, `nil` for 200 without the user who was asked
+/// for. Behind the path stands whose things it names:
 ///
-/// - `acme`, `north`: a viewer there, the team, an invite into it; Acme's admin's key and sandbox; `plat`: the platform operator's;
-/// - `self`: the caller; `gone`, `locked`: someone of Acme who is deleted, or suspended; `nobody`: ids that nobody has;
-/// - `gita`, whom the manager manages; `emi`, the manager; `dara`, the viewer; `nils`, the other tenant's admin. Emi lets Dara in; Dara,
-///   Nils and Acme's admin let Emi in.
+/// - `acme`, `north`: a viewer there, the team, an invite into it; Acme's admin's key and sandbox;
+///   `plat`: the platform operator's;
+/// - `self`: the caller; `gone`, `locked`: someone of Acme who is deleted, or suspended; `nobody`:
+///   ids that nobody has;
+/// - `gita`, whom the manager manages; `emi`, the manager; `dara`, the viewer; `nils`, the other
+///   tenant's admin. Emi lets Dara in; Dara, Nils and Acme's admin let Emi in.
 #[rustfmt::skip]
 const TABLE: &str = "
 # Operators                                                      of      non bad exp ano new  vie ope all mgr mgd adm  oth plt  a-u a-o p-u p-o  sus del dlg prn
@@ -299,8 +302,8 @@ GET /                                                             -
 ";
 
 /// The requests that take a second factor where the installation asks for one: of whom, and with
-/// what outcome, the rest of the table says. With `*`, they take it whatever comes of them. Requests
-/// under `/v1/admin/` take it all.
+/// what outcome, the rest of the table says. With `*`, they take it whatever comes of them.
+/// Requests under `/v1/admin/` take it all.
 const SECOND_FACTOR: &str = "
 DELETE /v1/account?user_id={user}&id={user}
 POST /v1/keys                                  *
@@ -315,7 +318,10 @@ DELETE /api/v1/users/{user}
 fn permission_of(probe: &Probe, path: &str) -> &'static str {
     let request = format!("{} {path}", probe.method);
     let lines = PERMISSIONS.lines().filter_map(|line| line.rsplit_once("  "));
-    let found: Vec<_> = lines.filter(|(known, _)| known.trim() == request).map(|(_, permission)| permission.trim()).collect();
+    let found: Vec<_> = lines
+        .filter(|(known, _)| known.trim() == request)
+        .map(|(_, permission)| permission.trim())
+        .collect();
     assert_eq!(found.len(), 1, "say in the table of permissions what {request} takes of a key");
     found[0]
 }
@@ -347,7 +353,8 @@ impl Row {
         let mut rows = Vec::new();
         for line in TABLE.lines().filter(|line| !line.is_empty()) {
             if let Some(title) = line.strip_prefix('#') {
-                let heads: Vec<_> = title.split_whitespace().skip_while(|word| *word != "of").skip(1).collect();
+                let heads: Vec<_> =
+                    title.split_whitespace().skip_while(|word| *word != "of").skip(1).collect();
                 assert_eq!(heads, CALLERS.map(|(head, _)| head), "the heads of {title}");
                 continue;
             }
@@ -358,9 +365,13 @@ impl Row {
             assert_eq!(cells.len(), CALLERS.len(), "a cell for each kind of caller: {line}");
             let method: Method = method.parse().expect("a method");
             let handler = Call::new(method.clone(), path).handler();
-            let probes: Vec<_> = probes(&handler).into_iter().filter(|probe| probe.method == method).collect();
-            let by = |form: fn(&Probe) -> &'static str| probes.iter().find(|probe| form(probe) == path);
-            let probe = by(Probe::template).or_else(|| by(Probe::bare_path)).unwrap_or_else(|| panic!("no probe for {line}"));
+            let probes: Vec<_> =
+                probes(&handler).into_iter().filter(|probe| probe.method == method).collect();
+            let by =
+                |form: fn(&Probe) -> &'static str| probes.iter().find(|probe| form(probe) == path);
+            let probe = by(Probe::template)
+                .or_else(|| by(Probe::bare_path))
+                .unwrap_or_else(|| panic!("no probe for {line}"));
             let permission = permission_of(probe, path);
             // A HEAD request is answered as the GET request is.
             let mut probes = vec![probe.clone()];
@@ -370,7 +381,13 @@ impl Row {
                 probes.push(head);
             }
             for probe in probes {
-                rows.push(Self { probe, handler: handler.clone(), of, cells: cells.clone(), permission });
+                rows.push(Self {
+                    probe,
+                    handler: handler.clone(),
+                    of,
+                    cells: cells.clone(),
+                    permission,
+                });
             }
         }
         rows
@@ -378,7 +395,8 @@ impl Row {
 
     /// What a key of Acme's admin is answered that has one permission alone, or none.
     fn cell_of_key(&self, permission: Option<Permission>) -> &'static str {
-        let opens = self.permission == "-" || permission.is_some_and(|permission| permission.as_str() == self.permission);
+        let opens = self.permission == "-"
+            || permission.is_some_and(|permission| permission.as_str() == self.permission);
         if opens { self.cell(WITH_ALL) } else { "403" }
     }
 
@@ -396,8 +414,11 @@ impl Row {
             return self.cell(if self.of == "north" { "adm" } else { "oth" });
         }
         let request = format!("{} {path}", self.probe.method);
-        let mut lines = SECOND_FACTOR.lines().filter_map(|line| Some((line.split("  ").next()?, line.ends_with('*'))));
-        let takes = lines.any(|(known, always)| known == request && (always || cell.starts_with('2')));
+        let mut lines = SECOND_FACTOR
+            .lines()
+            .filter_map(|line| Some((line.split("  ").next()?, line.ends_with('*'))));
+        let takes =
+            lines.any(|(known, always)| known == request && (always || cell.starts_with('2')));
         if takes || (head == "plt" && path.starts_with("/v1/admin/")) { "403" } else { cell }
     }
 
@@ -410,11 +431,17 @@ impl Row {
             (Operator, 403, "del") => "account_deleted",
             (Operator, 403, "dlg" | "prn") => "unauthorized",
             (Operator, 403, "factor") => "unauthorized",
-            (Operator, 403, "a-u" | "a-o" | "key") if self.probe.template().ends_with("/running-time") => "unauthorized",
+            (Operator, 403, "a-u" | "a-o" | "key")
+                if self.probe.template().ends_with("/running-time") =>
+            {
+                "unauthorized"
+            }
             (Operator, 403, "key") if self.permission != "-" => "unauthorized",
             (Operator, 403, _) => "operator_required",
             (Operator, 404, _) if self.probe.template().ends_with("/running-time") => "not_found",
-            (Operator, 404, _) if self.probe.template().starts_with("/v1/admin/users/") => "account_not_found",
+            (Operator, 404, _) if self.probe.template().starts_with("/v1/admin/users/") => {
+                "account_not_found"
+            }
             (Operator, 404, _) => "not_found",
             (Directory, 401, "non") => "not_authenticated",
             (Directory, 401, _) => "bad_authtoken",
@@ -460,8 +487,11 @@ impl Stage {
     }
 
     async fn invite(&self, admin: Uuid, team: Uuid) -> Uuid {
-        let body = json!({"details": {"email": format!("invited@{team}.example"), "account_id": team}});
-        let call = Call::new(Method::POST, "/api/v1/admin_user_invite").credential(&self.roster.token(admin)).json(&body);
+        let body =
+            json!({"details": {"email": format!("invited@{team}.example"), "account_id": team}});
+        let call = Call::new(Method::POST, "/api/v1/admin_user_invite")
+            .credential(&self.roster.token(admin))
+            .json(&body);
         let answer = self.roster.direct(&call).await.expect(200).json();
         answer["details"]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
     }
@@ -480,7 +510,10 @@ impl Stage {
             "bad" => {
                 let good = roster.token(demo::ADMIN);
                 let (signed, signature) = good.rsplit_once('.').expect("a token has three parts");
-                (demo::ADMIN, Some(format!("{signed}.{}", signature.chars().rev().collect::<String>())))
+                (
+                    demo::ADMIN,
+                    Some(format!("{signed}.{}", signature.chars().rev().collect::<String>())),
+                )
             }
             "ano" => signed(demo::ADMIN, "is_anonymous", json!(true)),
             "exp" => signed(demo::ADMIN, "exp", json!(roster.now().as_second() - 60)),
@@ -500,13 +533,16 @@ impl Stage {
             "sus" => token(SUSPENDED),
             "del" => token(DELETED),
             "dlg" => {
-                let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token").credential(&roster.token(demo::MANAGER));
-                let answer = roster.direct(&call.json(&json!({"sub": GITA}))).await.expect(200).json();
+                let call = Call::new(Method::POST, "/api/v1/oauth/delegated-token")
+                    .credential(&roster.token(demo::MANAGER));
+                let answer =
+                    roster.direct(&call.json(&json!({"sub": GITA}))).await.expect(200).json();
                 (GITA, answer["access_token"].as_str().map(str::to_owned))
             }
             "prn" => {
                 let (_, delegated) = Box::pin(self.caller("dlg")).await;
-                let call = Call::new(Method::GET, "/api/v1/oauth/principal-token").credential(&delegated.expect("a token"));
+                let call = Call::new(Method::GET, "/api/v1/oauth/principal-token")
+                    .credential(&delegated.expect("a token"));
                 let answer = roster.direct(&call).await.expect(200).json();
                 (demo::MANAGER, answer["access_token"].as_str().map(str::to_owned))
             }
@@ -516,7 +552,8 @@ impl Stage {
 
     /// A key of Acme's admin with that permission alone, or with none.
     async fn key_with(&self, permission: Option<Permission>) -> (Uuid, Option<String>) {
-        let key = give_key_for(&self.roster, demo::ADMIN, "user", None, permission.as_slice()).await;
+        let key =
+            give_key_for(&self.roster, demo::ADMIN, "user", None, permission.as_slice()).await;
         (demo::ADMIN, Some(key))
     }
 
@@ -548,7 +585,12 @@ impl Stage {
                 invite: self.invites.map_or(nobody.invite, |[_, north]| north),
                 ..nobody
             },
-            "plat" => Target { user: demo::PLATFORM_OPERATOR, key: demo::id(0xf101), sandbox: "sbx_0000000000000008".to_owned(), ..nobody },
+            "plat" => Target {
+                user: demo::PLATFORM_OPERATOR,
+                key: demo::id(0xf101),
+                sandbox: "sbx_0000000000000008".to_owned(),
+                ..nobody
+            },
             "self" => user(caller),
             "gone" => user(GONE),
             "locked" => user(LOCKED),
@@ -561,7 +603,13 @@ impl Stage {
     }
 
     /// Tries one cell. Says what is wrong.
-    async fn try_cell(&self, row: &Row, head: &str, cell: &str, (id, credential): &(Uuid, Option<String>)) -> Option<String> {
+    async fn try_cell(
+        &self,
+        row: &Row,
+        head: &str,
+        cell: &str,
+        (id, credential): &(Uuid, Option<String>),
+    ) -> Option<String> {
         let target = self.target(row.of, *id);
         let mut call = Call::new(row.probe.method.clone(), row.probe.path(&target));
         if let Some(credential) = credential {
@@ -578,7 +626,14 @@ impl Stage {
             wrong(row, head, cell, &answer, &target)
         };
         let who = CALLERS.iter().find(|(known, _)| *known == head).map_or(head, |(_, who)| who);
-        wrong.map(|wrong| format!("{} {} of {} by {who}: {wrong}: {answer:?}", row.probe.method, row.probe.template(), row.of))
+        wrong.map(|wrong| {
+            format!(
+                "{} {} of {} by {who}: {wrong}: {answer:?}",
+                row.probe.method,
+                row.probe.template(),
+                row.of
+            )
+        })
     }
 }
 
@@ -606,19 +661,27 @@ fn wrong(row: &Row, head: &str, cell: &str, answer: &Answer, target: &Target) ->
         return (!answer.text.is_empty()).then(|| "a body".to_owned());
     }
     if status >= 400 {
-        let Ok(code) = std::panic::catch_unwind(AssertUnwindSafe(|| contract(&row.handler).error(answer))) else {
+        let Ok(code) =
+            std::panic::catch_unwind(AssertUnwindSafe(|| contract(&row.handler).error(answer)))
+        else {
             return Some("not in the contract's form".to_owned());
         };
-        return row.code(status, head).filter(|expected| *expected != code).map(|expected| format!("{code} where {expected} is right"));
+        return row
+            .code(status, head)
+            .filter(|expected| *expected != code)
+            .map(|expected| format!("{code} where {expected} is right"));
     }
     // A list that is asked for one user shows them or does not.
-    let asked_for = row.probe.template().split_once('?').is_some_and(|(_, query)| query.contains("={user}"));
+    let asked_for =
+        row.probe.template().split_once('?').is_some_and(|(_, query)| query.contains("={user}"));
     let shown = answer.text.contains(&format!("\"{}\"", target.user));
     let is_list = asked_for && row.handler.ends_with("list_users");
-    (is_list && shown == (cell == "nil")).then(|| format!("the user is {}shown", if shown { "" } else { "not " }))
+    (is_list && shown == (cell == "nil"))
+        .then(|| format!("the user is {}shown", if shown { "" } else { "not " }))
 }
 
-/// Who may do what is decided by the table. What is refused or only read writes nothing; what changes something has a server of its own.
+/// Who may do what is decided by the table. What is refused or only read writes nothing; what
+/// changes something has a server of its own.
 #[tokio::test]
 async fn every_endpoint_answers_every_caller_as_the_table_says() {
     let rows = Row::all();
@@ -661,10 +724,12 @@ async fn every_endpoint_answers_every_caller_as_the_table_says() {
 #[tokio::test]
 async fn every_endpoint_answers_a_key_as_its_permission_says() {
     let rows = Row::all();
-    let kinds: Vec<Option<Permission>> = std::iter::once(None).chain(Permission::ALL.iter().copied().map(Some)).collect();
+    let kinds: Vec<Option<Permission>> =
+        std::iter::once(None).chain(Permission::ALL.iter().copied().map(Some)).collect();
     let shared = Stage::set(true).await;
     // That the owner is seen is noted now, and not again for ten minutes.
-    let by_owner = Call::new(Method::GET, "/users/me").credential(&shared.roster.token(demo::ADMIN));
+    let by_owner =
+        Call::new(Method::GET, "/users/me").credential(&shared.roster.token(demo::ADMIN));
     shared.roster.direct(&by_owner).await;
     let (mut wrong, mut cells, mut changes) = (Vec::new(), 0, 0);
     for kind in kinds {
@@ -680,7 +745,11 @@ async fn every_endpoint_answers_a_key_as_its_permission_says() {
             } else {
                 shared.try_cell(row, "key", cell, &caller).await
             };
-            wrong.extend(outcome.map(|wrong| format!("with {}: {wrong}", kind.map_or("none", Permission::as_str))));
+            wrong.extend(
+                outcome.map(|wrong| {
+                    format!("with {}: {wrong}", kind.map_or("none", Permission::as_str))
+                }),
+            );
         }
     }
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -717,7 +786,8 @@ async fn every_endpoint_refuses_tokens_of_another_context() {
     println!("authorisation of other contexts: {cells} cells");
 }
 
-/// Without a second factor, what takes one is refused, and nothing else; with one, all is as before.
+/// Without a second factor, what takes one is refused, and nothing else; with one, all is as
+/// before.
 #[tokio::test]
 async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
     const FACTORS: [&str; 1] = ["totp"];
@@ -731,7 +801,9 @@ async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
     // That gives a token out, and so publishes the key that signs it.
     shared.caller("dlg").await;
     let (mut wrong, mut cells, mut changes) = (Vec::new(), 0, 0);
-    for (head, id) in [("mgr", demo::MANAGER), ("adm", demo::ADMIN), ("plt", demo::PLATFORM_OPERATOR)] {
+    for (head, id) in
+        [("mgr", demo::MANAGER), ("adm", demo::ADMIN), ("plt", demo::PLATFORM_OPERATOR)]
+    {
         // That they are seen is noted now, and not again for ten minutes.
         let seen = Call::new(Method::GET, "/users/me").credential(&shared.roster.token(id));
         shared.roster.direct(&seen).await;
@@ -741,7 +813,8 @@ async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
             cells += 1;
             let outcome = if is_change(row, cell) {
                 changes += 1;
-                let stage = Stage::set_with(row.probe.template().contains("{invite}"), &FACTORS).await;
+                let stage =
+                    Stage::set_with(row.probe.template().contains("{invite}"), &FACTORS).await;
                 stage.try_cell(row, head, cell, &caller(&stage, id, level)).await
             } else {
                 shared.try_cell(row, head, cell, &caller(&shared, id, level)).await
@@ -753,10 +826,14 @@ async fn every_endpoint_asks_for_a_second_factor_as_the_table_says() {
     println!("authorisation with second factors: {cells} cells, {changes} of them changes");
 }
 
-/// A slash at the end of a path of user-admin, which no route takes, opens nothing and closes nothing.
+/// A slash at the end of a path of user-admin, which no route takes, opens nothing and closes
+/// nothing.
 #[tokio::test]
 async fn user_admin_answers_every_caller_at_paths_that_end_in_a_slash_too() {
-    let rows: Vec<_> = Row::all().into_iter().filter(|row| row.probe.template().starts_with("/api/admin/user-admin")).collect();
+    let rows: Vec<_> = Row::all()
+        .into_iter()
+        .filter(|row| row.probe.template().starts_with("/api/admin/user-admin"))
+        .collect();
     let shared = Stage::set(false).await;
     let (mut wrong, mut cells) = (Vec::new(), 0);
     for (head, _) in CALLERS {
@@ -769,7 +846,8 @@ async fn user_admin_answers_every_caller_at_paths_that_end_in_a_slash_too() {
             let target = shared.target(row.of, id);
             let path = row.probe.path(&target);
             let (path, query) = path.split_once('?').unwrap_or((&path, ""));
-            let mut call = Call::new(row.probe.method.clone(), format!("{path}/?{query}")).text(row.probe.body(&target));
+            let mut call = Call::new(row.probe.method.clone(), format!("{path}/?{query}"))
+                .text(row.probe.body(&target));
             if let Some(credential) = &credential {
                 call = call.credential(credential);
             }
@@ -777,7 +855,9 @@ async fn user_admin_answers_every_caller_at_paths_that_end_in_a_slash_too() {
             let (answer, _) = call.send(&shared.roster.server.app).await;
             cells += 1;
             let fault = self::wrong(row, head, cell, &answer, &target);
-            wrong.extend(fault.map(|fault| format!("{} {path}/ by {head}: {fault}: {answer:?}", row.probe.method)));
+            wrong.extend(fault.map(|fault| {
+                format!("{} {path}/ by {head}: {fault}: {answer:?}", row.probe.method)
+            }));
         }
     }
     assert!(wrong.is_empty(), "{} of {cells} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -788,14 +868,24 @@ async fn user_admin_answers_every_caller_at_paths_that_end_in_a_slash_too() {
 #[test]
 fn the_table_has_every_endpoint() {
     let rows = Row::all();
-    let missing: Vec<_> = HANDLERS.iter().map(|handler| handler.name).filter(|name| rows.iter().all(|row| row.handler != *name)).collect();
+    let missing: Vec<_> = HANDLERS
+        .iter()
+        .map(|handler| handler.name)
+        .filter(|name| rows.iter().all(|row| row.handler != *name))
+        .collect();
     assert!(missing.is_empty(), "say in the table who may call {missing:?}");
     let router = Router::new(TrailingSlash::default());
-    let reached = |row: &Row| router.find(row.probe.method.as_str(), row.probe.bare_path()).map(|found| found.route.clone());
+    let reached = |row: &Row| {
+        router
+            .find(row.probe.method.as_str(), row.probe.bare_path())
+            .map(|found| found.route.clone())
+    };
     let reached: Vec<_> = rows.iter().filter_map(reached).collect();
     // What is answered without a look at anything is tried beside the contract's other paths.
-    let is_served = |route: &Route| route.handler != "platform.unmatched" || route.path == "$default";
-    let missing: Vec<_> = routes().into_iter().filter(|route| is_served(route) && !reached.contains(route)).collect();
+    let is_served =
+        |route: &Route| route.handler != "platform.unmatched" || route.path == "$default";
+    let missing: Vec<_> =
+        routes().into_iter().filter(|route| is_served(route) && !reached.contains(route)).collect();
     assert!(missing.is_empty(), "say in the table who may call {missing:?}");
     let mut known = BTreeSet::new();
     for row in &rows {

@@ -1,5 +1,6 @@
-//! Every call of DynamoDB that a handler makes fails, in every way that it can: once, and together with all that follow. The client, who
-//! is told to come back, does; and there is one effect, the one of a request that nothing happened to.
+//! Every call of DynamoDB that a handler makes fails, in every way that it can: once, and together
+//! with all that follow. The client, who is told to come back, does; and there is one effect, the
+//! one of a request that nothing happened to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +21,8 @@ const AT_ONCE: usize = 16;
 
 /// The time limit of a function that answers requests, in template.yaml.
 fn limit() -> Duration {
-    let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(include_str!("../../template.yaml")).expect("the template is YAML");
+    let template: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(include_str!("../../template.yaml")).expect("the template is YAML");
     Duration::from_secs(template["Globals"]["Function"]["Timeout"].as_u64().expect("a time limit"))
 }
 
@@ -70,7 +72,9 @@ pub fn differences(expected: &[String], found: &[String]) -> Vec<String> {
         }
     }
     let differing = counts.into_iter().filter(|(_, count)| *count != 0);
-    differing.map(|(line, count)| format!("{}: {line}", if count > 0 { "missing" } else { "too many" })).collect()
+    differing
+        .map(|(line, count)| format!("{}: {line}", if count > 0 { "missing" } else { "too many" }))
+        .collect()
 }
 
 /// One operation under one strike.
@@ -86,7 +90,12 @@ impl fmt::Display for Round {
         let Strike { fault, from, lasts } = self.strike;
         let (all, call) = (self.undisturbed.calls.len(), &self.undisturbed.calls[from].operation);
         let which = if lasts { "from there on" } else { "once" };
-        write!(formatter, "{}: {fault:?} at call {} of {all} ({call}), {which}", self.operation.name, from + 1)
+        write!(
+            formatter,
+            "{}: {fault:?} at call {} of {all} ({call}), {which}",
+            self.operation.name,
+            from + 1
+        )
     }
 }
 
@@ -110,14 +119,20 @@ impl Round {
                 return Err(format!("a fault that passes was not got over: {first:?}"));
             }
         } else if !self.undisturbed.told.contains(&world.told(&first)) {
-            return Err(format!("answers otherwise: {first:?}, and not {}", self.undisturbed.told[0]));
+            return Err(format!(
+                "answers otherwise: {first:?}, and not {}",
+                self.undisturbed.told[0]
+            ));
         }
         if waited > limit() && self.operation.handler().is_some() {
             return Err(format!("waits for {waited:?}"));
         }
         let second = rig.run(self.operation).await;
         if !self.undisturbed.told.contains(&world.told(&second)) {
-            return Err(format!("sent again, it is answered otherwise: {second:?} after {first:?}, and not {:?}", self.undisturbed.told));
+            return Err(format!(
+                "sent again, it is answered otherwise: {second:?} after {first:?}, and not {:?}",
+                self.undisturbed.told
+            ));
         }
         let is_replayed = second.headers.contains_key("idempotency-replayed");
         if first.status < 300 && is_replayed && first.text != second.text {
@@ -127,8 +142,13 @@ impl Round {
         if self.operation.counts_places() {
             rig.roster.check_table().await;
         }
-        let differences = differences(&self.undisturbed.effect, &rig.effect(world, self.operation).await);
-        if differences.is_empty() { Ok(struck.len()) } else { Err(format!("another effect: {differences:#?}")) }
+        let differences =
+            differences(&self.undisturbed.effect, &rig.effect(world, self.operation).await);
+        if differences.is_empty() {
+            Ok(struck.len())
+        } else {
+            Err(format!("another effect: {differences:#?}"))
+        }
     }
 
     /// Holds that an answer tells the client to come back, in the contract's body.
@@ -143,7 +163,8 @@ impl Round {
     }
 }
 
-/// Runs each of many, some at one time, and tells of each that fails as soon as it does; gives what came of them.
+/// Runs each of many, some at one time, and tells of each that fails as soon as it does; gives what
+/// came of them.
 pub async fn run_all<T: Send + 'static>(
     rounds: impl Iterator<Item = (String, impl Future<Output = Result<T, String>> + Send + 'static)>,
 ) -> Vec<T> {
@@ -158,16 +179,23 @@ pub async fn run_all<T: Send + 'static>(
 }
 
 /// What operations do when nothing happens to them.
-pub async fn undisturbed(operations: impl Iterator<Item = &'static Operation>) -> Vec<(&'static Operation, Arc<Undisturbed>)> {
+pub async fn undisturbed(
+    operations: impl Iterator<Item = &'static Operation>,
+) -> Vec<(&'static Operation, Arc<Undisturbed>)> {
     let world = World::get().await;
     let run = operations.map(|operation| {
-        let run = async move { Undisturbed::of(world, operation).await.map(|undisturbed| (operation, Arc::new(undisturbed))) };
+        let run = async move {
+            Undisturbed::of(world, operation)
+                .await
+                .map(|undisturbed| (operation, Arc::new(undisturbed)))
+        };
         (operation.name.clone(), run)
     });
     run_all(run).await
 }
 
-/// So many of them, or fewer: from the first to the last, the same odd distance apart, as what differs by turns is to be met with.
+/// So many of them, or fewer: from the first to the last, the same odd distance apart, as what
+/// differs by turns is to be met with.
 pub fn spread<T>(all: Vec<T>, count: usize) -> impl Iterator<Item = T> {
     let every = all.len().div_ceil(count.max(1)) | 1;
     all.into_iter().step_by(every)
@@ -178,7 +206,8 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
     let world = World::get().await;
     let operations = world.operations.iter().filter(|operation| operation.name != "recount_places");
     let names: Vec<_> = operations.clone().filter_map(Operation::handler).collect();
-    let missing: Vec<_> = HANDLERS.iter().map(|handler| handler.name).filter(|name| !names.contains(name)).collect();
+    let missing: Vec<_> =
+        HANDLERS.iter().map(|handler| handler.name).filter(|name| !names.contains(name)).collect();
     assert!(missing.is_empty(), "no operation for {missing:?}: add one in operations.rs");
 
     let operations: Vec<_> = operations.collect();
@@ -197,7 +226,8 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
         }
     }
     let many = all.len();
-    let tried = spread(all, rounds(24, many)).map(|round| (round.to_string(), async move { round.run().await }));
+    let tried = spread(all, rounds(24, many))
+        .map(|round| (round.to_string(), async move { round.run().await }));
     let tried = run_all(tried).await;
     println!(
         "faults: {tried_operations} of {} operations, {} handlers, {} kinds of faults, once and lasting: {} tried, {} calls struck, {} requests sent",
@@ -213,7 +243,11 @@ async fn whatever_fails_a_client_who_comes_back_finds_one_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_keeps_colliding_is_tried_eight_times_ever_further_apart() {
     let world = World::get().await;
-    let operation = world.operations.iter().find(|operation| operation.name == "operator_account.suspend_user").expect("a suspension");
+    let operation = world
+        .operations
+        .iter()
+        .find(|operation| operation.name == "operator_account.suspend_user")
+        .expect("a suspension");
     let undisturbed = Undisturbed::of(world, operation).await.expect("it works");
     let transacts = |call: &Call| call.operation == "TransactWriteItems";
     let from = undisturbed.calls.iter().position(transacts).expect("a transaction");

@@ -1,4 +1,5 @@
-//! The promises under faults, crashes, races and attack. `cargo test` runs a short form of what is long; the whole is
+//! The promises under faults, crashes, races and attack. `cargo test` runs a short form of what is
+//! long; the whole is
 //!
 //! ```sh
 //! ROSTER_RELIABILITY=full cargo test --workspace --locked --test reliability --test fuzz --test life -- --nocapture

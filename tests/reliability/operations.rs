@@ -1,5 +1,6 @@
-//! What Roster does, each as something that can be begun, fail and be done again: every handler, on the event of `events/` and where there
-//! is more to do; the purge; the counting of places; and the import.
+//! What Roster does, each as something that can be begun, fail and be done again: every handler, on
+//! the event of `events/` and where there is more to do; the purge; the counting of places; and the
+//! import.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -71,8 +72,13 @@ impl Operation {
         Self { name: name.into(), work, after: HOUR, is_left_to_purge: false }
     }
 
-    /// A request that does what its name says beyond the handler's; `aim` is what differs from the event of `events/`.
-    fn request(handler: &'static str, how: &str, aim: impl FnOnce(&mut ApiGatewayV2httpRequest)) -> Self {
+    /// A request that does what its name says beyond the handler's; `aim` is what differs from the
+    /// event of `events/`.
+    fn request(
+        handler: &'static str,
+        how: &str,
+        aim: impl FnOnce(&mut ApiGatewayV2httpRequest),
+    ) -> Self {
         let mut event = event(handler);
         aim(&mut event);
         if event.request_context.http.method == Method::POST {
@@ -100,13 +106,18 @@ impl Operation {
 fn at(parameter: &'static str, value: impl ToString) -> impl FnOnce(&mut ApiGatewayV2httpRequest) {
     let value = value.to_string();
     move |event| {
-        let before = event.path_parameters.insert(parameter.to_owned(), value.clone()).expect("the parameter");
+        let before = event
+            .path_parameters
+            .insert(parameter.to_owned(), value.clone())
+            .expect("the parameter");
         event.raw_path = event.raw_path.take().map(|path| path.replace(&before, &value));
     }
 }
 
 fn by(event: &mut ApiGatewayV2httpRequest, credential: &str) {
-    event.headers.insert("authorization", format!("Bearer {credential}").parse().expect("a header"));
+    event
+        .headers
+        .insert("authorization", format!("Bearer {credential}").parse().expect("a header"));
 }
 
 /// The item's key, and the item.
@@ -152,33 +163,49 @@ impl World {
         let users = folder.path().join("users.jsonl");
         let lines = (0..60)
             .map(|n| json!({"id": demo::id(0xf_0000 + n), "email": format!("import.{n}@example.com"), "name": format!("Import {n}")}));
-        std::fs::write(&users, lines.map(|line| format!("{line}\n")).collect::<String>()).expect("a file of users");
+        std::fs::write(&users, lines.map(|line| format!("{line}\n")).collect::<String>())
+            .expect("a file of users");
         operations.push(Operation::new("the import", Work::Import(users)));
-        operations.push(Operation { after: 2 * 86_400, is_left_to_purge: true, ..Operation::new(purge_accounts::NAME, Work::Purge) });
+        operations.push(Operation {
+            after: 2 * 86_400,
+            is_left_to_purge: true,
+            ..Operation::new(purge_accounts::NAME, Work::Purge)
+        });
         operations.push(Operation::new("recount_places", Work::RecountPlaces));
         let uncounted = folder.path().join("uncounted.db");
-        operations.push(Operation::new(count_places::NAME, Work::CountPlaces(changes(&uncounted).await)));
+        operations
+            .push(Operation::new(count_places::NAME, Work::CountPlaces(changes(&uncounted).await)));
         let items = keyed(roster.items().await);
-        let words = items.values().flat_map(|item| words(&json!(item).to_string()).map(str::to_owned).collect::<Vec<_>>()).collect();
+        let words = items
+            .values()
+            .flat_map(|item| words(&json!(item).to_string()).map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         Self { operations, file, uncounted, items, words, _folder: folder }
     }
 
     /// The operation of that name.
     pub fn operation(&self, name: &str) -> &Operation {
-        self.operations.iter().find(|operation| operation.name == name).unwrap_or_else(|| panic!("no operation {name:?}"))
+        self.operations
+            .iter()
+            .find(|operation| operation.name == name)
+            .unwrap_or_else(|| panic!("no operation {name:?}"))
     }
 
-    /// What a table differs in from what the world was, in lines that are the same whatever ids and secrets came out: `-` what is gone or
-    /// was otherwise, `+` what is new or is otherwise now, and the counts of users by how they moved.
+    /// What a table differs in from what the world was, in lines that are the same whatever ids and
+    /// secrets came out: `-` what is gone or was otherwise, `+` what is new or is otherwise now,
+    /// and the counts of users by how they moved.
     pub fn effect(&self, items: Vec<Map<String, Value>>) -> Vec<String> {
         let after = keyed(items);
         let mut lines = Vec::new();
         let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
-        for (sign, amount, these, those) in [('-', -1, &self.items, &after), ('+', 1, &after, &self.items)] {
+        for (sign, amount, these, those) in
+            [('-', -1, &self.items, &after), ('+', 1, &after, &self.items)]
+        {
             for (key, item) in these.iter().filter(|(key, item)| those.get(*key) != Some(*item)) {
                 if key.1.starts_with("COUNT#USERS#") {
                     for (class, count) in item {
-                        *counts.entry((key.0.clone(), class.clone())).or_default() += amount * count.as_i64().unwrap_or_default();
+                        *counts.entry((key.0.clone(), class.clone())).or_default() +=
+                            amount * count.as_i64().unwrap_or_default();
                     }
                 } else {
                     lines.push(format!("{sign} {}", self.hidden("", &json!(item))));
@@ -186,7 +213,9 @@ impl World {
             }
         }
         let moved = counts.into_iter().filter(|(_, count)| *count != 0);
-        lines.extend(moved.map(|((team, class), count)| format!("{:+} {class} in {}", count, self.hidden("", &json!(team)))));
+        lines.extend(moved.map(|((team, class), count)| {
+            format!("{:+} {class} in {}", count, self.hidden("", &json!(team)))
+        }));
         lines.sort();
         lines
     }
@@ -195,23 +224,34 @@ impl World {
     pub fn told(&self, answer: &Answer) -> Value {
         let body = serde_json::from_str(&answer.text).unwrap_or_else(|_| json!(answer.text));
         // The version alone: the rest of a tag tells when someone was last seen.
-        let etag = answer.headers.get("etag").map(|etag| etag.split('-').next().unwrap_or_default().to_owned());
+        let etag = answer
+            .headers
+            .get("etag")
+            .map(|etag| etag.split('-').next().unwrap_or_default().to_owned());
         json!({"status": answer.status, "etag": etag, "body": self.hidden("", &body)})
     }
 
-    /// The same without ids, secrets and numbers that the world does not have, and without when someone or something was last seen.
+    /// The same without ids, secrets and numbers that the world does not have, and without when
+    /// someone or something was last seen.
     fn hidden(&self, name: &str, value: &Value) -> Value {
         let is_number = ["number", "last_number", "id"].contains(&name);
         match value {
             Value::Number(_) if is_number => "(number)".into(),
-            Value::String(_) if ["answer", "everyone", "slug"].contains(&name) => format!("({name})").into(),
+            Value::String(_) if ["answer", "everyone", "slug"].contains(&name) => {
+                format!("({name})").into()
+            }
             Value::String(text) => self.hidden_words(text).into(),
             Value::Array(values) => values.iter().map(|value| self.hidden(name, value)).collect(),
             Value::Object(fields) => {
                 let fields = fields.iter().filter(|(field, _)| !is_sighting(field));
                 // What was before and after stands below the name of a change.
                 let inner = |field| if is_number { name } else { field };
-                fields.map(|(field, value)| (self.hidden_words(field), self.hidden(inner(field), value))).collect::<Map<_, _>>().into()
+                fields
+                    .map(|(field, value)| {
+                        (self.hidden_words(field), self.hidden(inner(field), value))
+                    })
+                    .collect::<Map<_, _>>()
+                    .into()
             }
             value => value.clone(),
         }
@@ -224,7 +264,9 @@ impl World {
         };
         let is_long = |word: &str| word.len() >= 16 && word.contains(|c: char| c.is_ascii_digit());
         // The beginning of a new key may well be that of an old one.
-        let is_made = |word: &&str| word.starts_with("ns_live_") || is_long(word) && !self.words.contains(*word);
+        let is_made = |word: &&str| {
+            word.starts_with("ns_live_") || is_long(word) && !self.words.contains(*word)
+        };
         let made: Vec<&str> = words(&text).filter(is_made).collect();
         made.iter().fold(text.clone(), |text, word| text.replace(word, "(new)"))
     }
@@ -232,24 +274,36 @@ impl World {
 
 /// The same lines, but for what the entries of the history say.
 pub fn without_history(effect: Vec<String>) -> Vec<String> {
-    let brief = |line: String| if line.contains(r#""pk":"AUDIT#"#) { format!("{:.2}an audit entry", line) } else { line };
+    let brief = |line: String| {
+        if line.contains(r#""pk":"AUDIT#"#) { format!("{:.2}an audit entry", line) } else { line }
+    };
     let mut lines: Vec<_> = effect.into_iter().map(brief).collect();
     lines.sort();
     lines
 }
 
 fn is_sighting(name: &str) -> bool {
-    ["last_seen", "lastSeen", "first_seen", "seenAt", "last_used"].iter().any(|part| name.contains(part))
+    ["last_seen", "lastSeen", "first_seen", "seenAt", "last_used"]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').filter(|word| !word.is_empty())
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+        .filter(|word| !word.is_empty())
 }
 
 fn keyed(items: Vec<Map<String, Value>>) -> Items {
-    let text = |item: &Map<String, Value>, name: &str| item[name].as_str().unwrap_or_default().to_owned();
-    let unseen = |item: Map<String, Value>| item.into_iter().filter(|(name, _)| !is_sighting(name)).collect::<Map<_, _>>();
-    items.into_iter().map(unseen).map(|item| ((text(&item, "pk"), text(&item, "sk")), item)).collect()
+    let text =
+        |item: &Map<String, Value>, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let unseen = |item: Map<String, Value>| {
+        item.into_iter().filter(|(name, _)| !is_sighting(name)).collect::<Map<_, _>>()
+    };
+    items
+        .into_iter()
+        .map(unseen)
+        .map(|item| ((text(&item, "pk"), text(&item, "sk")), item))
+        .collect()
 }
 
 /// A request that succeeds, and its body.
@@ -262,27 +316,44 @@ async fn call(roster: &Roster, method: Method, path: &str, credential: &str, bod
 /// A token for an id that vouches for an email.
 fn vouching(roster: &Roster, user: Uuid, email: &str) -> String {
     let mut claims = roster.claims(user);
-    (claims["email"], claims["exp"]) = (email.into(), (roster.now().as_second() + 86_400 * 365).into());
+    (claims["email"], claims["exp"]) =
+        (email.into(), (roster.now().as_second() + 86_400 * 365).into());
     sign(&claims)
 }
 
-/// Gives a user one of everything: keys, a share each way, a sandbox that runs, a history; and, where they are to manage one, a user with
-/// the same. Gives a key of theirs and the sandbox's id.
+/// Gives a user one of everything: keys, a share each way, a sandbox that runs, a history; and,
+/// where they are to manage one, a user with the same. Gives a key of theirs and the sandbox's id.
 async fn belongings(roster: &Roster, user: Uuid, manages: bool) -> (String, String) {
     let operator = roster.token(PLATFORM_OPERATOR);
     let asked = json!({"permissions": ["account:read", "account:write", "sandboxes:write", "sharing:write"]});
-    let made = call(roster, Method::POST, &format!("/v1/admin/users/{user}/keys"), &operator, asked).await;
+    let made =
+        call(roster, Method::POST, &format!("/v1/admin/users/{user}/keys"), &operator, asked).await;
     let own = text(&made, "key");
     let scopes = json!({"scopes": ["data:read"]});
-    call(roster, Method::PUT, &format!("/api/v1/users/shares/{user}"), &roster.token(OTHER_ADMIN), scopes.clone()).await;
+    call(
+        roster,
+        Method::PUT,
+        &format!("/api/v1/users/shares/{user}"),
+        &roster.token(OTHER_ADMIN),
+        scopes.clone(),
+    )
+    .await;
     call(roster, Method::PUT, &format!("/api/v1/users/shares/{OTHER_ADMIN}"), &own, scopes).await;
-    let sandbox = call(roster, Method::POST, "/v1/sandboxes", &own, json!({"template": "base"})).await;
+    let sandbox =
+        call(roster, Method::POST, "/v1/sandboxes", &own, json!({"template": "base"})).await;
     call(roster, Method::PATCH, "/v1/account/me", &own, json!({"display_name": "Someone"})).await;
     if manages {
         // Who manages users has the role for it, at least when they are made.
         let role = roster.user(user).await.expect("the user").role;
         set_role(roster, user, Role::Operator).await;
-        let made = call(roster, Method::POST, "/api/v1/users/", &roster.token(user), json!({"first_name": "Ida", "last_name": null})).await;
+        let made = call(
+            roster,
+            Method::POST,
+            "/api/v1/users/",
+            &roster.token(user),
+            json!({"first_name": "Ida", "last_name": null}),
+        )
+        .await;
         set_role(roster, user, role).await;
         Box::pin(belongings(roster, text(&made, "id").parse().expect("an id"), false)).await;
     }
@@ -293,7 +364,13 @@ async fn set_role(roster: &Roster, user: Uuid, role: Role) {
     let before = roster.user(user).await.expect("the user");
     let change = |user: &User| Ok(User { role, ..user.clone() });
     let act = Act::new(ADMIN, "user.updated", roster.now());
-    roster.server.data.store.change_user(before, &change, &act, &|_| Default::default()).await.expect("changed");
+    roster
+        .server
+        .data
+        .store
+        .change_user(before, &change, &act, &|_| Default::default())
+        .await
+        .expect("changed");
 }
 
 fn text(body: &Value, name: &str) -> String {
@@ -303,15 +380,21 @@ fn text(body: &Value, name: &str) -> String {
 /// Invites someone by an email, with belongings; gives the invite's id.
 async fn invite(roster: &Roster, email: &str) -> String {
     let details = json!({"details": {"email": email, "account_id": TEAM}});
-    let made = call(roster, Method::POST, "/api/v1/admin_user_invite", &roster.token(ADMIN), details).await;
+    let made =
+        call(roster, Method::POST, "/api/v1/admin_user_invite", &roster.token(ADMIN), details)
+            .await;
     let id = text(&made["details"], "id");
     let items = roster.items().await;
-    let user = items.iter().find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id))).expect("the invited user");
+    let user = items
+        .iter()
+        .find(|item| item["sk"] == "USER" && item.get("invite_id") == Some(&json!(id)))
+        .expect("the invited user");
     belongings(roster, text(&json!(user), "id").parse().expect("an id"), true).await;
     id
 }
 
-/// Gives those who are to be erased something, and makes what the demo data has nothing of; gives the operations that this is for.
+/// Gives those who are to be erased something, and makes what the demo data has nothing of; gives
+/// the operations that this is for.
 async fn prepare(roster: &Roster) -> Vec<Operation> {
     let revoked = invite(roster, "revoked@example.com").await;
     invite(roster, "used@example.com").await;
@@ -319,23 +402,42 @@ async fn prepare(roster: &Roster) -> Vec<Operation> {
 
     belongings(roster, GITA, false).await;
 
-    // One is alone in the team, two are not; and one of these has no sandbox that runs, which an operator would not erase.
-    call(roster, Method::POST, "/v1/account", &vouching(roster, ALONE, "alone@example.com"), json!({})).await;
+    // One is alone in the team, two are not; and one of these has no sandbox that runs, which an
+    // operator would not erase.
+    call(
+        roster,
+        Method::POST,
+        "/v1/account",
+        &vouching(roster, ALONE, "alone@example.com"),
+        json!({}),
+    )
+    .await;
     for user in [ALONE, DUE[0], DUE[1]] {
         let (own, sandbox) = belongings(roster, user, user == ALONE).await;
         if user == DUE[1] {
-            call(roster, Method::DELETE, &format!("/v1/sandboxes/{sandbox}"), &own, json!({})).await;
+            call(roster, Method::DELETE, &format!("/v1/sandboxes/{sandbox}"), &own, json!({}))
+                .await;
         }
         call(roster, Method::DELETE, "/v1/account", &roster.token(user), json!({})).await;
     }
 
-    let default = call(roster, Method::POST, "/v1/keys/default", &roster.token(OPERATOR), json!({})).await;
+    let default =
+        call(roster, Method::POST, "/v1/keys/default", &roster.token(OPERATOR), json!({})).await;
     let operator = vouching(roster, OPERATOR, "chidi.okafor@acme-robotics.example");
     vec![
-        Operation { is_left_to_purge: true, ..Operation::request("directory.revoke_invite", "", at("id", revoked)) },
-        Operation::request("operator_account.create_account", "of who was invited", |event| by(event, &invited)),
+        Operation {
+            is_left_to_purge: true,
+            ..Operation::request("directory.revoke_invite", "", at("id", revoked))
+        },
+        Operation::request("operator_account.create_account", "of who was invited", |event| {
+            by(event, &invited)
+        }),
         Operation::request("managed_users.delete_user", "with belongings", at("user_id", GITA)),
-        Operation::request("operator_account.delete_user", "with belongings", at("user_id", DUE[1])),
+        Operation::request(
+            "operator_account.delete_user",
+            "with belongings",
+            at("user_id", DUE[1]),
+        ),
         Operation::request("operator_account.rotate_key", "the default one", |event| {
             at("key_id", text(&default, "id"))(event);
             by(event, &operator);
@@ -352,13 +454,19 @@ async fn prepare(roster: &Roster) -> Vec<Operation> {
 
 /// Makes a database with changes of users that are not counted; gives the batch of them.
 async fn changes(file: &Path) -> Value {
-    let roster = Roster::start_with(|options| options.location = Location::File(file.to_owned())).await;
+    let roster =
+        Roster::start_with(|options| options.location = Location::File(file.to_owned())).await;
     let then = roster.now().plus_seconds(-86_400);
     let users: Vec<_> = (0..60_u32)
         .map(|n| User {
             name: Some(format!("Person {n}")),
             role: Role::ALL[n as usize % 3],
-            ..User::new(Uuid::from_u128(u128::from(n + 1) << 64), u64::from(1000 + n), (TEAM, "Acme Robotics"), then)
+            ..User::new(
+                Uuid::from_u128(u128::from(n + 1) << 64),
+                u64::from(1000 + n),
+                (TEAM, "Acme Robotics"),
+                then,
+            )
         })
         .collect();
     for users in users.chunks(10) {
@@ -405,16 +513,26 @@ impl Rig {
     /// Begins anew as another process, which remembers nothing.
     pub async fn restart(&mut self) {
         self.faults.plan_for(None);
-        self.app = application(&self.faults.client(&self.roster, &self.stale.endpoint), &self.config, &self.clock).await;
+        self.app = application(
+            &self.faults.client(&self.roster, &self.stale.endpoint),
+            &self.config,
+            &self.clock,
+        )
+        .await;
         self.roster.server.data.store = self.app.store.clone();
     }
 
-    /// Runs an operation. What is no request answers 200 where it is done, and where it is to be begun again 503.
+    /// Runs an operation. What is no request answers 200 where it is done, and where it is to be
+    /// begun again 503.
     pub async fn run(&self, operation: &Operation) -> Answer {
         let outcome = match &operation.work {
-            Work::Request(handler, event) => return events::play(&self.app, handler, *event.clone()).await.0,
+            Work::Request(handler, event) => {
+                return events::play(&self.app, handler, *event.clone()).await.0;
+            }
             Work::Purge => match purge_accounts::run(&self.app, Duration::from_secs(900)).await {
-                Ok(report) if report.failed > 0 || !report.finished => Err(Error::Unavailable(format!("{report:?}").into())),
+                Ok(report) if report.failed > 0 || !report.finished => {
+                    Err(Error::Unavailable(format!("{report:?}").into()))
+                }
                 outcome => outcome.map(|_| ()),
             },
             Work::CountPlaces(batch) => {
@@ -423,7 +541,13 @@ impl Rig {
             }
             Work::RecountPlaces => self.app.store.recount_places(TEAM).await,
             Work::Import(file) => {
-                let outcome = import::file(&self.roster.server.data, file, &import::Options::new(demo::id(0xf0)), self.roster.now()).await;
+                let outcome = import::file(
+                    &self.roster.server.data,
+                    file,
+                    &import::Options::new(demo::id(0xf0)),
+                    self.roster.now(),
+                )
+                .await;
                 outcome.map(|_| ()).map_err(|error| match error.downcast::<Error>() {
                     Ok(error) => *error,
                     Err(error) => Error::Internal(error),
@@ -443,7 +567,8 @@ impl Rig {
         purge_accounts::run(&self.app, Duration::from_secs(900)).await.expect("a purge");
     }
 
-    /// What came of an operation, once the purge did what is left to it. What the history says of who did it is then not looked at.
+    /// What came of an operation, once the purge did what is left to it. What the history says of
+    /// who did it is then not looked at.
     pub async fn effect(&self, world: &World, operation: &Operation) -> Vec<String> {
         if !operation.is_left_to_purge {
             return world.effect(self.roster.items().await);
@@ -454,5 +579,9 @@ impl Rig {
 }
 
 async fn application(client: &Client, config: &Config, clock: &Clock) -> Arc<App> {
-    Arc::new(App::new(config, client.clone(), None, Arc::new(NoLog), clock.clone()).await.expect("an application"))
+    Arc::new(
+        App::new(config, client.clone(), None, Arc::new(NoLog), clock.clone())
+            .await
+            .expect("an application"),
+    )
 }

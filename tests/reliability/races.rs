@@ -1,15 +1,19 @@
-//! Many requests at once for what only one may have: one has it, or as many as the limit says, and everyone is told so.
+//! Many requests at once for what only one may have: one has it, or as many as the limit says, and
+//! everyone is told so.
 //!
-//! The requests of a round go to four applications over one table, as the functions of the cloud would, and each of their calls to
-//! DynamoDB waits for a random number of others first. Who wins differs from round to round; that there is one does not.
-//! `ROSTER_RELIABILITY=10` runs 500 rounds of each race, and not 50.
+//! The requests of a round go to four applications over one table, as the functions of the cloud
+//! would, and each of their calls to DynamoDB waits for a random number of others first. Who wins
+//! differs from round to round; that there is one does not. `ROSTER_RELIABILITY=10` runs 500 rounds
+//! of each race, and not 50.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use functions::App;
 use functions::log::NoLog;
@@ -85,25 +89,31 @@ impl Arena {
         let mut apps = Vec::new();
         for _ in 0..APPS {
             let client = jittery(&roster.server.data.client, &rolls);
-            let app = App::new(&config, client, None, Arc::new(NoLog), roster.server.app.clock.clone()).await;
+            let app =
+                App::new(&config, client, None, Arc::new(NoLog), roster.server.app.clock.clone())
+                    .await;
             apps.push(Arc::new(app.expect("an application")));
         }
         Self { roster, apps, requests: AtomicU64::new(0) }
     }
 
-    /// Runs the rounds of a race, some of them at one time where they do not meet, and looks at the table now and then. A round gives
-    /// the number of its winners.
+    /// Runs the rounds of a race, some of them at one time where they do not meet, and looks at the
+    /// table now and then. A round gives the number of its winners.
     async fn run(&self, name: &str, at_once: usize, round: impl AsyncFn(usize) -> usize) {
         let (count, begin) = (rounds(2, 50), Instant::now());
         let mut winners = 0;
         for first in (0..count).step_by(CHECK_EVERY) {
-            let these = futures::stream::iter(first..count.min(first + CHECK_EVERY)).map(async |n| round(n).await);
+            let these = futures::stream::iter(first..count.min(first + CHECK_EVERY))
+                .map(async |n| round(n).await);
             winners += these.buffer_unordered(at_once).fold(0, async |sum, won| sum + won).await;
             self.roster.check_table().await;
         }
         let requests = self.requests.load(Ordering::Relaxed);
         let each = begin.elapsed().as_secs_f64() * 1000.0 / requests as f64;
-        println!("races: {name}: {count} rounds of {} at once, {requests} requests, {winners} winners, {each:.2} ms each", contenders());
+        println!(
+            "races: {name}: {count} rounds of {} at once, {requests} requests, {winners} winners, {each:.2} ms each",
+            contenders()
+        );
     }
 
     fn call(&self, method: Method, path: impl Into<String>, caller: Uuid) -> Call {
@@ -126,11 +136,16 @@ impl Arena {
         if answer.text.is_empty() { Value::Null } else { answer.json() }
     }
 
-    /// All requests at once. Each must be answered by one of these statuses, in the form of its contract.
+    /// All requests at once. Each must be answered by one of these statuses, in the form of its
+    /// contract.
     async fn race(&self, calls: &[Call], statuses: &[u16]) -> Vec<Answer> {
-        let answers = join_all(calls.iter().enumerate().map(|(number, call)| self.send(number, call))).await;
+        let answers =
+            join_all(calls.iter().enumerate().map(|(number, call)| self.send(number, call))).await;
         for (call, answer) in calls.iter().zip(&answers) {
-            assert!(statuses.contains(&answer.status), "not one of {statuses:?}: {call:?}: {answer:?}");
+            assert!(
+                statuses.contains(&answer.status),
+                "not one of {statuses:?}: {call:?}: {answer:?}"
+            );
             if answer.status >= 400 {
                 contract(&call.handler()).error(answer);
             }
@@ -153,7 +168,14 @@ impl Arena {
 
     async fn read<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         let data = &self.roster.server.data;
-        let found = data.client.get_item().table_name(&self.roster.table).set_key(Some(key.item())).consistent_read(true).send().await;
+        let found = data
+            .client
+            .get_item()
+            .table_name(&self.roster.table)
+            .set_key(Some(key.item()))
+            .consistent_read(true)
+            .send()
+            .await;
         let item = found.expect("the item is read").item?;
         Some(serde_dynamo::from_item(item).expect("a record"))
     }
@@ -168,7 +190,8 @@ impl Arena {
         let query = self.roster.server.data.client.query().table_name(&self.roster.table);
         let query = query.key_condition_expression("pk = :pk").consistent_read(true);
         let pk = aws_sdk_dynamodb::types::AttributeValue::S(key.pk);
-        let found = query.expression_attribute_values(":pk", pk).send().await.expect("the history is read");
+        let found =
+            query.expression_attribute_values(":pk", pk).send().await.expect("the history is read");
         serde_dynamo::from_items(found.items.unwrap_or_default()).expect("entries")
     }
 }
@@ -212,16 +235,25 @@ async fn one_email_is_one_users() {
         let email = format!("wanted-{n}@example.com");
         let calls = each(|place| match place % 5 {
             0 => arena.post(USER_ADMIN, demo::ADMIN, &json!({"email": email, "rootRole": 3})),
-            1 => arena.post(USER_ADMIN, demo::OTHER_ADMIN, &json!({"email": email.to_uppercase(), "rootRole": 3})),
+            1 => arena.post(
+                USER_ADMIN,
+                demo::OTHER_ADMIN,
+                &json!({"email": email.to_uppercase(), "rootRole": 3}),
+            ),
             2 => arena.post(INVITES, demo::ADMIN, &invite(&email, demo::TEAM)),
             3 => arena.post(INVITES, demo::OTHER_ADMIN, &invite(&email, demo::OTHER_TEAM)),
             _ => arena.sign_up(Uuid::new_v4(), &email),
         });
         let answers = arena.race(&calls, &[200, 201, 400, 409]).await;
-        let won = |rest: usize| every(&answers, 5, rest).iter().filter(|answer| answer.status < 400).count();
+        let won = |rest: usize| {
+            every(&answers, 5, rest).iter().filter(|answer| answer.status < 400).count()
+        };
         // Who signs up takes over what another one was invited to.
         let (made, signed_up) = ((0..4).map(won).sum::<usize>(), won(4));
-        assert!([(1, 0), (1, 1), (0, 1)].contains(&(made, signed_up)), "round {n}: {made} made, {signed_up} signed up");
+        assert!(
+            [(1, 0), (1, 1), (0, 1)].contains(&(made, signed_up)),
+            "round {n}: {made} made, {signed_up} signed up"
+        );
         1
     };
     arena.run("one email", 1, round).await;
@@ -232,7 +264,8 @@ async fn one_username_is_one_users() {
     let arena = Arena::open().await;
     let round = async |n: usize| {
         let body = json!({"username": format!("wanted-{n}"), "rootRole": 3});
-        let answers = arena.race(&each(|_| arena.post(USER_ADMIN, demo::ADMIN, &body)), &[201, 400]).await;
+        let answers =
+            arena.race(&each(|_| arena.post(USER_ADMIN, demo::ADMIN, &body)), &[201, 400]).await;
         assert_eq!(count(&answers, 201), 1, "round {n}");
         1
     };
@@ -244,9 +277,12 @@ async fn who_signs_up_many_times_at_once_has_one_account() {
     let arena = Arena::open().await;
     let round = async |n: usize| {
         let id = Uuid::new_v4();
-        let answers = arena.race(&each(|_| arena.sign_up(id, &format!("{id}@example.com"))), &[200, 201]).await;
+        let answers = arena
+            .race(&each(|_| arena.sign_up(id, &format!("{id}@example.com"))), &[200, 201])
+            .await;
         assert_eq!(count(&answers, 201), 1, "round {n}");
-        let teams: BTreeSet<_> = answers.iter().map(|answer| answer.json()["team"]["id"].to_string()).collect();
+        let teams: BTreeSet<_> =
+            answers.iter().map(|answer| answer.json()["team"]["id"].to_string()).collect();
         assert_eq!(teams.len(), 1, "round {n}");
         1
     };
@@ -261,7 +297,9 @@ async fn a_team_of_several_keeps_an_administrator() {
         let mut admins = vec![(owner, json!(1))];
         for place in 0..3 {
             let email = format!("admin-{n}-{place}@example.com");
-            let made = arena.done(arena.post(USER_ADMIN, owner, &json!({"email": email, "rootRole": 1})), 201).await;
+            let made = arena
+                .done(arena.post(USER_ADMIN, owner, &json!({"email": email, "rootRole": 1})), 201)
+                .await;
             let id = Uuid::new_v4();
             arena.done(arena.sign_up(id, &email), 201).await;
             admins.push((id, made["id"].clone()));
@@ -295,19 +333,35 @@ async fn quota(name: &str, tier: QuotaTier, room: usize) {
     arena.roster.server.data.store.put(&Key::tier(&tier.id), &tier).await.expect("a tier");
     let round = async |n: usize| {
         let (owner, _) = arena.newcomer().await;
-        let change = arena.call(Method::PATCH, format!("/v1/admin/users/{owner}/quota"), demo::PLATFORM_OPERATOR);
+        let change = arena.call(
+            Method::PATCH,
+            format!("/v1/admin/users/{owner}/quota"),
+            demo::PLATFORM_OPERATOR,
+        );
         arena.done(change.json(&json!({"quota_tier_id": tier.id})), 200).await;
         // Three tenths of a GB-hour.
         let body = json!({"template": "base", "memory_mb": 1024, "timeout_ms": 1_080_000});
-        let answers = arena.race(&each(|_| arena.post("/v1/sandboxes", owner, &body)), &[201, 429]).await;
+        let answers =
+            arena.race(&each(|_| arena.post("/v1/sandboxes", owner, &body)), &[201, 429]).await;
         assert_eq!(count(&answers, 201), room, "round {n}");
         room
     };
     arena.run(name, 2, round).await;
 }
 
-fn tier(id: &str, max_concurrent_sandboxes: u64, daily_sandbox_creates: u64, daily_gb_hours: f64) -> QuotaTier {
-    QuotaTier { id: id.into(), display_name: id.into(), max_concurrent_sandboxes, daily_sandbox_creates, daily_gb_hours }
+fn tier(
+    id: &str,
+    max_concurrent_sandboxes: u64,
+    daily_sandbox_creates: u64,
+    daily_gb_hours: f64,
+) -> QuotaTier {
+    QuotaTier {
+        id: id.into(),
+        display_name: id.into(),
+        max_concurrent_sandboxes,
+        daily_sandbox_creates,
+        daily_gb_hours,
+    }
 }
 
 #[tokio::test]
@@ -330,9 +384,12 @@ async fn one_default_key() {
     let arena = Arena::open().await;
     let round = async |n: usize| {
         let (owner, _) = arena.newcomer().await;
-        let answers = arena.race(&each(|_| arena.call(Method::POST, "/v1/keys/default", owner)), &[200, 201]).await;
+        let answers = arena
+            .race(&each(|_| arena.call(Method::POST, "/v1/keys/default", owner)), &[200, 201])
+            .await;
         assert_eq!(count(&answers, 201), 1, "round {n}");
-        let ids: BTreeSet<_> = answers.iter().map(|answer| answer.json()["id"].to_string()).collect();
+        let ids: BTreeSet<_> =
+            answers.iter().map(|answer| answer.json()["id"].to_string()).collect();
         assert_eq!(ids.len(), 1, "round {n}");
         1
     };
@@ -346,14 +403,31 @@ async fn a_key_is_rotated_once_and_a_revoked_one_stays_so() {
         let (owner, _) = arena.newcomer().await;
         let old = arena.done(arena.post("/v1/keys", owner, &json!({})), 201).await;
         let path = format!("/v1/keys/{}", id_of(&old["id"]));
-        let (rotate, revoke) = (arena.call(Method::POST, format!("{path}/rotate"), owner), arena.call(Method::DELETE, path.clone(), owner));
+        let (rotate, revoke) = (
+            arena.call(Method::POST, format!("{path}/rotate"), owner),
+            arena.call(Method::DELETE, path.clone(), owner),
+        );
         // Every other round rotates alone.
         let revokes = n.is_multiple_of(2);
-        let answers =
-            arena.race(&each(|place| if revokes && place % 2 == 1 { revoke.clone() } else { rotate.clone() }), &[200, 201, 409]).await;
-        let rotated: Vec<_> = answers.iter().filter(|answer| answer.status == 201).map(Answer::json).collect();
-        assert!(rotated.len() == 1 || revokes && rotated.is_empty(), "round {n}: rotated {} times", rotated.len());
-        assert!(!revokes || every(&answers, 2, 1).iter().all(|answer| answer.status == 200), "round {n}: a key is not revoked");
+        let answers = arena
+            .race(
+                &each(
+                    |place| if revokes && place % 2 == 1 { revoke.clone() } else { rotate.clone() },
+                ),
+                &[200, 201, 409],
+            )
+            .await;
+        let rotated: Vec<_> =
+            answers.iter().filter(|answer| answer.status == 201).map(Answer::json).collect();
+        assert!(
+            rotated.len() == 1 || revokes && rotated.is_empty(),
+            "round {n}: rotated {} times",
+            rotated.len()
+        );
+        assert!(
+            !revokes || every(&answers, 2, 1).iter().all(|answer| answer.status == 200),
+            "round {n}: a key is not revoked"
+        );
         let listed = arena.done(arena.call(Method::GET, "/v1/keys", owner), 200).await;
         let listed = listed.as_array().expect("a list");
         assert_eq!(listed.len(), 1 + rotated.len(), "round {n}");
@@ -380,10 +454,15 @@ async fn who_is_deleted_restored_and_erased_at_once_is_there_or_gone() {
             0 => arena.call(Method::DELETE, &by_operator, demo::PLATFORM_OPERATOR),
             1 => arena.call(Method::POST, "/v1/account/restore", owner),
             2 => arena.call(Method::DELETE, "/v1/account", owner),
-            _ => arena.call(Method::POST, format!("{by_operator}/restore"), demo::PLATFORM_OPERATOR),
+            _ => {
+                arena.call(Method::POST, format!("{by_operator}/restore"), demo::PLATFORM_OPERATOR)
+            }
         });
         let answers = arena.race(&calls, &[200, 202, 401, 403, 404, 409]).await;
-        let erased = every(&answers, 4, 0).iter().filter(|answer| answer.status == 200 && answer.json()["deleted"] == true).count();
+        let erased = every(&answers, 4, 0)
+            .iter()
+            .filter(|answer| answer.status == 200 && answer.json()["deleted"] == true)
+            .count();
         let gone = arena.user(owner).await.is_none();
         assert_eq!(erased, usize::from(gone), "round {n}: erased {erased} times");
         erased
@@ -399,8 +478,10 @@ async fn several_purges_at_once_do_the_work_of_one() {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(600);
         let now = arena.roster.now();
         let schedule = AuditCredential::schedule();
-        let reports = join_all(arena.apps.iter().map(|app| app.store.purge(&schedule, now, deadline))).await;
-        let reports: Vec<_> = reports.into_iter().map(|report| report.expect("a purge ends")).collect();
+        let reports =
+            join_all(arena.apps.iter().map(|app| app.store.purge(&schedule, now, deadline))).await;
+        let reports: Vec<_> =
+            reports.into_iter().map(|report| report.expect("a purge ends")).collect();
         assert!(reports.iter().all(|report| report.finished && report.failed == 0), "{reports:?}");
         reports.iter().map(|report| report.purged).sum::<u64>() as usize
     };
@@ -432,28 +513,39 @@ async fn a_share_is_there_on_both_sides_or_on_none() {
     let round = async |n: usize| {
         let (grantor, _) = arena.newcomer().await;
         let path = format!("/api/v1/users/shares/{}", demo::MANAGER);
-        let share = arena.call(Method::PUT, path.clone(), grantor).json(&json!({"scopes": ["data:read"]}));
+        let share =
+            arena.call(Method::PUT, path.clone(), grantor).json(&json!({"scopes": ["data:read"]}));
         let unshare = arena.call(Method::DELETE, path, grantor);
         // Every other round takes one share back.
         let takes = n.is_multiple_of(2);
         if takes {
             arena.done(share.clone(), 200).await;
         }
-        let calls = each(|place| if takes || place % 2 == 1 { unshare.clone() } else { share.clone() });
+        let calls =
+            each(|place| if takes || place % 2 == 1 { unshare.clone() } else { share.clone() });
         let answers = arena.race(&calls, &[200, 404]).await;
         let (given, taken) = match takes {
             true => (1, count(&answers, 200)),
             false => (count(&every(&answers, 2, 0), 200), count(&every(&answers, 2, 1), 200)),
         };
-        assert_eq!(given, if takes { taken } else { answers.len() / 2 }, "round {n}: given {given} times, taken {taken} times");
+        assert_eq!(
+            given,
+            if takes { taken } else { answers.len() / 2 },
+            "round {n}: given {given} times, taken {taken} times"
+        );
         let sides = [Key::grant(grantor, demo::MANAGER), Key::shared(demo::MANAGER, grantor)];
-        let (given_side, taken_side): (Option<Share>, Option<Share>) = (arena.read(&sides[0]).await, arena.read(&sides[1]).await);
+        let (given_side, taken_side): (Option<Share>, Option<Share>) =
+            (arena.read(&sides[0]).await, arena.read(&sides[1]).await);
         assert_eq!(given_side, taken_side, "round {n}");
         let told = arena.history(grantor).await;
         let told = |action: &str| told.iter().filter(|entry| entry.action == action).count();
         // What was shared already was not shared again, so that each share is taken back, or there.
         let (granted, revoked) = (told("share.granted"), told("share.revoked"));
-        assert_eq!((granted, revoked), (taken + usize::from(given_side.is_some()), taken), "round {n}: the history tells otherwise");
+        assert_eq!(
+            (granted, revoked),
+            (taken + usize::from(given_side.is_some()), taken),
+            "round {n}: the history tells otherwise"
+        );
         assert!(granted <= given, "round {n}: given {given} times, and told of {granted} times");
         taken
     };
@@ -467,7 +559,12 @@ async fn two_who_swap_emails_never_hold_the_same_one() {
         let emails = ["one", "other", "free"].map(|name| format!("{name}-{n}@example.com"));
         let mut numbers = Vec::new();
         for email in &emails[..2] {
-            let made = arena.done(arena.post(USER_ADMIN, demo::ADMIN, &json!({"email": email, "rootRole": 3})), 201).await;
+            let made = arena
+                .done(
+                    arena.post(USER_ADMIN, demo::ADMIN, &json!({"email": email, "rootRole": 3})),
+                    201,
+                )
+                .await;
             numbers.push(format!("{USER_ADMIN}/{}", made["id"]));
         }
         let calls = each(|place| {
@@ -478,8 +575,12 @@ async fn two_who_swap_emails_never_hold_the_same_one() {
         let answers = arena.race(&calls, &[200, 400]).await;
         let mut held = BTreeSet::new();
         for path in &numbers {
-            let email = arena.done(arena.call(Method::GET, path, demo::ADMIN), 200).await["email"].clone();
-            assert!(emails.iter().any(|known| email == *known) && held.insert(email.to_string()), "round {n}: {email} is held by both");
+            let email =
+                arena.done(arena.call(Method::GET, path, demo::ADMIN), 200).await["email"].clone();
+            assert!(
+                emails.iter().any(|known| email == *known) && held.insert(email.to_string()),
+                "round {n}: {email} is held by both"
+            );
         }
         count(&answers, 200)
     };
@@ -493,9 +594,18 @@ async fn an_invite_is_used_or_revoked() {
         let (owner, team) = arena.newcomer().await;
         let (id, email) = (Uuid::new_v4(), format!("invited-{n}@example.com"));
         let made = arena.done(arena.post(INVITES, owner, &invite(&email, team)), 200).await;
-        let revoke = arena.call(Method::POST, format!("{INVITES}/{}/revoke", id_of(&made["details"]["id"])), owner);
+        let revoke = arena.call(
+            Method::POST,
+            format!("{INVITES}/{}/revoke", id_of(&made["details"]["id"])),
+            owner,
+        );
         let sign_up = arena.sign_up(id, &email);
-        let answers = arena.race(&each(|place| if place % 2 == 0 { revoke.clone() } else { sign_up.clone() }), &[200, 201, 409]).await;
+        let answers = arena
+            .race(
+                &each(|place| if place % 2 == 0 { revoke.clone() } else { sign_up.clone() }),
+                &[200, 201, 409],
+            )
+            .await;
         let revoked = count(&every(&answers, 2, 0), 200);
         let joined = arena.user(id).await.map(|user| user.team_id == team);
         match revoked {
@@ -518,20 +628,52 @@ async fn a_request_under_one_key_has_one_effect_and_one_answer() {
         // Where it can be counted what was made, and how many stood there before.
         let (path, body, list, at, before) = match n % 5 {
             0 => ("/v1/keys", json!({"name": "once"}), "/v1/keys", "", 0),
-            1 => (USER_ADMIN, json!({"username": format!("once-{n}"), "rootRole": 2}), USER_ADMIN, "/users", 1),
-            2 => ("/api/v1/users/", json!({"first_name": "Once", "last_name": null}), "/api/v1/users/", "", 1),
-            3 => (INVITES, invite(&format!("once-{n}@example.com"), team), list.as_str(), "/summaries", 0),
-            _ => ("/v1/sandboxes", json!({"template": "base"}), "/v1/account/export", "/sandboxes", 0),
+            1 => (
+                USER_ADMIN,
+                json!({"username": format!("once-{n}"), "rootRole": 2}),
+                USER_ADMIN,
+                "/users",
+                1,
+            ),
+            2 => (
+                "/api/v1/users/",
+                json!({"first_name": "Once", "last_name": null}),
+                "/api/v1/users/",
+                "",
+                1,
+            ),
+            3 => (
+                INVITES,
+                invite(&format!("once-{n}@example.com"), team),
+                list.as_str(),
+                "/summaries",
+                0,
+            ),
+            _ => (
+                "/v1/sandboxes",
+                json!({"template": "base"}),
+                "/v1/account/export",
+                "/sandboxes",
+                0,
+            ),
         };
         let call = arena.post(path, owner, &body).key(&format!("once-{n}-and-no-more"));
         let answers = arena.race(&each(|_| call.clone()), &[200, 201]).await;
-        let told: BTreeSet<_> = answers.iter().map(|answer| (answer.status, answer.text.clone())).collect();
+        let told: BTreeSet<_> =
+            answers.iter().map(|answer| (answer.status, answer.text.clone())).collect();
         assert_eq!(told.len(), 1, "round {n}: {told:?}");
-        let first = answers.iter().filter(|answer| !answer.headers.contains_key("idempotency-replayed")).count();
+        let first = answers
+            .iter()
+            .filter(|answer| !answer.headers.contains_key("idempotency-replayed"))
+            .count();
         assert_eq!(first, 1, "round {n}: {first} first answers");
         arena.roster.settled().await;
         let listed = arena.done(arena.call(Method::GET, list, owner), 200).await;
-        assert_eq!(listed.pointer(at).and_then(Value::as_array).map(Vec::len), Some(before + 1), "round {n}: {path}");
+        assert_eq!(
+            listed.pointer(at).and_then(Value::as_array).map(Vec::len),
+            Some(before + 1),
+            "round {n}: {path}"
+        );
         first
     };
     arena.run("one idempotency key", 2, round).await;

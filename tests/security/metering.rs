@@ -13,7 +13,13 @@ use uuid::Uuid;
 const SANDBOXES: &str = "/v1/sandboxes";
 const HOUR: i64 = 3600;
 
-async fn ask(roster: &Roster, method: Method, path: &str, credential: &str, body: &Value) -> Answer {
+async fn ask(
+    roster: &Roster,
+    method: Method,
+    path: &str,
+    credential: &str,
+    body: &Value,
+) -> Answer {
     send(roster.request(method, path).bearer_auth(credential).json(body)).await
 }
 
@@ -32,13 +38,17 @@ async fn report(roster: &Roster, credential: &str, owner: Uuid, id: &str, body: 
 
 async fn set_status(roster: &Roster, owner: Uuid, id: &str, status: &str) {
     let path = format!("{SANDBOXES}/{id}");
-    ask(roster, Method::PATCH, &path, &roster.token(owner), &json!({"status": status})).await.expect(200);
+    ask(roster, Method::PATCH, &path, &roster.token(owner), &json!({"status": status}))
+        .await
+        .expect(200);
 }
 
 /// The GB-hours that the demo team's bill grows by when the owner destroys a sandbox.
 async fn bill(roster: &Roster, owner: Uuid, id: &str) -> f64 {
     let before = billed(roster).await;
-    ask(roster, Method::DELETE, &format!("{SANDBOXES}/{id}"), &roster.token(owner), &json!({})).await.expect(200);
+    ask(roster, Method::DELETE, &format!("{SANDBOXES}/{id}"), &roster.token(owner), &json!({}))
+        .await
+        .expect(200);
     ((billed(roster).await - before) * 1000.0).round() / 1000.0
 }
 
@@ -46,7 +56,10 @@ async fn billed(roster: &Roster) -> f64 {
     let team = format!("TEAM#{}", demo::TEAM);
     let days = roster.items().await.into_iter().filter(|item| item["pk"] == team.as_str());
     let days = days.filter(|item| item["sk"].as_str().is_some_and(|sk| sk.starts_with("USAGE#")));
-    days.map(|day| serde_json::from_value::<UsageRecord>(Value::Object(day)).expect("a day").day.gb_hours).sum()
+    days.map(|day| {
+        serde_json::from_value::<UsageRecord>(Value::Object(day)).expect("a day").day.gb_hours
+    })
+    .sum()
 }
 
 /// A tier with much room for the demo team.
@@ -79,12 +92,19 @@ async fn the_platforms_word_makes_the_bill() {
     let roster = Roster::start().await;
     wide(&roster).await;
     let body = json!({"template": "base", "memory_mb": 1024});
-    let ids = [id_of(make(&roster, demo::VIEWER, &body).await), id_of(make(&roster, demo::VIEWER, &body).await)];
+    let ids = [
+        id_of(make(&roster, demo::VIEWER, &body).await),
+        id_of(make(&roster, demo::VIEWER, &body).await),
+    ];
     roster.advance(2 * HOUR);
     let platform = roster.token(demo::PLATFORM_OPERATOR);
     let half_an_hour = json!({"ran_ms": 1_800_000, "running": false});
-    let told = report(&roster, &platform, demo::VIEWER, &ids[0], &half_an_hour).await.expect(200).json();
-    assert_eq!((&told["ran_ms"], &told["running"], &told["sandbox"]["id"]), (&json!(1_800_000), &json!(false), &json!(ids[0])));
+    let told =
+        report(&roster, &platform, demo::VIEWER, &ids[0], &half_an_hour).await.expect(200).json();
+    assert_eq!(
+        (&told["ran_ms"], &told["running"], &told["sandbox"]["id"]),
+        (&json!(1_800_000), &json!(false), &json!(ids[0]))
+    );
     let on = json!({"ran_ms": 1_800_000, "running": true});
     let told = report(&roster, &platform, demo::VIEWER, &ids[1], &on).await.expect(200).json();
     assert_eq!((&told["running"], &told["sandbox"]["status"]), (&json!(true), &json!("running")));
@@ -99,8 +119,15 @@ async fn the_platforms_word_makes_the_bill() {
     let platform = roster.token(demo::PLATFORM_OPERATOR);
     report(&roster, &platform, demo::VIEWER, &ids[0], &half_an_hour).await.expect(409);
     // The report has an entry of the owner's history, by the one who reported.
-    let history = roster.items().await.into_iter().filter(|item| item["pk"] == json!(format!("AUDIT#{}", demo::VIEWER)));
-    let actors: Vec<_> = history.filter(|entry| entry["action"] == "sandbox.metered").map(|entry| entry["actor_id"].clone()).collect();
+    let history = roster
+        .items()
+        .await
+        .into_iter()
+        .filter(|item| item["pk"] == json!(format!("AUDIT#{}", demo::VIEWER)));
+    let actors: Vec<_> = history
+        .filter(|entry| entry["action"] == "sandbox.metered")
+        .map(|entry| entry["actor_id"].clone())
+        .collect();
     assert_eq!(actors, [json!(demo::PLATFORM_OPERATOR), json!(demo::PLATFORM_OPERATOR)]);
     roster.check_table().await;
 }
@@ -130,7 +157,9 @@ async fn a_wrong_report_changes_nothing() {
         assert_eq!(refused.json()["code"], "invalid_request", "{body}");
     }
     let good = json!({"ran_ms": 60_000, "running": true});
-    for (owner, id) in [(demo::ADMIN, id.as_str()), (demo::VIEWER, "sbx_none"), (demo::id(0xdead), id.as_str())] {
+    for (owner, id) in
+        [(demo::ADMIN, id.as_str()), (demo::VIEWER, "sbx_none"), (demo::id(0xdead), id.as_str())]
+    {
         report(&roster, &platform, owner, id, &good).await.expect(404);
     }
     assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
@@ -140,11 +169,17 @@ async fn a_wrong_report_changes_nothing() {
 #[tokio::test]
 async fn the_platform_alone_reports() {
     let roster = Roster::start().await;
-    let id = id_of(make(&roster, demo::VIEWER, &json!({"template": "base", "memory_mb": 1024})).await);
+    let id =
+        id_of(make(&roster, demo::VIEWER, &json!({"template": "base", "memory_mb": 1024})).await);
     roster.advance(HOUR);
     let nothing = json!({"ran_ms": 0, "running": false});
     // Neither its owner, nor the team's administrator, nor a key of theirs.
-    let credentials = [roster.token(demo::VIEWER), roster.token(demo::ADMIN), roster.token(demo::OTHER_ADMIN), key(demo::ADMIN, 1)];
+    let credentials = [
+        roster.token(demo::VIEWER),
+        roster.token(demo::ADMIN),
+        roster.token(demo::OTHER_ADMIN),
+        key(demo::ADMIN, 1),
+    ];
     for credential in &credentials {
         report(&roster, credential, demo::VIEWER, &id, &nothing).await.expect(403);
     }
@@ -155,8 +190,14 @@ async fn the_platform_alone_reports() {
     }
     let platform = roster.token(demo::PLATFORM_OPERATOR);
     // An operator's key has the permission, or does not report.
-    let without = ask(&roster, Method::POST, "/v1/keys", &platform, &json!({"scope": "operator"})).await.expect(201).json();
-    let refused = report(&roster, without["key"].as_str().expect("a key"), demo::VIEWER, &id, &nothing).await.expect(403);
+    let without = ask(&roster, Method::POST, "/v1/keys", &platform, &json!({"scope": "operator"}))
+        .await
+        .expect(201)
+        .json();
+    let refused =
+        report(&roster, without["key"].as_str().expect("a key"), demo::VIEWER, &id, &nothing)
+            .await
+            .expect(403);
     assert!(refused.text.contains("`metering:write`"), "{refused:?}");
     let own = ask(&roster, Method::POST, "/v1/keys", &platform, &asked).await.expect(201).json();
     let own = own["key"].as_str().expect("a key").to_owned();
@@ -171,7 +212,13 @@ async fn the_platform_alone_reports() {
     report(&roster, &minted, demo::VIEWER, &id, &nothing).await.expect(200);
     // Who operates the platform no longer reports no longer, and the other key goes on.
     let act = Act::new(demo::PLATFORM_OPERATOR, "user.unmade_operator", roster.now());
-    roster.server.data.store.set_operator(demo::PLATFORM_OPERATOR, false, &act).await.expect("the operator");
+    roster
+        .server
+        .data
+        .store
+        .set_operator(demo::PLATFORM_OPERATOR, false, &act)
+        .await
+        .expect("the operator");
     report(&roster, &own, demo::VIEWER, &id, &nothing).await.expect(403);
     report(&roster, &minted, demo::VIEWER, &id, &nothing).await.expect(200);
     roster.advance(24 * HOUR);
@@ -187,13 +234,21 @@ async fn one_member_holds_a_share_of_what_the_team_has() {
     roster.server.data.store.put(&shared::table::Key::tier("small"), &tier).await.expect("a tier");
     roster.advance(61);
     let path = format!("/v1/admin/users/{}/quota", demo::OTHER_ADMIN);
-    roster.call(Method::PATCH, &path, demo::PLATFORM_OPERATOR, &json!({"quota_tier_id": "small"})).await.expect(200);
+    roster
+        .call(Method::PATCH, &path, demo::PLATFORM_OPERATOR, &json!({"quota_tier_id": "small"}))
+        .await
+        .expect(200);
     let (member, other) = (demo::id(0xb3), demo::id(0xb4));
     let hours = |hours: i64| json!({"template": "base", "memory_mb": 1024, "timeout_ms": hours * HOUR * 1000});
     // Nearly all GB-hours by one sandbox.
     let refused = make(&roster, member, &hours(51)).await.expect(429).json();
     assert_eq!(refused["code"], "QUOTA_EXCEEDED");
-    assert!(refused["error"].as_str().is_some_and(|error| error.contains("a member may hold 2 sandboxes and 50 GB-hours")), "{refused}");
+    assert!(
+        refused["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("a member may hold 2 sandboxes and 50 GB-hours")),
+        "{refused}"
+    );
     let first = id_of(make(&roster, member, &hours(30)).await);
     make(&roster, member, &hours(21)).await.expect(429);
     id_of(make(&roster, member, &hours(20)).await);
@@ -205,7 +260,12 @@ async fn one_member_holds_a_share_of_what_the_team_has() {
     // Nothing of what was refused is counted.
     roster.check_table().await;
     // Administrators answer for all of it.
-    for id in roster.items().await.into_iter().filter(|item| item["sk"].as_str().is_some_and(|sk| sk.starts_with("SANDBOX#"))) {
+    for id in roster
+        .items()
+        .await
+        .into_iter()
+        .filter(|item| item["sk"].as_str().is_some_and(|sk| sk.starts_with("SANDBOX#")))
+    {
         let owner: Uuid = id["user_id"].as_str().and_then(|id| id.parse().ok()).expect("an owner");
         if [member, other].contains(&owner) && id["status"] != "destroyed" {
             bill(&roster, owner, id["id"].as_str().expect("an id")).await;

@@ -12,8 +12,15 @@ const USERS: &str = "/api/v1/users/";
 const SHARES: &str = "/api/v1/users/shares";
 
 /// A request as a browser sends it, with the cookie and what the browser says of the page.
-fn from_page(roster: &Roster, method: &Method, path: &str, page: &[(&str, &str)]) -> RequestBuilder {
-    let request = roster.request(method.clone(), path).header("cookie", format!("token={}", roster.token(demo::MANAGER)));
+fn from_page(
+    roster: &Roster,
+    method: &Method,
+    path: &str,
+    page: &[(&str, &str)],
+) -> RequestBuilder {
+    let request = roster
+        .request(method.clone(), path)
+        .header("cookie", format!("token={}", roster.token(demo::MANAGER)));
     page.iter().fold(request, |request, (name, value)| request.header(*name, *value))
 }
 
@@ -44,14 +51,25 @@ async fn a_page_of_another_origin_changes_nothing_by_the_cookie() {
             (Method::PUT, share.as_str()),
             (Method::POST, "/api/v1/oauth/delegated-token"),
         ] {
-            let refused = send(from_page(&roster, &method, path, &page).body(body)).await.expect(401);
-            assert!(refused.text.contains("another origin"), "{method} {path} {page:?}: {refused:?}");
+            let refused =
+                send(from_page(&roster, &method, path, &page).body(body)).await.expect(401);
+            assert!(
+                refused.text.contains("another origin"),
+                "{method} {path} {page:?}: {refused:?}"
+            );
         }
     }
     assert_eq!(tests::checks::changes(&before, &roster.items().await), [""; 0]);
     // A header is set by no page without leave.
-    let with_header = roster.request(Method::POST, USERS).header("origin", "https://app.example").body(body);
-    send(with_header.bearer_auth(roster.token(demo::MANAGER)).header("content-type", "application/json")).await.expect(200);
+    let with_header =
+        roster.request(Method::POST, USERS).header("origin", "https://app.example").body(body);
+    send(
+        with_header
+            .bearer_auth(roster.token(demo::MANAGER))
+            .header("content-type", "application/json"),
+    )
+    .await
+    .expect(200);
 }
 
 #[tokio::test]
@@ -60,7 +78,12 @@ async fn the_cookie_serves_its_own_pages_programs_and_reading() {
     let body = r#"{"first_name": "Ida", "last_name": null}"#;
     let host = roster.server.url().trim_start_matches("http://").to_owned();
     let own = format!("http://{host}");
-    for page in [vec![], vec![("sec-fetch-site", "same-origin")], vec![("sec-fetch-site", "none")], vec![("origin", own.as_str())]] {
+    for page in [
+        vec![],
+        vec![("sec-fetch-site", "same-origin")],
+        vec![("sec-fetch-site", "none")],
+        vec![("origin", own.as_str())],
+    ] {
         let page: Vec<_> = page.into_iter().chain([("content-type", "application/json")]).collect();
         send(from_page(&roster, &Method::POST, USERS, &page).body(body)).await.expect(200);
     }
@@ -101,8 +124,12 @@ async fn a_share_that_nobody_asked_for_is_declined() {
     decline(&roster, victim, eve, "given").await.expect(200);
     assert!(!lists(&roster, eve, victim).await);
     // Who gave it sees in their history who declined it.
-    let history = roster.items().await.into_iter().filter(|item| item["pk"] == json!(format!("AUDIT#{eve}")));
-    let declined: Vec<_> = history.filter(|entry| entry["action"] == "share.declined").map(|entry| entry["actor_id"].clone()).collect();
+    let history =
+        roster.items().await.into_iter().filter(|item| item["pk"] == json!(format!("AUDIT#{eve}")));
+    let declined: Vec<_> = history
+        .filter(|entry| entry["action"] == "share.declined")
+        .map(|entry| entry["actor_id"].clone())
+        .collect();
     assert_eq!(declined, [json!(victim)]);
     roster.check_table().await;
 }
@@ -113,9 +140,14 @@ async fn a_demoted_administrator_is_given_no_former_response() {
     let made = json!({"email": "new@example.com", "rootRole": 3});
     let invited = json!({"details": {"email": "newer@example.com", "account_id": demo::TEAM}});
     let own = json!({"template": "base"});
-    let requests = [("/api/admin/user-admin", &made, 201), ("/api/v1/admin_user_invite", &invited, 200), ("/v1/sandboxes", &own, 201)];
+    let requests = [
+        ("/api/admin/user-admin", &made, 201),
+        ("/api/v1/admin_user_invite", &invited, 200),
+        ("/v1/sandboxes", &own, 201),
+    ];
     let ask = async |path: &str, body: &Value| {
-        let request = roster.request(Method::POST, path).bearer_auth(roster.token(demo::OPERATOR)).json(body);
+        let request =
+            roster.request(Method::POST, path).bearer_auth(roster.token(demo::OPERATOR)).json(body);
         send(request.header("idempotency-key", format!("the same request to {path}"))).await
     };
     let set_role = async |role: Role| {

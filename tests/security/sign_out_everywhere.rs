@@ -1,5 +1,6 @@
-//! Found: a stolen token worked until it ended, and nobody could end it. Now its user ends every token that
-//! was issued before, and so does a platform operator for them; delegated tokens go with it.
+//! Found: a stolen token worked until it ended, and nobody could end it. Now its user ends every
+//! token that was issued before, and so does a platform operator for them; delegated tokens go with
+//! it.
 
 use local::demo;
 use reqwest::Method;
@@ -55,7 +56,8 @@ async fn tokens_from_before_are_refused_by_every_contract_and_later_ones_pass() 
     for path in paths {
         let refused = get(&roster, path, &stolen).await.expect(401);
         assert!(refused.text.contains("sign-out everywhere"), "{path}: {refused:?}");
-        // The same second may have been after it. A token that does not tell its time cannot be later.
+        // The same second may have been after it. A token that does not tell its time cannot be
+        // later.
         for (iat, status) in [
             (json!(second - 1), 401),
             (json!(second as f64 - 0.1), 401),
@@ -63,11 +65,21 @@ async fn tokens_from_before_are_refused_by_every_contract_and_later_ones_pass() 
             (json!(second), 200),
             (json!(second + 1), 200),
         ] {
-            assert_eq!(get(&roster, path, &issued_at(&roster, demo::ADMIN, iat.clone())).await.status, status, "{path} {iat}");
+            assert_eq!(
+                get(&roster, path, &issued_at(&roster, demo::ADMIN, iat.clone())).await.status,
+                status,
+                "{path} {iat}"
+            );
         }
         // API keys go on, and so does everyone else.
-        assert_eq!(get(&roster, path, &key).await.status, if path.ends_with("principal-token") { 403 } else { 200 }, "{path}");
-        assert!(get(&roster, path, &issued_at(&roster, demo::OTHER_ADMIN, json!(1))).await.status < 500);
+        assert_eq!(
+            get(&roster, path, &key).await.status,
+            if path.ends_with("principal-token") { 403 } else { 200 },
+            "{path}"
+        );
+        assert!(
+            get(&roster, path, &issued_at(&roster, demo::OTHER_ADMIN, json!(1))).await.status < 500
+        );
     }
     // Neither does it sign up again, or restore.
     for path in ["/v1/account", "/v1/account/restore", OWN] {
@@ -104,15 +116,38 @@ async fn a_platform_operator_signs_anyone_out_and_nobody_else_does() {
         roster.call(Method::POST, &of_user(demo::ADMIN), caller, &json!({})).await.expect(403);
     }
     get(&roster, "/users/me", &stolen).await.expect(200);
-    let answer = roster.call(Method::POST, &of_user(demo::ADMIN), demo::PLATFORM_OPERATOR, &json!({"reason": "A stolen laptop"})).await;
+    let answer = roster
+        .call(
+            Method::POST,
+            &of_user(demo::ADMIN),
+            demo::PLATFORM_OPERATOR,
+            &json!({"reason": "A stolen laptop"}),
+        )
+        .await;
     assert_eq!(answer.expect(200).json()["user"]["id"], json!(demo::ADMIN));
     get(&roster, "/users/me", &stolen).await.expect(401);
     get(&roster, "/users/me", &roster.token(demo::ADMIN)).await.expect(200);
-    let entries = roster.items().await.into_iter().filter(|item| item["pk"] == json!(format!("AUDIT#{}", demo::ADMIN)));
+    let entries = roster
+        .items()
+        .await
+        .into_iter()
+        .filter(|item| item["pk"] == json!(format!("AUDIT#{}", demo::ADMIN)));
     let entries = entries.filter(|entry| entry["action"] == "user.signed_out_everywhere");
-    let told: Vec<_> = entries.map(|entry| (entry["action"].clone(), entry["actor_id"].clone(), entry["reason"].clone())).collect();
-    assert_eq!(told, [(json!("user.signed_out_everywhere"), json!(demo::PLATFORM_OPERATOR), json!("A stolen laptop"))]);
-    roster.call(Method::POST, &of_user(demo::id(0xdead)), demo::PLATFORM_OPERATOR, &json!({})).await.expect(404);
+    let told: Vec<_> = entries
+        .map(|entry| (entry["action"].clone(), entry["actor_id"].clone(), entry["reason"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [(
+            json!("user.signed_out_everywhere"),
+            json!(demo::PLATFORM_OPERATOR),
+            json!("A stolen laptop")
+        )]
+    );
+    roster
+        .call(Method::POST, &of_user(demo::id(0xdead)), demo::PLATFORM_OPERATOR, &json!({}))
+        .await
+        .expect(404);
 }
 
 #[tokio::test]
@@ -120,9 +155,14 @@ async fn a_key_or_a_delegated_token_signs_nobody_out() {
     let roster = Roster::start().await;
     post(&roster, OWN, &tests::checks::key(demo::ADMIN, 1)).await.expect(401);
     let body = json!({"sub": FINN});
-    let delegated = roster.call(Method::POST, "/api/v1/oauth/delegated-token", demo::MANAGER, &body).await.expect(200).json();
+    let delegated = roster
+        .call(Method::POST, "/api/v1/oauth/delegated-token", demo::MANAGER, &body)
+        .await
+        .expect(200)
+        .json();
     let delegated = delegated["access_token"].as_str().expect("a token").to_owned();
-    let principal = get(&roster, "/api/v1/oauth/principal-token", &delegated).await.expect(200).json();
+    let principal =
+        get(&roster, "/api/v1/oauth/principal-token", &delegated).await.expect(200).json();
     for token in [&delegated, principal["access_token"].as_str().expect("a token")] {
         post(&roster, OWN, token).await.expect(403);
     }
@@ -136,14 +176,24 @@ async fn delegated_and_principal_tokens_end_with_a_sign_out_of_either_person() {
     for who in [demo::MANAGER, demo::VIEWER] {
         let roster = Roster::start().await;
         let path = format!("/api/v1/users/shares/{}", demo::MANAGER);
-        roster.call(Method::PUT, &path, demo::VIEWER, &json!({"scopes": ["data:read", "profile"]})).await.expect(200);
+        roster
+            .call(Method::PUT, &path, demo::VIEWER, &json!({"scopes": ["data:read", "profile"]}))
+            .await
+            .expect(200);
         let sign_in = roster.token(demo::MANAGER);
         roster.advance(10);
         let body = json!({"sub": demo::VIEWER});
-        let request = roster.request(Method::POST, "/api/v1/oauth/delegated-token").bearer_auth(&sign_in).json(&body);
-        let delegated = send(request).await.expect(200).json()["access_token"].as_str().expect("a token").to_owned();
+        let request = roster
+            .request(Method::POST, "/api/v1/oauth/delegated-token")
+            .bearer_auth(&sign_in)
+            .json(&body);
+        let delegated = send(request).await.expect(200).json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
         assert_eq!(claims(&delegated)["signed_in_at"], json!(tests::START as f64 / 1000.0));
-        let principal = get(&roster, "/api/v1/oauth/principal-token", &delegated).await.expect(200).json();
+        let principal =
+            get(&roster, "/api/v1/oauth/principal-token", &delegated).await.expect(200).json();
         let principal = principal["access_token"].as_str().expect("a token").to_owned();
         // In the second in which the tokens were made: the sign-in behind them was earlier.
         let at_once = who == demo::MANAGER;

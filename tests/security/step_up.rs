@@ -26,7 +26,13 @@ fn token(roster: &Roster, user: Uuid, context: &Value) -> String {
     sign(&claims)
 }
 
-async fn call(roster: &Roster, method: &Method, path: &str, credential: &str, body: &Value) -> Answer {
+async fn call(
+    roster: &Roster,
+    method: &Method,
+    path: &str,
+    credential: &str,
+    body: &Value,
+) -> Answer {
     send(roster.request(method.clone(), path).bearer_auth(credential).json(body)).await
 }
 
@@ -42,14 +48,49 @@ fn requests() -> Vec<(Uuid, Method, String, Value, u16, &'static str)> {
         (admin, Method::POST, format!("{key}/rotate"), json!({}), 404, "/error"),
         (demo::VIEWER, Method::DELETE, "/v1/account".into(), json!({}), 202, "/error"),
         (admin, Method::DELETE, "/api/admin/user-admin/3".into(), json!({}), 200, "/message"),
-        (admin, Method::PUT, "/api/admin/user-admin/3".into(), json!({"rootRole": 1}), 200, "/message"),
+        (
+            admin,
+            Method::PUT,
+            "/api/admin/user-admin/3".into(),
+            json!({"rootRole": 1}),
+            200,
+            "/message",
+        ),
         (admin, Method::POST, "/api/admin/user-admin".into(), made, 201, "/message"),
         (demo::MANAGER, Method::DELETE, format!("/api/v1/users/{FINN}"), json!({}), 200, "/detail"),
         (operator, Method::GET, "/v1/admin/users".into(), json!({}), 200, "/error"),
-        (operator, Method::GET, format!("/v1/admin/users/{}", demo::VIEWER), json!({}), 200, "/error"),
-        (operator, Method::POST, format!("/v1/admin/users/{}/suspend", demo::VIEWER), json!({}), 200, "/error"),
-        (operator, Method::POST, format!("/v1/admin/users/{}/keys", demo::VIEWER), json!({}), 201, "/error"),
-        (operator, Method::DELETE, format!("/v1/admin/users/{}", demo::VIEWER), json!({}), 409, "/error"),
+        (
+            operator,
+            Method::GET,
+            format!("/v1/admin/users/{}", demo::VIEWER),
+            json!({}),
+            200,
+            "/error",
+        ),
+        (
+            operator,
+            Method::POST,
+            format!("/v1/admin/users/{}/suspend", demo::VIEWER),
+            json!({}),
+            200,
+            "/error",
+        ),
+        (
+            operator,
+            Method::POST,
+            format!("/v1/admin/users/{}/keys", demo::VIEWER),
+            json!({}),
+            201,
+            "/error",
+        ),
+        (
+            operator,
+            Method::DELETE,
+            format!("/v1/admin/users/{}", demo::VIEWER),
+            json!({}),
+            409,
+            "/error",
+        ),
         (operator, Method::GET, "/v1/admin/quota-tiers".into(), json!({}), 200, "/error"),
     ]
 }
@@ -79,7 +120,11 @@ async fn a_password_alone_does_nothing_that_is_hard_to_take_back() {
     }
     attacked.settled().await;
     let unchanged = |items: &[serde_json::Map<String, Value>]| {
-        let kept = items.iter().filter(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with("USER#") || pk.starts_with("AUDIT#")));
+        let kept = items.iter().filter(|item| {
+            item["pk"]
+                .as_str()
+                .is_some_and(|pk| pk.starts_with("USER#") || pk.starts_with("AUDIT#"))
+        });
         kept.map(|item| (item["pk"].clone(), item["sk"].clone())).collect::<Vec<_>>()
     };
     assert_eq!(unchanged(&attacked.items().await), unchanged(&before));
@@ -106,7 +151,8 @@ async fn members_who_were_not_seen_for_long_are_deleted_with_a_second_factor_alo
     let roster = demanding().await;
     roster.advance(200 * 86_400);
     let (path, body) = ("/api/admin/user-admin/inactive/delete", json!({"ids": [4, 5]}));
-    let refused = call(&roster, &Method::POST, path, &roster.token(demo::ADMIN), &body).await.expect(403);
+    let refused =
+        call(&roster, &Method::POST, path, &roster.token(demo::ADMIN), &body).await.expect(403);
     assert_eq!(refused.json()["message"], json!(STEP_UP));
     assert_eq!(roster.user(demo::VIEWER).await.map(|user| user.status), Some(Status::Active));
     let strong = token(&roster, demo::ADMIN, &json!({"aal": "aal2"}));
@@ -124,7 +170,9 @@ async fn nothing_else_asks_for_one_nor_an_installation_without_the_setting() {
         (demo::ADMIN, Method::POST, "/v1/account/sign-out-everywhere", json!({})),
         (demo::MANAGER, Method::GET, "/api/v1/users/", json!({})),
     ] {
-        let answer = call(&demands, &method, path, &token(&demands, caller, &json!({"aal": "aal1"})), &body).await;
+        let answer =
+            call(&demands, &method, path, &token(&demands, caller, &json!({"aal": "aal1"})), &body)
+                .await;
         assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
     }
     let relaxed = Roster::start().await;
@@ -142,12 +190,14 @@ async fn a_key_carries_the_strength_it_was_made_with() {
     call(&roster, &Method::GET, "/v1/admin/users", &key, &json!({})).await.expect(200);
     // A renewal is made with a second factor too, and so is as strong.
     let rotate = format!("/v1/keys/{}/rotate", made["id"].as_str().expect("an id"));
-    let renewed = call(&roster, &Method::POST, &rotate, &strong, &json!({})).await.expect(201).json();
+    let renewed =
+        call(&roster, &Method::POST, &rotate, &strong, &json!({})).await.expect(201).json();
     let renewed = renewed["key"].as_str().expect("a key").to_owned();
     call(&roster, &Method::GET, "/v1/admin/users", &renewed, &json!({})).await.expect(200);
     // The demo's keys are from before the setting.
     let old = tests::checks::key(demo::PLATFORM_OPERATOR, 1);
-    let refused = call(&roster, &Method::GET, "/v1/admin/users", &old, &json!({})).await.expect(403);
+    let refused =
+        call(&roster, &Method::GET, "/v1/admin/users", &old, &json!({})).await.expect(403);
     assert_eq!(refused.json()["error"], json!(STEP_UP));
     // Nor does it show anyone how a key was made.
     assert!(made.get("stepped_up").is_none());

@@ -46,7 +46,8 @@ async fn a_token_of_another_context_is_refused_by_every_contract_with_the_reason
         for (path, place) in ENDPOINTS {
             let answer = by(&roster, path, &changes).await.expect(401);
             let told = answer.json();
-            let told = told.pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("{answer:?}"));
+            let told =
+                told.pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("{answer:?}"));
             assert!(told.contains(reason), "{changes} at {path}: {told}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
         }

@@ -1,4 +1,5 @@
-//! Requests that are sent again: every POST of every contract takes an `Idempotency-Key`, by which it is done once.
+//! Requests that are sent again: every POST of every contract takes an `Idempotency-Key`, by which
+//! it is done once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +17,10 @@ use tests::checks::{DELETED, NOBODY, SUSPENDED, changes, key, unchanged};
 use tests::{Answer, Roster, send, sign};
 use uuid::Uuid;
 
-use crate::{DAY, DELEGATED, FINN, GITA, ME, PRINCIPAL, SHARES, USERS, check, refusal, share, shares_with, text};
+use crate::{
+    DAY, DELEGATED, FINN, GITA, ME, PRINCIPAL, SHARES, USERS, check, refusal, share, shares_with,
+    text,
+};
 
 /// Someone who has no account yet.
 const NEWCOMER: Uuid = demo::id(0x9e3);
@@ -38,7 +42,14 @@ struct Case {
     secret: Option<&'static str>,
 }
 
-fn case(route: &'static str, caller: Uuid, path: impl Into<String>, body: Value, first: u16, later: u16) -> Case {
+fn case(
+    route: &'static str,
+    caller: Uuid,
+    path: impl Into<String>,
+    body: Value,
+    first: u16,
+    later: u16,
+) -> Case {
     Case { route, caller, path: path.into(), body, first, later, bad: None, secret: None }
 }
 
@@ -57,13 +68,43 @@ fn cases() -> Vec<Case> {
     let of = |user: Uuid, what: &str| format!("/v1/admin/users/{user}/{what}");
     let names = || json!({"first_name": "Ole", "last_name": "Lund"});
     vec![
-        case("/v1/admin/users/{user_id}/keys", operator, of(demo::VIEWER, "keys"), json!({"name": "ci"}), 201, 201)
-            .bad(json!({"name": 1}))
-            .secret("key"),
-        case("/v1/admin/users/{user_id}/suspend", operator, of(demo::VIEWER, "suspend"), json!({"reason": "spam"}), 200, 409)
-            .bad(json!({"reason": 1})),
-        case("/v1/admin/users/{user_id}/unsuspend", operator, of(SUSPENDED, "unsuspend"), json!({}), 200, 409).bad(json!({"reason": 1})),
-        case("/v1/admin/users/{user_id}/restore", operator, of(DELETED, "restore"), json!({}), 200, 409).bad(json!({"reason": 1})),
+        case(
+            "/v1/admin/users/{user_id}/keys",
+            operator,
+            of(demo::VIEWER, "keys"),
+            json!({"name": "ci"}),
+            201,
+            201,
+        )
+        .bad(json!({"name": 1}))
+        .secret("key"),
+        case(
+            "/v1/admin/users/{user_id}/suspend",
+            operator,
+            of(demo::VIEWER, "suspend"),
+            json!({"reason": "spam"}),
+            200,
+            409,
+        )
+        .bad(json!({"reason": 1})),
+        case(
+            "/v1/admin/users/{user_id}/unsuspend",
+            operator,
+            of(SUSPENDED, "unsuspend"),
+            json!({}),
+            200,
+            409,
+        )
+        .bad(json!({"reason": 1})),
+        case(
+            "/v1/admin/users/{user_id}/restore",
+            operator,
+            of(DELETED, "restore"),
+            json!({}),
+            200,
+            409,
+        )
+        .bad(json!({"reason": 1})),
         case(
             "/v1/admin/users/{user_id}/sign-out-everywhere",
             operator,
@@ -73,15 +114,33 @@ fn cases() -> Vec<Case> {
             200,
         )
         .bad(json!({"reason": 1})),
-        case("/v1/account/sign-out-everywhere", demo::VIEWER, "/v1/account/sign-out-everywhere", json!({}), 200, 200),
+        case(
+            "/v1/account/sign-out-everywhere",
+            demo::VIEWER,
+            "/v1/account/sign-out-everywhere",
+            json!({}),
+            200,
+            200,
+        ),
         case("/v1/account", NEWCOMER, "/v1/account", json!({}), 201, 200),
         case("/v1/account/restore", DELETED, "/v1/account/restore", json!({}), 200, 409),
-        case("/v1/keys", demo::ADMIN, "/v1/keys", json!({"name": "ci"}), 201, 201).bad(json!({"name": 1})).secret("key"),
-        case("/v1/keys/default", demo::VIEWER, "/v1/keys/default", json!({}), 201, 200).secret("key"),
-        case("/v1/keys/{key_id}/rotate", demo::ADMIN, format!("/v1/keys/{}/rotate", demo::id(0xf201)), json!({}), 201, 409)
-            .bad(json!({"overlap_seconds": -1}))
+        case("/v1/keys", demo::ADMIN, "/v1/keys", json!({"name": "ci"}), 201, 201)
+            .bad(json!({"name": 1}))
             .secret("key"),
-        case("/v1/sandboxes", demo::VIEWER, "/v1/sandboxes", json!({"template": "base"}), 201, 201).bad(json!({})),
+        case("/v1/keys/default", demo::VIEWER, "/v1/keys/default", json!({}), 201, 200)
+            .secret("key"),
+        case(
+            "/v1/keys/{key_id}/rotate",
+            demo::ADMIN,
+            format!("/v1/keys/{}/rotate", demo::id(0xf201)),
+            json!({}),
+            201,
+            409,
+        )
+        .bad(json!({"overlap_seconds": -1}))
+        .secret("key"),
+        case("/v1/sandboxes", demo::VIEWER, "/v1/sandboxes", json!({"template": "base"}), 201, 201)
+            .bad(json!({})),
         case(
             "/api/v1/admin_user_invite",
             demo::ADMIN,
@@ -91,7 +150,14 @@ fn cases() -> Vec<Case> {
             409,
         )
         .bad(json!({"details": {"email": "new"}})),
-        case("/api/v1/admin_user_invite/{id}/revoke", demo::ADMIN, "/api/v1/admin_user_invite/{invite}/revoke", json!({}), 200, 409),
+        case(
+            "/api/v1/admin_user_invite/{id}/revoke",
+            demo::ADMIN,
+            "/api/v1/admin_user_invite/{invite}/revoke",
+            json!({}),
+            200,
+            409,
+        ),
         case(
             "/api/admin/user-admin",
             demo::ADMIN,
@@ -101,13 +167,29 @@ fn cases() -> Vec<Case> {
             400,
         )
         .bad(json!({"rootRole": 9})),
-        case("/api/admin/user-admin/inactive/delete", demo::ADMIN, "/api/admin/user-admin/inactive/delete", json!({"ids": [10]}), 200, 200)
-            .bad(json!({"ids": ["ten"]})),
-        case("/api/v1/users", demo::MANAGER, "/api/v1/users", names(), 200, 200).bad(json!({"first_name": 1})),
-        case("/api/v1/users/{proxy+}", demo::MANAGER, USERS, names(), 200, 200).bad(json!({"first_name": 1})),
-        case("/api/v1/oauth/delegated-token", demo::MANAGER, DELEGATED, json!({"sub": FINN}), 200, 200)
-            .bad(json!({"sub": 1}))
-            .secret("access_token"),
+        case(
+            "/api/admin/user-admin/inactive/delete",
+            demo::ADMIN,
+            "/api/admin/user-admin/inactive/delete",
+            json!({"ids": [10]}),
+            200,
+            200,
+        )
+        .bad(json!({"ids": ["ten"]})),
+        case("/api/v1/users", demo::MANAGER, "/api/v1/users", names(), 200, 200)
+            .bad(json!({"first_name": 1})),
+        case("/api/v1/users/{proxy+}", demo::MANAGER, USERS, names(), 200, 200)
+            .bad(json!({"first_name": 1})),
+        case(
+            "/api/v1/oauth/delegated-token",
+            demo::MANAGER,
+            DELEGATED,
+            json!({"sub": FINN}),
+            200,
+            200,
+        )
+        .bad(json!({"sub": 1}))
+        .secret("access_token"),
     ]
 }
 
@@ -123,8 +205,15 @@ async fn prepare(roster: &Roster, case: Case) -> Case {
         return case;
     }
     let body = json!({"details": {"email": "invited@example.com", "account_id": demo::TEAM}});
-    let invite = roster.call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body).await.expect(200).json();
-    Case { path: case.path.replace("{invite}", invite["details"]["id"].as_str().expect("an id")), ..case }
+    let invite = roster
+        .call(Method::POST, "/api/v1/admin_user_invite", demo::ADMIN, &body)
+        .await
+        .expect(200)
+        .json();
+    Case {
+        path: case.path.replace("{invite}", invite["details"]["id"].as_str().expect("an id")),
+        ..case
+    }
 }
 
 fn token(roster: &Roster, caller: Uuid) -> String {
@@ -137,7 +226,11 @@ fn token(roster: &Roster, caller: Uuid) -> String {
 
 /// A POST with a key.
 fn post(roster: &Roster, path: &str, credential: &str, key: &str, body: &Value) -> RequestBuilder {
-    roster.request(Method::POST, path).bearer_auth(credential).header("idempotency-key", key).json(body)
+    roster
+        .request(Method::POST, path)
+        .bearer_auth(credential)
+        .header("idempotency-key", key)
+        .json(body)
 }
 
 /// The case's request.
@@ -155,11 +248,19 @@ fn assert_replayed(again: &Answer, first: &Answer, name: &str) {
     assert_eq!((again.status, &again.text), (first.status, &first.text), "{name}");
     let headers = |answer: &Answer| -> BTreeMap<String, String> {
         let own = ["x-request-id", "server-timing", "date", "idempotency-replayed"];
-        answer.headers.clone().into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()
+        answer
+            .headers
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| !own.contains(&name.as_str()))
+            .collect()
     };
     assert_eq!(headers(again), headers(first), "{name}");
     assert!(is_replayed(again) && !is_replayed(first), "{name}: {again:?}");
-    assert_ne!(again.headers["x-request-id"], first.headers["x-request-id"], "{name}: each request has an id of its own");
+    assert_ne!(
+        again.headers["x-request-id"], first.headers["x-request-id"],
+        "{name}: each request has an id of its own"
+    );
 }
 
 fn is_receipt(item: &Map<String, Value>) -> bool {
@@ -170,7 +271,8 @@ async fn receipts(roster: &Roster) -> Vec<Map<String, Value>> {
     roster.items().await.into_iter().filter(is_receipt).collect()
 }
 
-/// What kinds of items came, went and changed between two states of the table, and how many of each.
+/// What kinds of items came, went and changed between two states of the table, and how many of
+/// each.
 fn shape(before: &[Map<String, Value>], after: &[Map<String, Value>]) -> BTreeMap<String, i64> {
     let mut shape = BTreeMap::new();
     let kind = |item: &Map<String, Value>| {
@@ -196,18 +298,28 @@ async fn set_status(roster: &Roster, user: Uuid, status: Status) {
     let before = roster.user(user).await.expect("the user");
     let change = |user: &User| Ok(User { status, ..user.clone() });
     let act = Act::new(user, "user.updated", roster.now());
-    roster.server.data.store.change_user(before, &change, &act, &|_| Default::default()).await.expect("changed");
+    roster
+        .server
+        .data
+        .store
+        .change_user(before, &change, &act, &|_| Default::default())
+        .await
+        .expect("changed");
 }
 
 #[test]
 fn every_post_route_has_a_case() {
-    let posts = template::routes().into_iter().filter(|route| route.method.as_deref() == Some("POST"));
+    let posts =
+        template::routes().into_iter().filter(|route| route.method.as_deref() == Some("POST"));
     let routes: BTreeSet<String> = posts.map(|route| route.path).collect();
     let covered: BTreeSet<String> = cases().into_iter().map(|case| case.route.to_owned()).collect();
     assert_eq!(covered, routes, "say in {} what to send to each", file!());
     let router = template::Router::new(TrailingSlash::Proxy);
     for case in cases() {
-        assert_eq!(router.find("POST", &case.path).map(|found| found.route.path.as_str()), Some(case.route));
+        assert_eq!(
+            router.find("POST", &case.path).map(|found| found.route.path.as_str()),
+            Some(case.route)
+        );
     }
 }
 
@@ -240,7 +352,12 @@ async fn the_same_request_twice_is_answered_alike_and_done_once() {
 async fn a_request_without_a_key_is_a_new_one_each_time_and_leaves_no_receipt() {
     for case in cases() {
         let (roster, case) = prepared(case).await;
-        let plain = || roster.request(Method::POST, &case.path).bearer_auth(token(&roster, case.caller)).json(&case.body);
+        let plain = || {
+            roster
+                .request(Method::POST, &case.path)
+                .bearer_auth(token(&roster, case.caller))
+                .json(&case.body)
+        };
         let first = send(plain()).await.expect(case.first);
         let second = send(plain()).await.expect(case.later);
         assert!(!is_replayed(&first) && !is_replayed(&second), "{}", case.route);
@@ -252,7 +369,10 @@ async fn a_request_without_a_key_is_a_new_one_each_time_and_leaves_no_receipt() 
 #[test]
 fn the_database_deletes_what_expired() {
     let template = serde_json::to_value(template::table()).expect("the table");
-    assert_eq!(template["TimeToLiveSpecification"], json!({"AttributeName": "expires", "Enabled": true}));
+    assert_eq!(
+        template["TimeToLiveSpecification"],
+        json!({"AttributeName": "expires", "Enabled": true})
+    );
 }
 
 #[tokio::test]
@@ -265,7 +385,8 @@ async fn another_body_or_path_under_the_same_key_is_refused() {
         let credential = token(&roster, case.caller);
         let mut other = case.body.clone();
         other["other"] = json!(true);
-        let elsewhere = if case.route == "/v1/keys/default" { "/v1/keys" } else { "/v1/keys/default" };
+        let elsewhere =
+            if case.route == "/v1/keys/default" { "/v1/keys" } else { "/v1/keys/default" };
         let twin = match case.route {
             "/api/v1/users" => USERS.to_owned(),
             "/api/v1/users/{proxy+}" => "/api/v1/users".to_owned(),
@@ -277,18 +398,27 @@ async fn another_body_or_path_under_the_same_key_is_refused() {
             ("a query", format!("{}?again=1", case.path), &case.body),
         ]
         .into_iter()
-        .chain((!twin.ends_with('?')).then(|| ("the other path of the same endpoint", twin.clone(), &case.body)))
-        {
+        .chain(
+            (!twin.ends_with('?'))
+                .then(|| ("the other path of the same endpoint", twin.clone(), &case.body)),
+        ) {
             let answer = send(post(&roster, &path, &credential, KEY, body)).await.expect(422);
             assert!(!is_replayed(&answer), "{} {name}", case.route);
             let answer = refusal(&answer);
-            let base = ["/api/admin", "/api/v1/admin_user", "/api/v1", "/v1"].into_iter().find(|base| path.starts_with(base));
-            let known = told.entry(base.expect("a contract").to_owned()).or_insert_with(|| answer.clone());
+            let base = ["/api/admin", "/api/v1/admin_user", "/api/v1", "/v1"]
+                .into_iter()
+                .find(|base| path.starts_with(base));
+            let known =
+                told.entry(base.expect("a contract").to_owned()).or_insert_with(|| answer.clone());
             assert_eq!(*known, answer, "{} {name}", case.route);
         }
         // The bytes count, not what they mean.
-        let spaced = roster.request(Method::POST, &case.path).bearer_auth(&credential).header("idempotency-key", KEY);
-        let spaced = spaced.header("content-type", "application/json").body(format!("{} ", case.body));
+        let spaced = roster
+            .request(Method::POST, &case.path)
+            .bearer_auth(&credential)
+            .header("idempotency-key", KEY);
+        let spaced =
+            spaced.header("content-type", "application/json").body(format!("{} ", case.body));
         send(spaced).await.expect(422);
         // What was done first is told as before.
         assert_replayed(&send(request(&roster, &case)).await, &first, case.route);
@@ -312,7 +442,12 @@ async fn after_a_day_it_is_a_new_request() {
         let receipts = receipts(&roster).await;
         assert_eq!(receipts.len(), 1, "{}", case.route);
         if later.status < 300 {
-            assert_eq!(receipts[0]["expires"], json!(roster.now().as_second() + DAY), "{}", case.route);
+            assert_eq!(
+                receipts[0]["expires"],
+                json!(roster.now().as_second() + DAY),
+                "{}",
+                case.route
+            );
             assert_replayed(&send(request(&roster, &case)).await, &later, case.route);
         } else {
             assert_eq!(receipts[0]["expires"], expires, "{}: a failure is not kept", case.route);
@@ -327,8 +462,14 @@ async fn after_a_day_the_key_is_free_for_another_request() {
     let credential = || roster.token(demo::VIEWER);
     send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "one"}))).await.expect(201);
     roster.advance(DAY);
-    let other = send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "two"}))).await.expect(201);
-    assert_replayed(&send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "two"}))).await, &other, "two");
+    let other = send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "two"})))
+        .await
+        .expect(201);
+    assert_replayed(
+        &send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "two"}))).await,
+        &other,
+        "two",
+    );
     send(post(&roster, "/v1/keys", &credential(), KEY, &json!({"name": "one"}))).await.expect(422);
     check(&roster).await;
 }
@@ -338,8 +479,12 @@ async fn another_callers_same_key_is_another_key() {
     for case in cases() {
         let (roster, case) = prepared(case).await;
         let first = send(request(&roster, &case)).await.expect(case.first);
-        for other in [demo::OTHER_ADMIN, demo::OPERATOR, FINN].into_iter().filter(|other| *other != case.caller) {
-            let answer = send(post(&roster, &case.path, &token(&roster, other), KEY, &case.body)).await;
+        for other in [demo::OTHER_ADMIN, demo::OPERATOR, FINN]
+            .into_iter()
+            .filter(|other| *other != case.caller)
+        {
+            let answer =
+                send(post(&roster, &case.path, &token(&roster, other), KEY, &case.body)).await;
             assert!(!is_replayed(&answer), "{}: {answer:?}", case.route);
             assert!(!answer.text.contains("Idempotency-Key"), "{}: {answer:?}", case.route);
             if let Some(secret) = case.secret {
@@ -358,7 +503,8 @@ async fn a_token_and_each_api_key_of_a_user_have_keys_of_their_own() {
     let mut ids = BTreeSet::new();
     for round in 0..2 {
         for credential in [roster.token(demo::ADMIN), key(demo::ADMIN, 1), key(demo::ADMIN, 4)] {
-            let answer = send(post(&roster, "/v1/sandboxes", &credential, KEY, &body)).await.expect(201);
+            let answer =
+                send(post(&roster, "/v1/sandboxes", &credential, KEY, &body)).await.expect(201);
             assert_eq!(is_replayed(&answer), round == 1);
             ids.insert(answer.json()["id"].to_string());
         }
@@ -371,15 +517,26 @@ async fn a_token_and_each_api_key_of_a_user_have_keys_of_their_own() {
 async fn all_tokens_of_a_user_share_their_keys_as_sign_ins_are_renewed() {
     let roster = Roster::start().await;
     let body = json!({"first_name": "Ole", "last_name": null});
-    let first = send(post(&roster, USERS, &roster.token(demo::MANAGER), KEY, &body)).await.expect(200);
+    let first =
+        send(post(&roster, USERS, &roster.token(demo::MANAGER), KEY, &body)).await.expect(200);
     roster.advance(3000);
-    assert_replayed(&send(post(&roster, USERS, &roster.token(demo::MANAGER), KEY, &body)).await, &first, "a newer token");
-    let token = |answer: Answer| answer.expect(200).json()["access_token"].as_str().expect("a token").to_owned();
-    let delegated = token(roster.call(Method::POST, DELEGATED, demo::MANAGER, &json!({"sub": FINN})).await);
+    assert_replayed(
+        &send(post(&roster, USERS, &roster.token(demo::MANAGER), KEY, &body)).await,
+        &first,
+        "a newer token",
+    );
+    let token = |answer: Answer| {
+        answer.expect(200).json()["access_token"].as_str().expect("a token").to_owned()
+    };
+    let delegated =
+        token(roster.call(Method::POST, DELEGATED, demo::MANAGER, &json!({"sub": FINN})).await);
     let own = token(send(roster.request(Method::GET, PRINCIPAL).bearer_auth(&delegated)).await);
-    // By a delegated one there is nothing to be had, nor by what comes from it, not even what the principal has a receipt for.
+    // By a delegated one there is nothing to be had, nor by what comes from it, not even what the
+    // principal has a receipt for.
     share(&roster, demo::MANAGER, demo::VIEWER, &["profile"]).await.expect(200);
-    let for_manager = token(roster.call(Method::POST, DELEGATED, demo::VIEWER, &json!({"sub": demo::MANAGER})).await);
+    let for_manager = token(
+        roster.call(Method::POST, DELEGATED, demo::VIEWER, &json!({"sub": demo::MANAGER})).await,
+    );
     for delegated in [delegated, own, for_manager] {
         unchanged(&roster, post(&roster, USERS, &delegated, KEY, &body)).await.expect(403);
     }
@@ -396,11 +553,20 @@ async fn of_sixteen_at_once_one_is_done_and_all_are_answered_alike() {
         let route = case.route;
         // So slow a database that all are on their way before the first is done.
         let roster = Roster::start_with(|options| options.latency = Duration::from_millis(5)).await;
-        let case = prepare(&roster, cases().into_iter().find(|case| case.route == route).expect("the case")).await;
+        let case = prepare(
+            &roster,
+            cases().into_iter().find(|case| case.route == route).expect("the case"),
+        )
+        .await;
         let before = roster.items().await;
         let answers = join_all((0..16).map(|_| send(request(&roster, &case)))).await;
-        let (first, again): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| !is_replayed(answer));
-        assert_eq!(first.iter().map(|answer| answer.status).collect::<Vec<_>>(), [case.first], "{route}: {first:#?}");
+        let (first, again): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| !is_replayed(answer));
+        assert_eq!(
+            first.iter().map(|answer| answer.status).collect::<Vec<_>>(),
+            [case.first],
+            "{route}: {first:#?}"
+        );
         for answer in &again {
             assert_replayed(answer, &first[0], route);
         }
@@ -416,12 +582,24 @@ async fn of_two_requests_at_once_under_one_key_one_is_done() {
         let roster = Roster::start_with(|options| options.latency = Duration::from_millis(5)).await;
         let credential = roster.token(demo::VIEWER);
         let bodies = [json!({"name": "one"}), json!({"name": "two"})];
-        let one_by_one = (0..16).map(|place| send(post(&roster, "/v1/keys", &credential, KEY, &bodies[(place + round) % 2])));
+        let one_by_one = (0..16).map(|place| {
+            send(post(&roster, "/v1/keys", &credential, KEY, &bodies[(place + round) % 2]))
+        });
         let answers = join_all(one_by_one).await;
-        let made: BTreeSet<_> = answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text.clone()).collect();
+        let made: BTreeSet<_> = answers
+            .iter()
+            .filter(|answer| answer.status == 201)
+            .map(|answer| answer.text.clone())
+            .collect();
         assert_eq!(made.len(), 1, "{answers:#?}");
-        assert!(answers.iter().all(|answer| [201, 409, 422].contains(&answer.status)), "{answers:#?}");
-        assert_eq!(roster.get("/v1/keys", demo::VIEWER).await.json().as_array().map(Vec::len), Some(1));
+        assert!(
+            answers.iter().all(|answer| [201, 409, 422].contains(&answer.status)),
+            "{answers:#?}"
+        );
+        assert_eq!(
+            roster.get("/v1/keys", demo::VIEWER).await.json().as_array().map(Vec::len),
+            Some(1)
+        );
         check(&roster).await;
     }
 }
@@ -436,20 +614,36 @@ async fn nothing_is_replayed_to_a_caller_who_was_suspended_or_deleted_since() {
             assert!(!is_replayed(&answer), "{}", case.route);
             let expected = match case.route {
                 // The one endpoint that a deleted caller may use, if nobody else did it.
-                "/v1/account/restore" if of_operator_contract == "account_deleted" => (409, "transition_conflict"),
+                "/v1/account/restore" if of_operator_contract == "account_deleted" => {
+                    (409, "transition_conflict")
+                }
                 route if route.starts_with("/v1/") => (403, of_operator_contract),
                 route if route.starts_with("/api/v1/admin_user") => (401, "bad_authtoken"),
                 _ => (401, ""),
             };
-            assert_eq!((answer.status, answer.json()["code"].as_str().unwrap_or_default()), expected, "{}: {answer:?}", case.route);
+            assert_eq!(
+                (answer.status, answer.json()["code"].as_str().unwrap_or_default()),
+                expected,
+                "{}: {answer:?}",
+                case.route
+            );
         };
         set_status(&roster, case.caller, Status::Suspended).await;
         refused("auth_locked").await;
         // And as before, once that is lifted.
         set_status(&roster, case.caller, Status::Active).await;
         assert_replayed(&send(request(&roster, &case)).await, &first, case.route);
-        let (user, act) = (roster.user(case.caller).await.expect("the user"), Act::new(NOBODY, "user.deleted", roster.now()));
-        roster.server.data.store.soft_delete(user, 30, &|_| Ok(()), &act, &|_| Default::default()).await.expect("deleted");
+        let (user, act) = (
+            roster.user(case.caller).await.expect("the user"),
+            Act::new(NOBODY, "user.deleted", roster.now()),
+        );
+        roster
+            .server
+            .data
+            .store
+            .soft_delete(user, 30, &|_| Ok(()), &act, &|_| Default::default())
+            .await
+            .expect("deleted");
         refused("account_deleted").await;
         check(&roster).await;
     }
@@ -468,7 +662,8 @@ async fn receipts_go_with_their_user() {
 
 #[tokio::test]
 async fn a_receipt_written_while_its_user_is_erased_goes_with_the_user() {
-    // The request's caller is read before they are marked, and the receipt written after what is theirs was listed.
+    // The request's caller is read before they are marked, and the receipt written after what is
+    // theirs was listed.
     let latency = Duration::from_millis(20);
     let roster = Roster::start_with(|options| options.latency = latency).await;
     for round in 0..8_u32 {
@@ -477,7 +672,8 @@ async fn a_receipt_written_while_its_user_is_erased_goes_with_the_user() {
         let id: Uuid = made["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
         roster.get(ME, id).await.expect(200);
         share(&roster, demo::VIEWER, id, &["profile"]).await.expect(200);
-        let (path, credential, body) = (format!("{USERS}{id}"), roster.token(id), json!({"sub": demo::VIEWER}));
+        let (path, credential, body) =
+            (format!("{USERS}{id}"), roster.token(id), json!({"sub": demo::VIEWER}));
         let asked = async {
             tokio::time::sleep(latency / 2 * round).await;
             send(post(&roster, DELEGATED, &credential, KEY, &body)).await
@@ -506,9 +702,14 @@ async fn secrets_are_told_again_but_stand_nowhere_in_the_table() {
             assert!(!items.contains(encoded.trim_end_matches('=')), "{}", case.route);
         }
         let receipts = receipts(&roster).await;
-        let answer = aws_smithy_types::base64::decode(text(&receipts[0], "answer")).expect("base64");
+        let answer =
+            aws_smithy_types::base64::decode(text(&receipts[0], "answer")).expect("base64");
         for plain in [&secret[..8], "status", "headers", field] {
-            assert!(!answer.windows(plain.len()).any(|part| part == plain.as_bytes()), "{}: {plain}", case.route);
+            assert!(
+                !answer.windows(plain.len()).any(|part| part == plain.as_bytes()),
+                "{}: {plain}",
+                case.route
+            );
         }
         // Whoever has the secret may use it, as ever.
         if field == "key" {
@@ -521,7 +722,8 @@ async fn secrets_are_told_again_but_stand_nowhere_in_the_table() {
 #[tokio::test]
 async fn a_receipt_is_of_no_use_under_another_request() {
     let roster = Roster::start().await;
-    // The same request by the same caller under two keys; then the one's answer is put where the other's is.
+    // The same request by the same caller under two keys; then the one's answer is put where the
+    // other's is.
     let body = json!({"name": "ci"});
     for key in ["the-first-key", "the-second-key"] {
         send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await.expect(201);
@@ -531,10 +733,21 @@ async fn a_receipt_is_of_no_use_under_another_request() {
     let mut swapped = both[0].clone();
     swapped["answer"] = both[1]["answer"].clone();
     let item = serde_dynamo::to_item(swapped).expect("an item");
-    roster.server.data.client.put_item().table_name(&roster.table).set_item(Some(item)).send().await.expect("written");
+    roster
+        .server
+        .data
+        .client
+        .put_item()
+        .table_name(&roster.table)
+        .set_item(Some(item))
+        .send()
+        .await
+        .expect("written");
     let mut statuses = Vec::new();
     for key in ["the-first-key", "the-second-key"] {
-        statuses.push(send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await.status);
+        statuses.push(
+            send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await.status,
+        );
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409]);
@@ -547,7 +760,8 @@ async fn a_request_that_failed_is_not_kept() {
         let credential = token(&roster, case.caller);
         let mut statuses = Vec::new();
         if let Some(bad) = &case.bad {
-            let refused = unchanged(&roster, post(&roster, &case.path, &credential, KEY, bad)).await;
+            let refused =
+                unchanged(&roster, post(&roster, &case.path, &credential, KEY, bad)).await;
             let again = unchanged(&roster, post(&roster, &case.path, &credential, KEY, bad)).await;
             assert_eq!(refused.status, again.status);
             assert!(!is_replayed(&again), "{}", case.route);
@@ -556,9 +770,15 @@ async fn a_request_that_failed_is_not_kept() {
         if case.route.contains('{') && !case.route.contains('+') {
             let id = case.path.split('/').find(|part| part.len() == 36).expect("an id");
             let path = case.path.replace(id, &NOBODY.to_string());
-            statuses.push(unchanged(&roster, post(&roster, &path, &credential, KEY, &case.body)).await.status);
+            statuses.push(
+                unchanged(&roster, post(&roster, &path, &credential, KEY, &case.body)).await.status,
+            );
         }
-        assert!(statuses.iter().all(|status| [400, 404, 422].contains(status)), "{}: {statuses:?}", case.route);
+        assert!(
+            statuses.iter().all(|status| [400, 404, 422].contains(status)),
+            "{}: {statuses:?}",
+            case.route
+        );
         // The key is free for the request put right.
         let first = send(request(&roster, &case)).await.expect(case.first);
         assert!(!is_replayed(&first), "{}", case.route);
@@ -585,16 +805,25 @@ async fn a_key_that_is_none_is_refused_by_its_name_in_the_contracts_form() {
         let mut answers = BTreeSet::new();
         for key in &bad {
             let value = HeaderValue::from_bytes(key).expect("a header");
-            let plain = roster.request(Method::POST, &case.path).bearer_auth(token(&roster, case.caller)).json(&case.body);
+            let plain = roster
+                .request(Method::POST, &case.path)
+                .bearer_auth(token(&roster, case.caller))
+                .json(&case.body);
             let answer = refusal(&send(plain.header("idempotency-key", value)).await);
             answers.insert(answer.to_string());
-            let base = ["/api/admin", "/api/v1/admin_user", "/api/v1", "/v1"].into_iter().find(|base| case.path.starts_with(base));
-            let known = told.entry(base.expect("a contract").to_owned()).or_insert_with(|| answer.clone());
+            let base = ["/api/admin", "/api/v1/admin_user", "/api/v1", "/v1"]
+                .into_iter()
+                .find(|base| case.path.starts_with(base));
+            let known =
+                told.entry(base.expect("a contract").to_owned()).or_insert_with(|| answer.clone());
             assert_eq!(*known, answer, "{} {key:?}", case.route);
         }
         assert_eq!(answers.len(), 1, "{}", case.route);
         // Who may not come in learns nothing of keys.
-        let stranger = roster.request(Method::POST, &case.path).bearer_auth("not.a.token").header("idempotency-key", "short");
+        let stranger = roster
+            .request(Method::POST, &case.path)
+            .bearer_auth("not.a.token")
+            .header("idempotency-key", "short");
         send(stranger.json(&case.body)).await.expect(401);
     }
     assert_eq!(changes(&before, &roster.items().await), [""; 0]);
@@ -606,10 +835,25 @@ async fn every_printable_character_may_stand_in_a_key() {
     let roster = Roster::start().await;
     let printable: String = (b'!'..=b'~').map(char::from).collect();
     let body = json!({"name": "ci"});
-    let keys = ["12345678", "1 2 3 4 5", &"x".repeat(255), &printable, "KEY-OF-MINE", "key-of-mine", "00000000", "/../users"];
+    let keys = [
+        "12345678",
+        "1 2 3 4 5",
+        &"x".repeat(255),
+        &printable,
+        "KEY-OF-MINE",
+        "key-of-mine",
+        "00000000",
+        "/../users",
+    ];
     for key in keys {
-        let first = send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await.expect(201);
-        assert_replayed(&send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await, &first, key);
+        let first = send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body))
+            .await
+            .expect(201);
+        assert_replayed(
+            &send(post(&roster, "/v1/keys", &roster.token(demo::VIEWER), key, &body)).await,
+            &first,
+            key,
+        );
     }
     assert_eq!(receipts(&roster).await.len(), keys.len());
     check(&roster).await;
@@ -619,23 +863,38 @@ async fn every_printable_character_may_stand_in_a_key() {
 async fn other_methods_ignore_the_key() {
     let roster = Roster::start().await;
     let by = |method: Method, path: &str, key: &str| {
-        roster.request(method, path).bearer_auth(roster.token(demo::ADMIN)).header("idempotency-key", key)
+        roster
+            .request(method, path)
+            .bearer_auth(roster.token(demo::ADMIN))
+            .header("idempotency-key", key)
     };
     for key in ["short", KEY] {
-        for path in [USERS, SHARES, ME, PRINCIPAL, "/v1/keys", "/users", "/api/admin/user-admin/5"] {
-            let answers = [send(by(Method::GET, path, key)).await.expect(200), send(by(Method::GET, path, key)).await.expect(200)];
+        for path in [USERS, SHARES, ME, PRINCIPAL, "/v1/keys", "/users", "/api/admin/user-admin/5"]
+        {
+            let answers = [
+                send(by(Method::GET, path, key)).await.expect(200),
+                send(by(Method::GET, path, key)).await.expect(200),
+            ];
             assert!(answers.iter().all(|answer| !is_replayed(answer)), "{path}");
         }
         for scopes in [["data:read"], ["profile"]] {
-            let answer = send(by(Method::PUT, &shares_with(demo::VIEWER), key).json(&json!({"scopes": scopes}))).await.expect(200);
+            let answer = send(
+                by(Method::PUT, &shares_with(demo::VIEWER), key).json(&json!({"scopes": scopes})),
+            )
+            .await
+            .expect(200);
             assert_eq!(answer.json()["scopes"], json!(scopes));
             assert_eq!(roster.get(SHARES, demo::ADMIN).await.json()[0]["scopes"], json!(scopes));
         }
         for name in ["One", "Two"] {
-            let changed = send(by(Method::PATCH, ME, key).json(&json!({"display_name": name}))).await.expect(200);
+            let changed = send(by(Method::PATCH, ME, key).json(&json!({"display_name": name})))
+                .await
+                .expect(200);
             assert_eq!(changed.json()["user"]["display_name"], name);
-            let body = json!({"name": name, "email": "dara.sok@acme-robotics.example", "rootRole": 3});
-            let changed = send(by(Method::PUT, "/api/admin/user-admin/4", key).json(&body)).await.expect(200);
+            let body =
+                json!({"name": name, "email": "dara.sok@acme-robotics.example", "rootRole": 3});
+            let changed =
+                send(by(Method::PUT, "/api/admin/user-admin/4", key).json(&body)).await.expect(200);
             assert_eq!(changed.json()["name"], name);
         }
         for status in [200, 404] {
@@ -682,7 +941,13 @@ async fn an_answer_too_large_to_keep_is_told_once_and_what_it_tells_is_done_once
         };
         let mut item = json!(sandbox);
         item["version"] = json!(1);
-        roster.server.data.store.put(&Key::sandbox(GITA, &sandbox.id), &item).await.expect("a sandbox");
+        roster
+            .server
+            .data
+            .store
+            .put(&Key::sandbox(GITA, &sandbox.id), &item)
+            .await
+            .expect("a sandbox");
     }
     let path = format!("/v1/admin/users/{GITA}/suspend");
     let suspend = || post(&roster, &path, &roster.token(demo::PLATFORM_OPERATOR), KEY, &json!({}));

@@ -34,7 +34,15 @@ async fn share(roster: &Roster, grantor: Uuid, grantee: Uuid, scopes: &[&str]) -
 
 /// POST of `suspend`, `unsuspend` or `restore` by the platform operator.
 async fn operate(roster: &Roster, what: &str, user: Uuid) {
-    roster.call(Method::POST, &format!("/v1/admin/users/{user}/{what}"), demo::PLATFORM_OPERATOR, &json!({})).await.expect(200);
+    roster
+        .call(
+            Method::POST,
+            &format!("/v1/admin/users/{user}/{what}"),
+            demo::PLATFORM_OPERATOR,
+            &json!({}),
+        )
+        .await
+        .expect(200);
 }
 
 /// The snapshot of a refusal, without the id of the request that two of the contracts tell.
@@ -52,7 +60,8 @@ fn text<'a>(item: &'a Map<String, Value>, name: &str) -> &'a str {
     item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The shares in the table, each as grantor, grantee, scopes and time, after holding what the two sides say against each other.
+/// The shares in the table, each as grantor, grantee, scopes and time, after holding what the two
+/// sides say against each other.
 async fn shares(roster: &Roster) -> BTreeSet<[String; 4]> {
     let items = roster.items().await;
     let side = |prefix: &str, owner: &str, other: &str| -> BTreeSet<[String; 4]> {
@@ -60,7 +69,13 @@ async fn shares(roster: &Roster) -> BTreeSet<[String; 4]> {
         of_side
             .map(|item| {
                 let place = (text(item, "pk").to_owned(), text(item, "sk").to_owned());
-                assert_eq!(place, (format!("USER#{}", text(item, owner)), format!("{prefix}{}", text(item, other))));
+                assert_eq!(
+                    place,
+                    (
+                        format!("USER#{}", text(item, owner)),
+                        format!("{prefix}{}", text(item, other))
+                    )
+                );
                 [
                     text(item, "grantor_id").into(),
                     text(item, "grantee_id").into(),
@@ -70,7 +85,8 @@ async fn shares(roster: &Roster) -> BTreeSet<[String; 4]> {
             })
             .collect()
     };
-    let (given, received) = (side("GRANT#", "grantor_id", "grantee_id"), side("SHARED#", "grantee_id", "grantor_id"));
+    let (given, received) =
+        (side("GRANT#", "grantor_id", "grantee_id"), side("SHARED#", "grantee_id", "grantor_id"));
     assert_eq!(given, received, "what was given differs from what was received");
     given
 }
@@ -85,5 +101,7 @@ async fn check(roster: &Roster) {
 async fn history(roster: &Roster, user: Uuid) -> Vec<Value> {
     let partition = format!("AUDIT#{user}");
     let entries = roster.items().await.into_iter().filter(|item| text(item, "pk") == partition);
-    entries.map(|entry| json!([entry["action"], entry["actor_id"], entry["at"], entry["changes"]])).collect()
+    entries
+        .map(|entry| json!([entry["action"], entry["actor_id"], entry["at"], entry["changes"]]))
+        .collect()
 }

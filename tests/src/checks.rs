@@ -31,17 +31,27 @@ pub async fn only_noted(roster: &Roster, request: RequestBuilder) -> Answer {
     let before = roster.items().await;
     let answer = send(request).await;
     let noted = ["delegated_token.", "principal_token.", "\"pk\":\"ADDRESS#"];
-    let is_note = |change: &String| change.starts_with("after: ") && noted.iter().any(|part| change.contains(part));
-    let changed: Vec<_> = changes(&before, &roster.items().await).into_iter().filter(|change| !is_note(change)).collect();
+    let is_note = |change: &String| {
+        change.starts_with("after: ") && noted.iter().any(|part| change.contains(part))
+    };
+    let changed: Vec<_> = changes(&before, &roster.items().await)
+        .into_iter()
+        .filter(|change| !is_note(change))
+        .collect();
     assert!(changed.is_empty(), "{changed:#?} by {answer:?}");
     answer
 }
 
 /// The items that are in one of two states of the table alone.
 pub fn changes(before: &[Map<String, Value>], after: &[Map<String, Value>]) -> Vec<String> {
-    let alone = |side: &str, these: &[Map<String, Value>], those: &[Map<String, Value>]| -> Vec<String> {
-        these.iter().filter(|item| !those.contains(item)).map(|item| format!("{side}: {}", json!(item))).collect()
-    };
+    let alone =
+        |side: &str, these: &[Map<String, Value>], those: &[Map<String, Value>]| -> Vec<String> {
+            these
+                .iter()
+                .filter(|item| !those.contains(item))
+                .map(|item| format!("{side}: {}", json!(item)))
+                .collect()
+        };
     [alone("before", before, after), alone("after", after, before)].concat()
 }
 
@@ -83,8 +93,8 @@ pub fn bad_credentials(roster: &Roster) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-/// Holds that all endpoints refuse every bad credential, all in the same way, and write nothing; gives that way: each answer with
-/// the credentials that it is given for.
+/// Holds that all endpoints refuse every bad credential, all in the same way, and write nothing;
+/// gives that way: each answer with the credentials that it is given for.
 pub async fn refusals(endpoints: &[(Method, &str)]) -> Value {
     let roster = Roster::start().await;
     let before = roster.items().await;
@@ -92,7 +102,9 @@ pub async fn refusals(endpoints: &[(Method, &str)]) -> Value {
     for (method, path) in endpoints {
         let mut answers: Vec<(Value, Vec<&str>)> = Vec::new();
         for (name, authorization) in bad_credentials(&roster) {
-            let mut request = roster.request(method.clone(), path).json(&json!({"first_name": "Nobody", "last_name": null}));
+            let mut request = roster
+                .request(method.clone(), path)
+                .json(&json!({"first_name": "Nobody", "last_name": null}));
             if let Some(authorization) = authorization {
                 request = request.header("authorization", authorization);
             }

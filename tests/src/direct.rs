@@ -1,4 +1,5 @@
-//! Requests without a socket: handlers are called with the events that API Gateway makes, as Lambda calls them.
+//! Requests without a socket: handlers are called with the events that API Gateway makes, as Lambda
+//! calls them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -35,7 +36,13 @@ pub struct Call {
 impl Call {
     /// A request with no credential and no body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: HeaderMap::new(), body: String::new(), source: "127.0.0.1".to_owned() }
+        Self {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: String::new(),
+            source: "127.0.0.1".to_owned(),
+        }
     }
 
     /// From another address than this machine's own.
@@ -45,7 +52,8 @@ impl Call {
 
     /// With a token or an API key.
     pub fn credential(mut self, credential: &str) -> Self {
-        self.headers.insert(AUTHORIZATION, format!("Bearer {credential}").parse().expect("a header"));
+        self.headers
+            .insert(AUTHORIZATION, format!("Bearer {credential}").parse().expect("a header"));
         self
     }
 

@@ -14,8 +14,11 @@ use crate::Answer;
 
 /// The event of a handler, as it stands in `events/`.
 pub fn event(handler: &str) -> ApiGatewayV2httpRequest {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(handler.replacen('.', "/", 1) + ".json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../events")
+        .join(handler.replacen('.', "/", 1) + ".json");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -23,10 +26,14 @@ pub fn event(handler: &str) -> ApiGatewayV2httpRequest {
 pub async fn aimed(app: &Arc<App>, handler: &str) -> ApiGatewayV2httpRequest {
     let mut aimed = event(handler);
     if handler == "directory.revoke_invite" {
-        let (made, _) = play(app, "directory.create_invite", event("directory.create_invite")).await;
+        let (made, _) =
+            play(app, "directory.create_invite", event("directory.create_invite")).await;
         let made = made.expect(200).json();
         let id = made["details"]["id"].as_str().expect("its id");
-        let nobodys = aimed.path_parameters.insert("id".to_owned(), id.to_owned()).expect("a path with an id");
+        let nobodys = aimed
+            .path_parameters
+            .insert("id".to_owned(), id.to_owned())
+            .expect("a path with an id");
         aimed.raw_path = aimed.raw_path.map(|path| path.replace(&nobodys, id));
     }
     aimed
@@ -34,9 +41,12 @@ pub async fn aimed(app: &Arc<App>, handler: &str) -> ApiGatewayV2httpRequest {
 
 /// Runs a handler on an event: its answer, and what that cost.
 pub async fn play(app: &Arc<App>, name: &str, event: ApiGatewayV2httpRequest) -> (Answer, Cost) {
-    let (response, cost) = handler(name).expect("a handler").answer(app, gateway::request(event)).await;
+    let (response, cost) =
+        handler(name).expect("a handler").answer(app, gateway::request(event)).await;
     let (parts, body) = response.into_parts();
-    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers = parts.headers.iter().map(|(name, value)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
     let text = match body {
         Body::Text(text) => text,
         Body::Binary(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

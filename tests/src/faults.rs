@@ -1,5 +1,5 @@
-//! A DynamoDB that fails on purpose: what stands here, between the SDK and the database, refuses, loses or delays the calls that a test
-//! names by their number.
+//! A DynamoDB that fails on purpose: what stands here, between the SDK and the database, refuses,
+//! loses or delays the calls that a test names by their number.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,8 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::config::{AsyncSleep, Builder, Region, Sleep};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -68,7 +69,9 @@ impl Fault {
         let operation = call.operation.as_str();
         match self {
             Self::Throttled | Self::Broken | Self::CutBefore | Self::HangsBefore => true,
-            Self::Conflict => ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation),
+            Self::Conflict => {
+                ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation)
+            }
             Self::InProgress => operation == "TransactWriteItems",
             Self::Unprocessed => operation.starts_with("Batch"),
             Self::CutAfter | Self::HangsAfter => call.is_write(),
@@ -100,7 +103,8 @@ impl Call {
 
     /// Whether it may change something.
     pub fn is_write(&self) -> bool {
-        ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"].contains(&self.operation.as_str())
+        ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"]
+            .contains(&self.operation.as_str())
     }
 }
 
@@ -186,7 +190,8 @@ impl Faults {
         self.plan().struck.clone()
     }
 
-    /// How long the client would have waited in the cloud, for calls that hang and before it makes one again.
+    /// How long the client would have waited in the cloud, for calls that hang and before it makes
+    /// one again.
     pub fn waited(&self) -> Duration {
         self.plan().waited
     }
@@ -205,15 +210,21 @@ impl Faults {
     fn next(&self, call: Call) -> (Option<Fault>, usize) {
         let mut plan = self.plan();
         let place = plan.calls.len();
-        let strikes = |strike: &Strike| place == strike.from || (strike.lasts && place > strike.from);
-        let fault = plan.strike.filter(strikes).map(|strike| strike.fault).filter(|fault| fault.can_strike(&call));
+        let strikes =
+            |strike: &Strike| place == strike.from || (strike.lasts && place > strike.from);
+        let fault = plan
+            .strike
+            .filter(strikes)
+            .map(|strike| strike.fault)
+            .filter(|fault| fault.can_strike(&call));
         plan.struck.extend(fault.map(|_| call.clone()));
         plan.calls.push(call);
         (fault, place)
     }
 
-    /// A client of a server's database that these faults happen to, and that has the limits of a function. The database at the
-    /// address `stale` answers for indexes that have not followed yet.
+    /// A client of a server's database that these faults happen to, and that has the limits of a
+    /// function. The database at the address `stale` answers for indexes that have not followed
+    /// yet.
     ///
     /// # Panics
     /// Where the server's own client has no HTTP client, as that of the cloud.
@@ -244,8 +255,9 @@ impl Faults {
     }
 }
 
-/// The waiting of a client. Time passes only while nothing is under way but what hangs or waits, and then at once, up to the first end of all
-/// waiting: so no call that is made is given up, however slow the machine is.
+/// The waiting of a client. Time passes only while nothing is under way but what hangs or waits,
+/// and then at once, up to the first end of all waiting: so no call that is made is given up,
+/// however slow the machine is.
 #[derive(Debug)]
 struct Patience(Faults);
 
@@ -321,14 +333,20 @@ impl HttpConnector for Faulty {
                 let _under_way = under_way;
                 inner.call(request).await
             };
-            tokio::spawn(call).await.unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))
+            tokio::spawn(call)
+                .await
+                .unwrap_or_else(|error| Err(ConnectorError::other(error.into(), None)))
         };
         HttpConnectorFuture::new(async move {
             let Some(fault) = fault else { return make(request).await };
             let cut = || Err(ConnectorError::io("the connection ended".into()));
             match fault {
-                Fault::Throttled if place % 2 == 0 => refusal(400, "ThrottlingException", json!({})),
-                Fault::Throttled => refusal(400, "ProvisionedThroughputExceededException", json!({})),
+                Fault::Throttled if place % 2 == 0 => {
+                    refusal(400, "ThrottlingException", json!({}))
+                }
+                Fault::Throttled => {
+                    refusal(400, "ProvisionedThroughputExceededException", json!({}))
+                }
                 Fault::Broken => refusal(500, "InternalServerError", json!({})),
                 Fault::InProgress => refusal(400, "TransactionInProgressException", json!({})),
                 Fault::Conflict => match body(&request)["TransactItems"].as_array() {
@@ -336,12 +354,19 @@ impl HttpConnector for Faulty {
                     Some(items) => {
                         let reason = |place| json!({"Code": if place == 0 { "TransactionConflict" } else { "None" }});
                         let reasons: Vec<Value> = (0..items.len()).map(reason).collect();
-                        refusal(400, "TransactionCanceledException", json!({"CancellationReasons": reasons}))
+                        refusal(
+                            400,
+                            "TransactionCanceledException",
+                            json!({"CancellationReasons": reasons}),
+                        )
                     }
                 },
                 Fault::Unprocessed => {
                     let items = body(&request)["RequestItems"].clone();
-                    answer(200, &json!({"UnprocessedItems": items, "UnprocessedKeys": items, "Responses": {}}))
+                    answer(
+                        200,
+                        &json!({"UnprocessedItems": items, "UnprocessedKeys": items, "Responses": {}}),
+                    )
                 }
                 Fault::CutBefore => cut(),
                 Fault::CutAfter => make(request).await.and_then(|_| cut()),
@@ -369,7 +394,8 @@ fn refusal(status: u16, kind: &str, mut fields: Value) -> Result<HttpResponse, C
 }
 
 fn answer(status: u16, body: &Value) -> Result<HttpResponse, ConnectorError> {
-    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let status =
+        StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
 }
 
@@ -377,9 +403,14 @@ fn answer(status: u16, body: &Value) -> Result<HttpResponse, ConnectorError> {
 async fn read_from(endpoint: &str, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let failed = |error: reqwest::Error| ConnectorError::other(error.into(), None);
     let http = reqwest::Client::builder().no_proxy().build().map_err(failed)?;
-    let headers = request.headers().iter().filter(|(name, _)| !["host", "content-length"].contains(name));
+    let headers =
+        request.headers().iter().filter(|(name, _)| !["host", "content-length"].contains(name));
     let copy = headers.fold(http.post(endpoint), |copy, (name, value)| copy.header(name, value));
-    let answered = copy.body(request.body().bytes().unwrap_or_default().to_vec()).send().await.map_err(failed)?;
+    let answered = copy
+        .body(request.body().bytes().unwrap_or_default().to_vec())
+        .send()
+        .await
+        .map_err(failed)?;
     let status = answered.status().as_u16();
     answer(status, &answered.json().await.map_err(failed)?)
 }

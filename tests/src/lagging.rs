@@ -14,8 +14,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Two databases behind one address: each write is made in one at once, and in the other, which answers what is asked of an index,
-/// when the lag is over.
+/// Two databases behind one address: each write is made in one at once, and in the other, which
+/// answers what is asked of an index, when the lag is over.
 pub struct Lagging {
     /// Its address.
     pub endpoint: String,
@@ -44,7 +44,13 @@ impl Lagging {
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let (writes, mut written) = mpsc::unbounded_channel::<(Instant, Call)>();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let proxy = Proxy { http, table: table.endpoint.clone(), indexes: indexes.endpoint.clone(), writes: Mutex::new(writes), lag };
+        let proxy = Proxy {
+            http,
+            table: table.endpoint.clone(),
+            indexes: indexes.endpoint.clone(),
+            writes: Mutex::new(writes),
+            lag,
+        };
         let proxy = Arc::new(proxy);
         let mut tasks = JoinSet::new();
         let follower = proxy.clone();
@@ -76,10 +82,17 @@ impl Proxy {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let target = parts
+            .headers
+            .get("x-amz-target")
+            .and_then(|target| target.to_str().ok())
+            .unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let call = (parts.headers, body);
-        let of_index = || serde_json::from_slice::<serde_json::Value>(&call.1).is_ok_and(|body| body.get("IndexName").is_some());
+        let of_index = || {
+            serde_json::from_slice::<serde_json::Value>(&call.1)
+                .is_ok_and(|body| body.get("IndexName").is_some())
+        };
         match operation.as_str() {
             "Query" | "Scan" if of_index() => self.forward(&self.indexes, call).await,
             "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "BatchWriteItem" => {
@@ -102,7 +115,14 @@ impl Proxy {
         for name in ["host", "content-length"] {
             headers.remove(name);
         }
-        let answer = self.http.post(to).headers(headers).body(body).send().await.expect("the database answers");
+        let answer = self
+            .http
+            .post(to)
+            .headers(headers)
+            .body(body)
+            .send()
+            .await
+            .expect("the database answers");
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove("transfer-encoding");
         let mut response = Response::new(Full::from(answer.bytes().await.expect("an answer")));

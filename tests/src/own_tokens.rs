@@ -1,9 +1,10 @@
-//! Roster's own tokens as whoever has a secret could sign them. Nothing of it is Roster's code, but for
-//! the derivation of a key.
+//! Roster's own tokens as whoever has a secret could sign them. Nothing of it is Roster's code, but
+//! for the derivation of a key.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, OctetKeyPairParameters, OctetKeyPairType, ThumbprintHash,
+    AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, OctetKeyPairParameters,
+    OctetKeyPairType, ThumbprintHash,
 };
 use serde_json::Value;
 use shared::secrets::Secret;
@@ -24,12 +25,21 @@ pub struct OwnKey {
 impl OwnKey {
     /// The key pair of a `SIGNING_SECRET`.
     pub fn of(secret: &str) -> Self {
-        let seed = Secret::new(secret).derive("signing key of own tokens (Ed25519)", &[]).expect("a seed");
+        let seed =
+            Secret::new(secret).derive("signing key of own tokens (Ed25519)", &[]).expect("a seed");
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key pair");
         let x = base64url(pair.public_key());
-        let parameters = OctetKeyPairParameters { key_type: OctetKeyPairType::OctetKeyPair, curve: EllipticCurve::Ed25519, x: x.clone() };
-        let jwk = Jwk { common: CommonParameters::default(), algorithm: AlgorithmParameters::OctetKeyPair(parameters) };
-        let kid = format!("roster-{}", jwk.thumbprint(ThumbprintHash::SHA256).expect("a thumbprint"));
+        let parameters = OctetKeyPairParameters {
+            key_type: OctetKeyPairType::OctetKeyPair,
+            curve: EllipticCurve::Ed25519,
+            x: x.clone(),
+        };
+        let jwk = Jwk {
+            common: CommonParameters::default(),
+            algorithm: AlgorithmParameters::OctetKeyPair(parameters),
+        };
+        let kid =
+            format!("roster-{}", jwk.thumbprint(ThumbprintHash::SHA256).expect("a thumbprint"));
         Self { pair, x, kid }
     }
 
@@ -53,5 +63,6 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
 pub fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("three parts").replace('-', "+").replace('_', "/");
     let padded = format!("{part}{}", "=".repeat((4 - part.len() % 4) % 4));
-    serde_json::from_slice(&aws_smithy_types::base64::decode(padded).expect("base64")).expect("JSON")
+    serde_json::from_slice(&aws_smithy_types::base64::decode(padded).expect("base64"))
+        .expect("JSON")
 }

@@ -152,7 +152,9 @@ impl Measured {
             serving: if self.name == LAST_SEEN { 0.0 } else { GATEWAY.dollars + invoked },
             database: units(self.read_units, self.write_units),
             logs: logs(self.logs as f64),
-            counting: changes * invoked + logs(self.counting_logs as f64) + units(self.counting_reads, self.counting_writes),
+            counting: changes * invoked
+                + logs(self.counting_logs as f64)
+                + units(self.counting_reads, self.counting_writes),
         }
     }
 
@@ -181,7 +183,9 @@ impl Measured {
     pub fn of_row(line: &str) -> Option<Self> {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [name, figures @ .., _, _, _, _, _] = &cells[..] else { return None };
-        let [reads, writes, changes, counting_reads, counting_writes, counting_logs, body, logs] = figures else {
+        let [reads, writes, changes, counting_reads, counting_writes, counting_logs, body, logs] =
+            figures
+        else {
             return None;
         };
         Some(Self {
@@ -222,7 +226,10 @@ pub fn table() -> String {
     let mut text = "| what | $ | per | source |\n|---|---|---|---|\n".to_owned();
     for price in PRICES {
         let Price { what, dollars, per, source } = price;
-        let _ = writeln!(text, "| {what} | {dollars} | {per} | [{source}](https://aws.amazon.com/{source}) |");
+        let _ = writeln!(
+            text,
+            "| {what} | {dollars} | {per} | [{source}](https://aws.amazon.com/{source}) |"
+        );
     }
     text
 }
@@ -249,7 +256,9 @@ impl Stack {
     pub fn of(template: &str) -> Self {
         let template: Value = serde_yaml_ng::from_str(template).expect("the template is YAML");
         let resources = template["Resources"].as_mapping().expect("resources");
-        let of = |kind: &'static str| resources.values().filter(move |resource| resource["Type"] == kind);
+        let of = |kind: &'static str| {
+            resources.values().filter(move |resource| resource["Type"] == kind)
+        };
         let metrics = |alarm: &Value| {
             let own = alarm["Properties"]["Metrics"].as_sequence();
             own.map_or(1, |all| all.iter().filter(|one| !one["MetricStat"].is_null()).count())
@@ -260,7 +269,8 @@ impl Stack {
             dashboards: of("AWS::CloudWatch::Dashboard").count(),
             functions: of("AWS::Serverless::Function").count(),
             traces: template["Globals"]["Function"]["Tracing"] == "Active",
-            kms: of("AWS::DynamoDB::Table").any(|table| table["Properties"]["SSESpecification"]["SSEEnabled"] == true),
+            kms: of("AWS::DynamoDB::Table")
+                .any(|table| table["Properties"]["SSESpecification"]["SSEEnabled"] == true),
         }
     }
 }
@@ -277,8 +287,8 @@ const LAST_SEEN_UPDATES: f64 = 0.1;
 const METRICS: [f64; 3] = [5.0, 2.0, 3.0];
 /// Hours of a month.
 const HOURS: f64 = 730.0;
-/// Bytes that a user takes in the table, and in the table with its indexes: rounded, and compared with
-/// the demo data by the benchmark.
+/// Bytes that a user takes in the table, and in the table with its indexes: rounded, and compared
+/// with the demo data by the benchmark.
 pub const USER_BYTES: [f64; 2] = [4_000.0, 10_000.0];
 
 struct Line {
@@ -302,7 +312,9 @@ pub fn months(rows: &[Measured], stack: &Stack) -> String {
     for line in &lines {
         add(line.what, &line.formula, line.dollars);
     }
-    let sum = |of: &dyn Fn(&Line, usize) -> f64| [0, 1, 2].map(|month| lines.iter().map(|line| of(line, month)).sum());
+    let sum = |of: &dyn Fn(&Line, usize) -> f64| {
+        [0, 1, 2].map(|month| lines.iter().map(|line| of(line, month)).sum())
+    };
     add("**all**", "the sum", sum(&|line, month| line.dollars[month]));
     let paid = sum(&|line, month| (line.dollars[month] - line.free).max(0.0));
     add("**all, less free tiers**", "an account with nothing else in it", paid);
@@ -314,10 +326,13 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
     let (changing, reading): (Vec<&Measured>, Vec<&Measured>) =
         rows.iter().filter(endpoint).partition(|row| row.changes > 0 || row.write_units > 1.0);
     let last_seen = rows.iter().find(|row| row.name == LAST_SEEN).cloned().unwrap_or_default();
-    let mean =
-        |rows: &[&Measured], figure: &dyn Fn(&Measured) -> f64| rows.iter().map(|row| figure(row)).sum::<f64>() / rows.len().max(1) as f64;
+    let mean = |rows: &[&Measured], figure: &dyn Fn(&Measured) -> f64| {
+        rows.iter().map(|row| figure(row)).sum::<f64>() / rows.len().max(1) as f64
+    };
     // The mean of the mix, in which few requests change something.
-    let mix = |figure: &dyn Fn(&Measured) -> f64| (1.0 - CHANGES) * mean(&reading, figure) + CHANGES * mean(&changing, figure);
+    let mix = |figure: &dyn Fn(&Measured) -> f64| {
+        (1.0 - CHANGES) * mean(&reading, figure) + CHANGES * mean(&changing, figure)
+    };
     let per_request = |a_million: f64| MONTHS.map(|millions| millions * a_million);
     let serving = mix(&|row| row.of_a_million().serving);
     let [read_units, write_units] = [mix(&|row| row.read_units), mix(&|row| row.write_units)];
@@ -335,25 +350,36 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
     vec![
         Line {
             what: "HTTP API and functions",
-            formula: format!("requests × ({} + {} + {} × {}) / million", GATEWAY.dollars, INVOCATION.dollars, GB_SECONDS, COMPUTE.dollars),
+            formula: format!(
+                "requests × ({} + {} + {} × {}) / million",
+                GATEWAY.dollars, INVOCATION.dollars, GB_SECONDS, COMPUTE.dollars
+            ),
             dollars: per_request(serving),
             free: INVOCATION.dollars + 0.4 * COMPUTE.dollars,
         },
         Line {
             what: "DynamoDB: requests, the counting of requests included",
-            formula: format!("requests × ({read_units:.2} × {} + {write_units:.2} × {}) / million", READS.dollars, WRITES.dollars),
+            formula: format!(
+                "requests × ({read_units:.2} × {} + {write_units:.2} × {}) / million",
+                READS.dollars, WRITES.dollars
+            ),
             dollars: per_request(units(read_units, write_units)),
             free: 0.0,
         },
         Line {
             what: "DynamoDB: last-seen updates",
-            formula: format!("requests × {LAST_SEEN_UPDATES} × {} × {} / million", last_seen.write_units, WRITES.dollars),
+            formula: format!(
+                "requests × {LAST_SEEN_UPDATES} × {} × {} / million",
+                last_seen.write_units, WRITES.dollars
+            ),
             dollars: per_request(LAST_SEEN_UPDATES * units(0.0, last_seen.write_units)),
             free: 0.0,
         },
         Line {
             what: "Counting of changed users, from the stream",
-            formula: format!("requests × ({counted:.3} + {counted_last_seen:.3}) / million, at most"),
+            formula: format!(
+                "requests × ({counted:.3} + {counted_last_seen:.3}) / million, at most"
+            ),
             dollars: per_request(counted + counted_last_seen),
             free: 0.0,
         },
@@ -372,7 +398,8 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
         Line {
             what: "Custom metrics",
             formula: format!("{emitted} × {}; without requests {}", METRIC.dollars, METRICS[2]),
-            dollars: MONTHS.map(|millions| METRIC.dollars * if millions > 0.0 { emitted } else { METRICS[2] }),
+            dollars: MONTHS
+                .map(|millions| METRIC.dollars * if millions > 0.0 { emitted } else { METRICS[2] }),
             free: 10.0 * METRIC.dollars,
         },
         Line {
@@ -395,7 +422,10 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
         },
         Line {
             what: "Secrets: calls",
-            formula: format!("{} functions × 12 × {HOURS} hours × {} / million, at most", stack.functions, SECRET_READS.dollars),
+            formula: format!(
+                "{} functions × 12 × {HOURS} hours × {} / million, at most",
+                stack.functions, SECRET_READS.dollars
+            ),
             dollars: at_most.map(|millions| millions * SECRET_READS.dollars),
             free: 0.0,
         },
@@ -406,7 +436,8 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
             } else {
                 "none: a key of AWS's own".to_owned()
             },
-            dollars: at_most.map(|millions| if stack.kms { millions * KEY_USES.dollars } else { 0.0 }),
+            dollars: at_most
+                .map(|millions| if stack.kms { millions * KEY_USES.dollars } else { 0.0 }),
             free: 0.02 * KEY_USES.dollars,
         },
         Line {
@@ -416,7 +447,8 @@ fn lines(rows: &[Measured], stack: &Stack) -> Vec<Line> {
             } else {
                 "none: tracing is off".to_owned()
             },
-            dollars: traced.map(|millions| if stack.traces { millions * TRACES.dollars } else { 0.0 }),
+            dollars: traced
+                .map(|millions| if stack.traces { millions * TRACES.dollars } else { 0.0 }),
             free: 0.1 * TRACES.dollars,
         },
         Line {

@@ -32,13 +32,14 @@ pub enum Effect {
     Writes,
     /// It ends the caller's account.
     EndsCaller,
-    /// It lets the target in: the one request that may tell that a user of another tenant exists, and put an item beside theirs.
-    /// Sharing across tenants is its purpose, and ids of users are not to be guessed.
+    /// It lets the target in: the one request that may tell that a user of another tenant exists,
+    /// and put an item beside theirs. Sharing across tenants is its purpose, and ids of users are
+    /// not to be guessed.
     LetsIn,
 }
 
-/// A request with places for a target: `{user}`, `{number}`, `{team}`, `{key}`, `{sandbox}`, `{invite}`; and `{new}`, which is another
-/// name each time.
+/// A request with places for a target: `{user}`, `{number}`, `{team}`, `{key}`, `{sandbox}`,
+/// `{invite}`; and `{new}`, which is another name each time.
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// The method.
@@ -78,7 +79,11 @@ impl Probe {
     pub fn request(&self, roster: &Roster, target: &Target) -> RequestBuilder {
         let request = roster.request(self.method.clone(), &self.path(target));
         let body = self.body(target);
-        if body.is_empty() { request } else { request.header("content-type", "application/json").body(body) }
+        if body.is_empty() {
+            request
+        } else {
+            request.header("content-type", "application/json").body(body)
+        }
     }
 
     /// The texts that it sends of a target, as a refusal may repeat them; the number in quotes.
@@ -92,7 +97,11 @@ impl Probe {
             ("{sandbox}", target.sandbox.clone()),
             ("{invite}", target.invite.to_string()),
         ];
-        places.into_iter().filter(|(place, _)| template.contains(place)).map(|(_, text)| text).collect()
+        places
+            .into_iter()
+            .filter(|(place, _)| template.contains(place))
+            .map(|(_, text)| text)
+            .collect()
     }
 
     /// The path up to where the target stands in it, if it does, and what comes after.
@@ -362,7 +371,8 @@ fn cases(handler: &str) -> Option<Vec<Probe>> {
     })
 }
 
-/// What to try at the handler of that name; nothing where there is no case for it, which a test of its own tells.
+/// What to try at the handler of that name; nothing where there is no case for it, which a test of
+/// its own tells.
 pub fn probes(handler: &str) -> Vec<Probe> {
     cases(handler).unwrap_or_default()
 }
@@ -375,7 +385,11 @@ mod tests {
 
     #[test]
     fn every_handler_has_a_case() {
-        let missing: Vec<_> = HANDLERS.iter().map(|handler| handler.name).filter(|name| cases(name).is_none()).collect();
+        let missing: Vec<_> = HANDLERS
+            .iter()
+            .map(|handler| handler.name)
+            .filter(|name| cases(name).is_none())
+            .collect();
         assert!(missing.is_empty(), "say in {} what to try at {missing:?}", file!());
     }
 }

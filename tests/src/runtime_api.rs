@@ -1,4 +1,5 @@
-//! Lambda's Runtime API, served to a function's binary: it hands out events, and passes on the answers.
+//! Lambda's Runtime API, served to a function's binary: it hands out events, and passes on the
+//! answers.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -45,8 +46,19 @@ impl RuntimeApi {
         let address = listener.local_addr().expect("an address").to_string();
         let (told_polls, polls) = unbounded_channel();
         let (told_answers, answers) = unbounded_channel();
-        let state = Arc::new(State { events: Mutex::default(), more: Notify::new(), polls: told_polls, answers: told_answers });
-        let api = Self { address, polls, answers, state: state.clone(), serving: tokio::spawn(state.serve(listener)) };
+        let state = Arc::new(State {
+            events: Mutex::default(),
+            more: Notify::new(),
+            polls: told_polls,
+            answers: told_answers,
+        });
+        let api = Self {
+            address,
+            polls,
+            answers,
+            state: state.clone(),
+            serving: tokio::spawn(state.serve(listener)),
+        };
         api.push(events);
         api
     }
@@ -87,7 +99,9 @@ impl State {
                     let state = state.clone();
                     async move { Ok::<_, Infallible>(state.answer(request).await) }
                 });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
         }
     }
@@ -116,16 +130,24 @@ impl State {
                 Response::builder()
                     .header("lambda-runtime-aws-request-id", id)
                     .header("lambda-runtime-deadline-ms", "4102444800000")
-                    .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:roster")
+                    .header(
+                        "lambda-runtime-invoked-function-arn",
+                        "arn:aws:lambda:us-east-1:123456789012:function:roster",
+                    )
                     .header("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000")
                     .body(Full::from(event))
                     .expect("an answer")
             }
             [kind, id, ..] => {
-                let to = format!("{kind} {id}{}", if path.ends_with("/error") { " error" } else { "" });
+                let to =
+                    format!("{kind} {id}{}", if path.ends_with("/error") { " error" } else { "" });
                 let body = request.into_body().collect().await.expect("a body").to_bytes();
                 let at = Instant::now();
-                let _ = self.answers.send(Answered { at, to, body: serde_json::from_slice(&body).unwrap_or_default() });
+                let _ = self.answers.send(Answered {
+                    at,
+                    to,
+                    body: serde_json::from_slice(&body).unwrap_or_default(),
+                });
                 Response::builder().status(202).body(Full::default()).expect("an answer")
             }
             _ => Response::builder().status(404).body(Full::default()).expect("an answer"),
@@ -134,9 +156,17 @@ impl State {
 }
 
 /// A binary with the environment that Lambda gives the function of that handler.
-pub fn function(binary: &Path, handler: Option<&str>, database: &str, runtime_api: &str) -> Command {
+pub fn function(
+    binary: &Path,
+    handler: Option<&str>,
+    database: &str,
+    runtime_api: &str,
+) -> Command {
     let mut command = Command::new(binary);
-    command.env_clear().env("AWS_LAMBDA_RUNTIME_API", runtime_api).env("AWS_ENDPOINT_URL_DYNAMODB", database);
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .env("AWS_ENDPOINT_URL_DYNAMODB", database);
     for (name, value) in [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),

@@ -1,5 +1,5 @@
-//! How long binaries take to start, as functions on Lambda: to the first poll of the Runtime API, and to the first answer. DynamoDB is behind
-//! TLS, as in the cloud.
+//! How long binaries take to start, as functions on Lambda: to the first poll of the Runtime API,
+//! and to the first answer. DynamoDB is behind TLS, as in the cloud.
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -48,11 +48,22 @@ pub fn table(figures: &[Figures]) -> String {
     text.push_str("|---|---|---|---|---|---|\n");
     for figures in figures {
         let shown = |values: &[Duration]| {
-            let [middle, low, high] = [0.5, 0.1, 0.9].map(|share| quantile(values, share).as_secs_f64() * 1e3);
+            let [middle, low, high] =
+                [0.5, 0.1, 0.9].map(|share| quantile(values, share).as_secs_f64() * 1e3);
             format!("{middle:.2} ({low:.2} to {high:.2})")
         };
-        let columns = [&figures.first_poll, &figures.first_event, &figures.first_answer, &figures.cpu, &figures.cpu_of_event];
-        text.push_str(&format!("| {} | {} |\n", figures.name, columns.map(|values| shown(values)).join(" | ")));
+        let columns = [
+            &figures.first_poll,
+            &figures.first_event,
+            &figures.first_answer,
+            &figures.cpu,
+            &figures.cpu_of_event,
+        ];
+        text.push_str(&format!(
+            "| {} | {} |\n",
+            figures.name,
+            columns.map(|values| shown(values)).join(" | ")
+        ));
     }
     text
 }
@@ -60,13 +71,21 @@ pub fn table(figures: &[Figures]) -> String {
 /// Events that a process gets after the first one.
 const FURTHER: u32 = 100;
 
-/// Starts the subjects in turn, `starts` times each, so that what else the machine does falls on all alike. Each gets that event for the
-/// handler, which reads.
-pub async fn measure(subjects: &[Subject], handler: &str, event: &str, starts: usize) -> Vec<Figures> {
+/// Starts the subjects in turn, `starts` times each, so that what else the machine does falls on
+/// all alike. Each gets that event for the handler, which reads.
+pub async fn measure(
+    subjects: &[Subject],
+    handler: &str,
+    event: &str,
+    starts: usize,
+) -> Vec<Figures> {
     let roster = Roster::start().await;
     let plain = &roster.server.data.database.endpoint;
     let front = TlsFront::start(plain.trim_start_matches("http://").to_owned()).await;
-    let mut figures: Vec<_> = subjects.iter().map(|subject| Figures { name: subject.name.clone(), ..Figures::default() }).collect();
+    let mut figures: Vec<_> = subjects
+        .iter()
+        .map(|subject| Figures { name: subject.name.clone(), ..Figures::default() })
+        .collect();
     // The first round fills the machine's caches.
     for round in 0..=starts {
         for (subject, figures) in subjects.iter().zip(&mut figures) {
@@ -98,10 +117,20 @@ async fn start(subject: &Subject, handler: &str, event: &str, front: &TlsFront) 
     let spawned = Instant::now();
     let process = Ended(command.spawn().expect("the binary starts"));
     let within = Duration::from_secs(10);
-    let poll = tokio::time::timeout(within, api.polls.recv()).await.expect("the process polls").expect("a poll");
+    let poll = tokio::time::timeout(within, api.polls.recv())
+        .await
+        .expect("the process polls")
+        .expect("a poll");
     let answer = async |api: &mut RuntimeApi| {
-        let answer = tokio::time::timeout(within, api.answers.recv()).await.expect("the process answers").expect("an answer");
-        assert_eq!(answer.body["statusCode"], 200, "{} answered {}: {}", subject.name, answer.to, answer.body);
+        let answer = tokio::time::timeout(within, api.answers.recv())
+            .await
+            .expect("the process answers")
+            .expect("an answer");
+        assert_eq!(
+            answer.body["statusCode"], 200,
+            "{} answered {}: {}",
+            subject.name, answer.to, answer.body
+        );
         answer.at
     };
     let answered = answer(&mut api).await;
@@ -110,7 +139,12 @@ async fn start(subject: &Subject, handler: &str, event: &str, front: &TlsFront) 
     for _ in 0..FURTHER {
         answer(&mut api).await;
     }
-    Start { first_poll: poll - spawned, first_answer: answered - spawned, cpu, cpu_of_event: process.cpu().saturating_sub(cpu) / FURTHER }
+    Start {
+        first_poll: poll - spawned,
+        first_answer: answered - spawned,
+        cpu,
+        cpu_of_event: process.cpu().saturating_sub(cpu) / FURTHER,
+    }
 }
 
 /// A process that is ended when this is dropped.
@@ -119,9 +153,17 @@ struct Ended(Child);
 impl Ended {
     /// The processor time of the threads that it has now; nothing where the machine does not say.
     fn cpu(&self) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).into_iter().flatten().flatten();
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id()))
+            .into_iter()
+            .flatten()
+            .flatten();
         let nanoseconds = |thread: std::fs::DirEntry| -> Option<u64> {
-            std::fs::read_to_string(thread.path().join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+            std::fs::read_to_string(thread.path().join("schedstat"))
+                .ok()?
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
         };
         Duration::from_nanos(threads.filter_map(nanoseconds).sum())
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 use shared::Timestamp;
 use uuid::Uuid;
 
-/// The users of those places in a team as a file to import; that of place 0 is `demo::ADMIN`, an administrator. Ids are spread as the
-/// provider's are.
+/// The users of those places in a team as a file to import; that of place 0 is `demo::ADMIN`, an
+/// administrator. Ids are spread as the provider's are.
 ///
 /// # Errors
 /// When the file cannot be written.

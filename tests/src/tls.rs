@@ -1,4 +1,5 @@
-//! A TLS server in front of a server that speaks plain text, with a certificate made for it: what AWS's endpoints have, on this machine.
+//! A TLS server in front of a server that speaks plain text, with a certificate made for it: what
+//! AWS's endpoints have, on this machine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ impl TlsFront {
     pub async fn start(behind: String) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root certificate");
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"))
+            .expect("a root certificate");
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         let certificate = params.signed_by(&key, &authority).expect("a certificate");
@@ -32,14 +34,19 @@ impl TlsFront {
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
+            )
             .expect("a certificate with its key");
         let roots = NamedTempFile::new().expect("a file");
         // As many as the artifact brings, and one more.
-        std::fs::write(roots.path(), shared::aws::ROOTS.to_owned() + &authority.pem()).expect("the file is written");
+        std::fs::write(roots.path(), shared::aws::ROOTS.to_owned() + &authority.pem())
+            .expect("the file is written");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         // By a name, as the cloud's are: a start looks one up.
-        let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
+        let url =
+            format!("https://localhost:{}", listener.local_addr().expect("an address").port());
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -48,7 +55,8 @@ impl TlsFront {
                     stream.set_nodelay(true)?;
                     let mut plain = TcpStream::connect(behind).await?;
                     plain.set_nodelay(true)?;
-                    tokio::io::copy_bidirectional(&mut acceptor.accept(stream).await?, &mut plain).await
+                    tokio::io::copy_bidirectional(&mut acceptor.accept(stream).await?, &mut plain)
+                        .await
                 });
             }
         });

@@ -1,4 +1,5 @@
-//! POST `/api/v1/admin_user_invite`: invites someone into an account by email. Who signs up with that email joins the team, as a viewer.
+//! POST `/api/v1/admin_user_invite`: invites someone into an account by email. Who signs up with
+//! that email joins the team, as a viewer.
 
 use shared::auth::InvitesWrite;
 use shared::models::parse_id;
@@ -54,7 +55,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<InvitesWrite>(&request).await?;
     caller.administers_any()?;
     let fields = details(&request)?;
-    let (email, account_id) = all(email(&fields, "email"), required_text(&fields, "account_id", MOST_NAME).and_then(account))?;
+    let (email, account_id) = all(
+        email(&fields, "email"),
+        required_text(&fields, "account_id", MOST_NAME).and_then(account),
+    )?;
     let access = caller.administers(account_id)?;
     let team_name = if caller.user.team_id == account_id {
         caller.user.team_name.clone()
@@ -66,9 +70,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Err(WriteError::Refused(Refusal::EmailTaken)) => {
             Err(Error::Conflict("A user with this email exists, or is invited already.".into()))
         }
-        Err(WriteError::Refused(Refusal::TooManyInvites)) => {
-            Err(Error::Conflict("The account has as many pending invites as it may have. Revoke one first.".into()))
-        }
+        Err(WriteError::Refused(Refusal::TooManyInvites)) => Err(Error::Conflict(
+            "The account has as many pending invites as it may have. Revoke one first.".into(),
+        )),
         outcome => Ok(outcome?),
     }
 }

@@ -1,4 +1,5 @@
-//! GET `/api/v1/admin_user/{id}`: a user of an account in full, for its administrators and platform operators.
+//! GET `/api/v1/admin_user/{id}`: a user of an account in full, for its administrators and platform
+//! operators.
 
 use shared::Result;
 use shared::auth::MembersRead;

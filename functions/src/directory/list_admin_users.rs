@@ -69,7 +69,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Err(error) => return context.caller::<MembersRead>(&token).await.and(Err(error)),
     };
     let page = ListQuery {
-        order: ORDERS.iter().find(|(name, _)| *name == parameters.field).map_or(Order::By(Sequence::Id), |(_, order)| *order),
+        order: ORDERS
+            .iter()
+            .find(|(name, _)| *name == parameters.field)
+            .map_or(Order::By(Sequence::Id), |(_, order)| *order),
         descending: parameters.direction == "desc",
         filter: Filter::default(),
         offset: parameters.offset,
@@ -77,7 +80,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         shows: Shows::Summary,
     };
     // A refusal does not wait for the counts: its time would tell of the account.
-    let access = async { context.caller::<MembersRead>(&token).await?.administers(parameters.account_id) };
+    let access =
+        async { context.caller::<MembersRead>(&token).await?.administers(parameters.account_id) };
     let standing = context.store().sealed_standing(parameters.account_id, &page, &token);
     let (access, standing) = futures::try_join!(access, standing)?;
     let standing = standing.open_for(&access).unwrap_or_default();

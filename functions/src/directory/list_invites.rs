@@ -51,7 +51,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<MembersRead>(&request).await?;
     let parameters = Parameters::read(&request, FIELDS)?;
     let access = caller.administers(parameters.account_id)?;
-    if caller.user.team_id != access.team_id() && context.store().team_name(access.team_id()).await?.is_none() {
+    if caller.user.team_id != access.team_id()
+        && context.store().team_name(access.team_id()).await?.is_none()
+    {
         return Err(Error::not_this_account());
     }
     let mut invites = context.store().invites(&access, context.now).await?;
@@ -60,7 +62,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     if parameters.direction == "desc" {
         invites.reverse();
     }
-    let (skip, take) = (usize::try_from(parameters.offset).unwrap_or(usize::MAX), usize::try_from(parameters.page_size).unwrap_or(0));
+    let (skip, take) = (
+        usize::try_from(parameters.offset).unwrap_or(usize::MAX),
+        usize::try_from(parameters.page_size).unwrap_or(0),
+    );
     let summaries: Vec<_> = invites.iter().skip(skip).take(take).map(InviteBody::from).collect();
     let answer = Answer {
         status: "success",

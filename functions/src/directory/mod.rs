@@ -26,7 +26,8 @@ use crate::request::{json_object, path_id};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
-pub const CONTRACT: Contract = Contract { base_path: "/api/v1/admin_user", places: Places::Bearer, render };
+pub const CONTRACT: Contract =
+    Contract { base_path: "/api/v1/admin_user", places: Places::Bearer, render };
 
 /// What the index holds of a user beside id and class.
 #[derive(Debug, Deserialize)]
@@ -164,7 +165,10 @@ fn user_answer(user: &User) -> Response {
 }
 
 /// The caller, and the user of the path's id, if the caller administers the account that has them.
-async fn administered_user<R: OnMembers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
+async fn administered_user<R: OnMembers>(
+    context: &Context,
+    request: &Request,
+) -> Result<(Caller<R>, User)> {
     let token = context.verify(request).await?;
     let not_found = || Error::NotFound("There is no such user.".into());
     let Some(id) = path_id(request, "id") else {
@@ -228,7 +232,11 @@ impl From<&Invite> for InviteBody {
             email: invite.email.clone(),
             id: invite.id,
             status: invite.status.as_str(),
-            title: if invite.email.is_empty() { "revoked".to_owned() } else { invite.email.clone() },
+            title: if invite.email.is_empty() {
+                "revoked".to_owned()
+            } else {
+                invite.email.clone()
+            },
             kind: "admin_user_invite",
             updated_at: invite.updated_at.as_second(),
         }
@@ -297,9 +305,10 @@ pub enum Refusals {
 fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not_authenticated"),
-        Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
-            (StatusCode::UNAUTHORIZED, "bad_authtoken")
-        }
+        Error::BadCredential(_)
+        | Error::TokenRefused(_)
+        | Error::AccountSuspended
+        | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "bad_authtoken"),
         Error::OperatorRequired
         | Error::StepUpRequired
         | Error::Forbidden(_)
@@ -307,13 +316,19 @@ fn render(error: &Error, _request_id: &str) -> Response {
         | Error::Delegated
         | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "not_permitted"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "not_found"),
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => (StatusCode::CONFLICT, "invalid_action"),
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => {
+            (StatusCode::CONFLICT, "invalid_action")
+        }
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "invalid_action"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_value"),
-        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "unexpected"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "unexpected")
+        }
         Error::Invalid(issues) => (StatusCode::BAD_REQUEST, code(issues)),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected"),
-        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected"),
+        Error::Internal(_) | Error::Answered(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "unexpected")
+        }
     };
     json(status, &ErrorBody { status: "error", code, message: error.to_string() })
 }

@@ -33,7 +33,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Reads them. Lists can be sorted by `fields`; they are by id, the newest first, where nothing is said.
+    /// Reads them. Lists can be sorted by `fields`; they are by id, the newest first, where nothing
+    /// is said.
     pub fn read(request: &Request, fields: &'static [&'static str]) -> Result<Self> {
         let mut account_id = None;
         let mut sorting = None;
@@ -55,10 +56,15 @@ impl Parameters {
                 return Err(invalid(&name, Fault::Repeated));
             }
         }
-        let account_id = account_id.filter(|id| !id.is_empty()).ok_or_else(|| invalid("account_id", Fault::Missing))?;
-        let account_id = parse_id(&account_id).ok_or_else(|| invalid("account_id", Fault::NotA("an account id")))?;
+        let account_id = account_id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| invalid("account_id", Fault::Missing))?;
+        let account_id = parse_id(&account_id)
+            .ok_or_else(|| invalid("account_id", Fault::NotA("an account id")))?;
         let (field, direction) = match sorting.as_deref() {
-            Some(_) if field.is_some() || direction.is_some() => return Err(invalid("sorting", Fault::Repeated)),
+            Some(_) if field.is_some() || direction.is_some() => {
+                return Err(invalid("sorting", Fault::Repeated));
+            }
             Some(sorting) => match sorting.strip_prefix('-') {
                 Some(field) => (one_of("sorting", field, fields)?, "desc"),
                 None => (one_of("sorting", sorting, fields)?, "asc"),
@@ -66,11 +72,15 @@ impl Parameters {
             None if field.is_none() && direction.is_none() => ("id", "desc"),
             None => (
                 field.map_or(Ok("id"), |field| one_of("sorting[field]", &field, fields))?,
-                direction.map_or(Ok("asc"), |direction| one_of("sorting[direction]", &direction, DIRECTIONS))?,
+                direction.map_or(Ok("asc"), |direction| {
+                    one_of("sorting[direction]", &direction, DIRECTIONS)
+                })?,
             ),
         };
         let number = |name, value: Option<std::borrow::Cow<str>>, default, min, max| match value {
-            Some(text) => integer(Place::Query, name, &text, min, max).map(i64::unsigned_abs).map_err(Error::invalid),
+            Some(text) => integer(Place::Query, name, &text, min, max)
+                .map(i64::unsigned_abs)
+                .map_err(Error::invalid),
             None => Ok(default),
         };
         Ok(Self {
@@ -78,7 +88,13 @@ impl Parameters {
             field,
             direction,
             offset: number("pagination[offset]", offset, 0, 0, i64::MAX)?,
-            page_size: number("pagination[page_size]", page_size, DEFAULT_PAGE_SIZE, 1, MOST_PAGE_SIZE)?,
+            page_size: number(
+                "pagination[page_size]",
+                page_size,
+                DEFAULT_PAGE_SIZE,
+                1,
+                MOST_PAGE_SIZE,
+            )?,
         })
     }
 }
@@ -88,7 +104,11 @@ fn invalid(name: &str, fault: Fault) -> Error {
 }
 
 fn one_of(name: &str, value: &str, values: &'static [&'static str]) -> Result<&'static str> {
-    values.iter().find(|known| **known == value).copied().ok_or_else(|| invalid(name, Fault::NotOneOf(values)))
+    values
+        .iter()
+        .find(|known| **known == value)
+        .copied()
+        .ok_or_else(|| invalid(name, Fault::NotOneOf(values)))
 }
 
 /// How a list is sorted.
@@ -110,7 +130,8 @@ words! {
 
 /// The type of `sorting` where lists can be sorted by `fields`.
 pub fn sorting(fields: &[&str]) -> RefOr<Schema> {
-    let values: Vec<String> = fields.iter().flat_map(|field| [(*field).to_owned(), format!("-{field}")]).collect();
+    let values: Vec<String> =
+        fields.iter().flat_map(|field| [(*field).to_owned(), format!("-{field}")]).collect();
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).into()
 }
 
@@ -193,7 +214,10 @@ mod tests {
     #[test]
     fn pagination_holds_together_at_the_ends() {
         let past = Pagination::new(200, u64::MAX, 100, 0);
-        assert_eq!((past.item_start, past.item_end, past.next_page_offset, past.item_count), (0, 0, None, 200));
+        assert_eq!(
+            (past.item_start, past.item_end, past.next_page_offset, past.item_count),
+            (0, 0, None, 200)
+        );
         let last = Pagination::new(200, 190, 10, 10);
         assert_eq!((last.item_start, last.item_end, last.next_page_offset), (191, 200, None));
         let first = Pagination::new(5, 0, 10, 5);

@@ -1,5 +1,5 @@
-//! PUT `/api/v1/admin_user/{id}`: changes name, job title, or when the profile was completed (Unix seconds). What is absent stays; null
-//! clears it.
+//! PUT `/api/v1/admin_user/{id}`: changes name, job title, or when the profile was completed (Unix
+//! seconds). What is absent stays; null clears it.
 
 use serde_json::{Map, Value};
 use shared::auth::MembersWrite;
@@ -56,8 +56,11 @@ struct Changes {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = administered_user::<MembersWrite>(context, &request).await?;
     let fields = details(&request)?;
-    let (name, job_title, profile_completed_at) =
-        all3(text(&fields, "name", MOST_NAME), text(&fields, "job_title", MOST_NAME), time(&fields, "profile_completed_at"))?;
+    let (name, job_title, profile_completed_at) = all3(
+        text(&fields, "name", MOST_NAME),
+        text(&fields, "job_title", MOST_NAME),
+        time(&fields, "profile_completed_at"),
+    )?;
     let if_match = IfMatch::read(&request);
     let change = |user: &User| {
         if_match.check(user)?;
@@ -71,7 +74,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, &change, &context.act(&caller, "user.updated"), &user_answer).await
+    context
+        .store()
+        .change_user(user, &change, &context.act(&caller, "user.updated"), &user_answer)
+        .await
 }
 
 /// A time in Unix seconds that may be absent or null.
@@ -81,7 +87,10 @@ fn time(fields: &Map<String, Value>, name: &str) -> Result<Option<Option<Timesta
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
         Some(value) => {
-            let seconds = value.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds)).ok_or_else(wrong)?;
+            let seconds = value
+                .as_i64()
+                .filter(|seconds| (0..=LAST_SECOND).contains(seconds))
+                .ok_or_else(wrong)?;
             Ok(Some(Some(Timestamp::from_millisecond(seconds * 1000))))
         }
     }

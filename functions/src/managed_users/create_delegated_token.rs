@@ -1,4 +1,5 @@
-//! POST `/api/v1/oauth/delegated-token`: a token by which the caller acts for a user whom they manage, or who shared with them.
+//! POST `/api/v1/oauth/delegated-token`: a token by which the caller acts for a user whom they
+//! manage, or who shared with them.
 
 use lambda_http::http::StatusCode;
 use shared::auth::{SignedIn, granted};
@@ -49,12 +50,17 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let sign_in = token.claims()?;
     let caller = context.caller::<SignedIn>(&token).await?;
     let fields = json_object(&request)?;
-    let (sub, scopes, team_id) =
-        all3(required_text(&fields, "sub", MOST_NAME), scopes(&fields, SCOPES), text(&fields, "team_id", MOST_NAME).map(Option::flatten))?;
-    let refused = || Error::Forbidden("You neither manage this user, nor do they share this with you.");
+    let (sub, scopes, team_id) = all3(
+        required_text(&fields, "sub", MOST_NAME),
+        scopes(&fields, SCOPES),
+        text(&fields, "team_id", MOST_NAME).map(Option::flatten),
+    )?;
+    let refused =
+        || Error::Forbidden("You neither manage this user, nor do they share this with you.");
     let sub = parse_id(&sub).filter(|sub| *sub != caller.user.id).ok_or_else(refused)?;
     let issuer = context.issuer()?;
-    let (found, signer) = futures::try_join!(context.store().delegating(&caller, sub), issuer.ready(context.now))?;
+    let (found, signer) =
+        futures::try_join!(context.store().delegating(&caller, sub), issuer.ready(context.now))?;
     let (user, share) = found.ok_or_else(refused)?;
     let granted = granted(&user, caller.user.id, share, &DEFAULT_SCOPES).ok_or_else(refused)?;
     if team_id.is_some_and(|team_id| parse_id(&team_id) != Some(user.team_id)) {
@@ -66,7 +72,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
     let scopes: Vec<_> = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
     let issued = signer.delegate(user.id, caller.user.id, &scopes, sign_in, context.now)?;
-    let response = TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK);
+    let response =
+        TokenResponse::new(issued.text, issued.seconds_left, &scopes).answer(StatusCode::OK);
     let act = context.act(&caller, "delegated_token.issued");
     context.store().note_delegated(user.id, issued.id, &scopes, &act, &response).await?;
     Ok(response)

@@ -48,15 +48,19 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         return Err(Error::Forbidden("A managed user may not create managed users."));
     }
     if manager.user.role == Role::Viewer {
-        return Err(Error::Forbidden("A viewer may not create managed users. Ask an administrator of the team for the role operator."));
+        return Err(Error::Forbidden(
+            "A viewer may not create managed users. Ask an administrator of the team for the role operator.",
+        ));
     }
     let fields = json_object(&request)?;
-    let (first_name, last_name) = all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;
+    let (first_name, last_name) =
+        all(required_text(&fields, "first_name", MOST_NAME), last_name(&fields))?;
     let act = context.act(&manager, "user.created");
     context.store().create_managed_user(&manager, first_name, last_name, &act, &user_answer).await
 }
 
 /// The last name must be sent, but may be null.
 fn last_name(fields: &Map<String, Value>) -> Result<Option<String>, Issue> {
-    text(fields, "last_name", MOST_NAME)?.ok_or_else(|| Issue::new(Place::Body, "last_name", Fault::Missing))
+    text(fields, "last_name", MOST_NAME)?
+        .ok_or_else(|| Issue::new(Place::Body, "last_name", Fault::Missing))
 }

@@ -1,4 +1,5 @@
-//! DELETE `/api/v1/users/{user_id}`: erases a user whom the caller manages, with everything of theirs, at once and for good.
+//! DELETE `/api/v1/users/{user_id}`: erases a user whom the caller manages, with everything of
+//! theirs, at once and for good.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -28,7 +29,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // Where an earlier attempt was cut off, the user is marked deleted already.
     let (caller, user) = managed_user_of_any_status::<ManagedUsersWrite>(context, &request).await?;
     let is_managed = |user: &User| user.manager_id == Some(caller.user.id);
-    let erased = context.store().erase(user, is_managed, &context.act(&caller, "user.erased")).await?;
+    let erased =
+        context.store().erase(user, is_managed, &context.act(&caller, "user.erased")).await?;
     // Where it is unfinished the purge does the rest.
     if erased == Erasure::NotOurs { Err(not_found()) } else { Ok(json(StatusCode::OK, &())) }
 }

@@ -1,7 +1,7 @@
-//! GET `/api/v1/oauth/principal-token`: the token that the caller acts with, as an OAuth token response
-//! (RFC 6749, section 5.1). With a delegated token it is one for the user to whom that was given, which
-//! shows them who they can act for. It has the delegation's scopes and ends with it: whoever holds a
-//! delegated token gets no more by it.
+//! GET `/api/v1/oauth/principal-token`: the token that the caller acts with, as an OAuth token
+//! response (RFC 6749, section 5.1). With a delegated token it is one for the user to whom that was
+//! given, which shows them who they can act for. It has the delegation's scopes and ends with it:
+//! whoever holds a delegated token gets no more by it.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -35,11 +35,18 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Some(delegation) if token.is_principal() => {
             context.principal(&token, delegation).await?;
             context.note_delegation_used(&token, delegation).await?;
-            TokenResponse::new(own()?, delegation.expires - context.now.as_second(), &delegation.scopes)
+            TokenResponse::new(
+                own()?,
+                delegation.expires - context.now.as_second(),
+                &delegation.scopes,
+            )
         }
         Some(delegation) => {
             let issuer = context.issuer()?;
-            let (_, signer) = futures::try_join!(context.principal(&token, delegation), issuer.ready(context.now))?;
+            let (_, signer) = futures::try_join!(
+                context.principal(&token, delegation),
+                issuer.ready(context.now)
+            )?;
             let issued = signer.principal(delegation, context.now)?;
             let act = context.act(delegation, "principal_token.issued");
             context.store().note_principal(delegation, issued.id, &act).await?;

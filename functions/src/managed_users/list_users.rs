@@ -1,4 +1,5 @@
-//! GET `/api/v1/users/`: the caller, the users whom the caller manages, and those who shared their data with the caller.
+//! GET `/api/v1/users/`: the caller, the users whom the caller manages, and those who shared their
+//! data with the caller.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -90,7 +91,8 @@ fn default_scopes() -> Vec<String> {
     security(("bearer" = []), ("refreshed_token" = []), ("token_cookie" = [])),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    // The route with a trailing slash is `{proxy+}` with nothing in it; anything else under it is no endpoint.
+    // The route with a trailing slash is `{proxy+}` with nothing in it; anything else under it is
+    // no endpoint.
     if !path_parameter(&request, "proxy").is_empty() {
         return Err(Error::no_such_endpoint());
     }

@@ -1,4 +1,5 @@
-//! The managed-users contract: the users whom the caller manages, and those who shared their data with the caller.
+//! The managed-users contract: the users whom the caller manages, and those who shared their data
+//! with the caller.
 
 pub mod create_delegated_token;
 pub mod create_user;
@@ -27,7 +28,8 @@ use crate::request::path_id;
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
-pub const CONTRACT: Contract = Contract { base_path: "/api/v1", places: Places::RefreshedTokenAndCookie, render };
+pub const CONTRACT: Contract =
+    Contract { base_path: "/api/v1", places: Places::RefreshedTokenAndCookie, render };
 
 /// A user as this contract shows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,15 +96,23 @@ const SCOPES: &[&str] = &[
 ];
 
 /// The `scopes` of a body, if they are there: each one of those allowed.
-fn scopes(fields: &Map<String, Value>, allowed: &'static [&'static str]) -> Result<Option<Vec<String>>, Issue> {
+fn scopes(
+    fields: &Map<String, Value>,
+    allowed: &'static [&'static str],
+) -> Result<Option<Vec<String>>, Issue> {
     let issue = |fault| Issue::new(Place::Body, "scopes", fault);
     let values = match fields.get("scopes") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(values)) => values,
         Some(_) => return Err(issue(Fault::NotA("a list"))),
     };
-    let known = |value: &Value| value.as_str().filter(|scope| allowed.contains(scope)).map(str::to_owned);
-    values.iter().map(|value| known(value).ok_or_else(|| issue(Fault::NotOneOf(allowed)))).collect::<Result<_, _>>().map(Some)
+    let known =
+        |value: &Value| value.as_str().filter(|scope| allowed.contains(scope)).map(str::to_owned);
+    values
+        .iter()
+        .map(|value| known(value).ok_or_else(|| issue(Fault::NotOneOf(allowed))))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// A share as its giver sees it.
@@ -153,7 +163,14 @@ struct TokenResponse {
 
 impl TokenResponse {
     fn new(access_token: String, expires_in: i64, scopes: &[String]) -> Self {
-        Self { access_token, token_type: "Bearer", expires_in, refresh_token: None, scope: scopes.join(" "), id_token: None }
+        Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            refresh_token: None,
+            scope: scopes.join(" "),
+            id_token: None,
+        }
     }
 
     fn answer(&self, status: StatusCode) -> Response {
@@ -168,19 +185,28 @@ fn no_such_user() -> Error {
 }
 
 /// The caller, and the user of the path's id whom the caller manages; 404 for anyone else.
-async fn managed_user<R: OnManagedUsers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
+async fn managed_user<R: OnManagedUsers>(
+    context: &Context,
+    request: &Request,
+) -> Result<(Caller<R>, User)> {
     let (caller, user) = managed_user_of_any_status(context, request).await?;
     if user.status == Status::Deleted { Err(not_found()) } else { Ok((caller, user)) }
 }
 
 /// The same, deleted users too. Both are read at once.
-async fn managed_user_of_any_status<R: OnManagedUsers>(context: &Context, request: &Request) -> Result<(Caller<R>, User)> {
+async fn managed_user_of_any_status<R: OnManagedUsers>(
+    context: &Context,
+    request: &Request,
+) -> Result<(Caller<R>, User)> {
     let token = context.verify(request).await?;
     let Some(user_id) = path_id(request, "user_id") else {
         context.caller::<R>(&token).await?;
         return Err(not_found());
     };
-    let (caller, user) = futures::try_join!(context.caller::<R>(&token), context.store().sealed_user(user_id, &token))?;
+    let (caller, user) = futures::try_join!(
+        context.caller::<R>(&token),
+        context.store().sealed_user(user_id, &token)
+    )?;
     let user = user.open_for_manager(&caller).ok_or_else(not_found)?;
     Ok((caller, user))
 }
@@ -247,9 +273,11 @@ pub enum Refusals {
 
 fn render(error: &Error, _request_id: &str) -> Response {
     let status = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
-            StatusCode::UNAUTHORIZED
-        }
+        Error::NotAuthenticated
+        | Error::BadCredential(_)
+        | Error::TokenRefused(_)
+        | Error::AccountSuspended
+        | Error::AccountDeleted => StatusCode::UNAUTHORIZED,
         Error::OperatorRequired
         | Error::StepUpRequired
         | Error::Forbidden(_)
@@ -257,7 +285,9 @@ fn render(error: &Error, _request_id: &str) -> Response {
         | Error::Delegated
         | Error::EmailNotVerified => StatusCode::FORBIDDEN,
         Error::NotFound(_) | Error::AccountNotFound => StatusCode::NOT_FOUND,
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) => {
+            StatusCode::CONFLICT
+        }
         Error::Stale => StatusCode::PRECONDITION_FAILED,
         Error::Invalid(_) | Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Error::QuotaExceeded(..) | Error::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -283,16 +313,28 @@ impl From<&Issue> for ValidationError {
         let (kind, msg) = match &issue.fault {
             Fault::Missing => ("missing", "Field required".to_owned()),
             Fault::NotJson => ("json_invalid", "JSON decode error".to_owned()),
-            Fault::NotA("an object" | "a form or an object" | "a form in UTF-8") => {
-                ("model_attributes_type", "Input should be a valid dictionary or object to extract fields from".to_owned())
-            }
-            Fault::NotA("a boolean") => ("bool_parsing", "Input should be a valid boolean, unable to interpret input".to_owned()),
+            Fault::NotA("an object" | "a form or an object" | "a form in UTF-8") => (
+                "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from".to_owned(),
+            ),
+            Fault::NotA("a boolean") => (
+                "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input".to_owned(),
+            ),
             Fault::NotA("a string") => ("string_type", "Input should be a valid string".to_owned()),
             Fault::NotA("a list") => ("list_type", "Input should be a valid list".to_owned()),
-            Fault::NotA("a list of one or more") => ("too_short", "List should have at least 1 item after validation, not 0".to_owned()),
-            Fault::NotOneOf(values) => ("enum", format!("Input should be one of {}", values.join(", "))),
-            Fault::TooLong(most) => ("string_too_long", format!("String should have at most {most} characters")),
-            Fault::Blank => ("string_too_short", "String should have at least 1 character".to_owned()),
+            Fault::NotA("a list of one or more") => {
+                ("too_short", "List should have at least 1 item after validation, not 0".to_owned())
+            }
+            Fault::NotOneOf(values) => {
+                ("enum", format!("Input should be one of {}", values.join(", ")))
+            }
+            Fault::TooLong(most) => {
+                ("string_too_long", format!("String should have at most {most} characters"))
+            }
+            Fault::Blank => {
+                ("string_too_short", "String should have at least 1 character".to_owned())
+            }
             fault => ("value_error", format!("Value error, it {fault}")),
         };
         let place = match issue.place {
@@ -300,7 +342,8 @@ impl From<&Issue> for ValidationError {
             place => place,
         };
         // Names of headers stand in small letters.
-        let name = if place == Place::Header { issue.name.to_lowercase() } else { issue.name.clone() };
+        let name =
+            if place == Place::Header { issue.name.to_lowercase() } else { issue.name.clone() };
         let name = Some(name).filter(|name| !name.is_empty());
         Self { loc: std::iter::once(place.as_str().to_owned()).chain(name).collect(), msg, kind }
     }

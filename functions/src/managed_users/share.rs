@@ -1,5 +1,5 @@
-//! PUT `/api/v1/users/shares/{user_id}`: the caller lets a user in, with these scopes instead of any before. Ids of users are not to be
-//! guessed: who shares was told it.
+//! PUT `/api/v1/users/shares/{user_id}`: the caller lets a user in, with these scopes instead of
+//! any before. Ids of users are not to be guessed: who shares was told it.
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
@@ -52,9 +52,17 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let scopes = scopes(&json_object(&request)?).map_err(Error::invalid)?;
     let grantee_id = path_id(&request, "user_id").ok_or_else(no_such_user)?;
     if grantee_id == caller.user.id {
-        return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone else"))));
+        return Err(Error::invalid(Issue::new(
+            Place::Path,
+            "user_id",
+            Fault::NotA("the id of someone else"),
+        )));
     }
-    match context.store().share(&caller, grantee_id, scopes, &context.act(&caller, "share.granted")).await {
+    match context
+        .store()
+        .share(&caller, grantee_id, scopes, &context.act(&caller, "share.granted"))
+        .await
+    {
         Err(WriteError::Refused(Refusal::Gone)) => Err(no_such_user()),
         outcome => Ok(json(StatusCode::OK, &ShareBody::from(outcome?))),
     }
@@ -62,7 +70,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 fn scopes(fields: &Map<String, Value>) -> Result<Vec<String>, Issue> {
     let issue = |fault| Issue::new(Place::Body, "scopes", fault);
-    let missing = || issue(if fields.contains_key("scopes") { Fault::NotA("a list") } else { Fault::Missing });
+    let missing = || {
+        issue(if fields.contains_key("scopes") { Fault::NotA("a list") } else { Fault::Missing })
+    };
     let mut scopes = super::scopes(fields, SHARED)?.ok_or_else(missing)?;
     if scopes.is_empty() {
         return Err(issue(Fault::NotA("a list of one or more")));

@@ -1,5 +1,5 @@
-//! DELETE `/api/v1/users/shares/{user_id}`: ends a share, from this moment on: one that the caller gave, or one that
-//! the caller was given and declines.
+//! DELETE `/api/v1/users/shares/{user_id}`: ends a share, from this moment on: one that the caller
+//! gave, or one that the caller was given and declines.
 
 use lambda_http::http::StatusCode;
 use shared::auth::SharingWrite;
@@ -12,8 +12,8 @@ use crate::{Context, Request, Response, json};
 
 /// Ends a share, from this moment on.
 ///
-/// It is the one by which the caller lets the user in; with `direction=received`, the one by which the
-/// user lets the caller in, who declines it.
+/// It is the one by which the caller lets the user in; with `direction=received`, the one by which
+/// the user lets the caller in, who declines it.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/shares/{user_id}",
@@ -35,14 +35,24 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<SharingWrite>(&request).await?;
     let is_received = is_received(&request)?;
     let no_share = || {
-        let direction =
-            if is_received { "A user of that id shares nothing with you." } else { "You share nothing with a user of that id." };
+        let direction = if is_received {
+            "A user of that id shares nothing with you."
+        } else {
+            "You share nothing with a user of that id."
+        };
         Error::NotFound(direction.into())
     };
     let other = path_id(&request, "user_id").ok_or_else(no_share)?;
     let ended = match is_received {
-        true => context.store().decline_share(&caller, other, &context.act(&caller, "share.declined")).await?,
-        false => context.store().unshare(&caller, other, &context.act(&caller, "share.revoked")).await?,
+        true => {
+            context
+                .store()
+                .decline_share(&caller, other, &context.act(&caller, "share.declined"))
+                .await?
+        }
+        false => {
+            context.store().unshare(&caller, other, &context.act(&caller, "share.revoked")).await?
+        }
     };
     if ended { Ok(json(StatusCode::OK, &())) } else { Err(no_share()) }
 }
@@ -54,7 +64,9 @@ fn is_received(request: &Request) -> Result<bool> {
     match query(request).iter().rev().find(|(name, _)| name == "direction") {
         None => Ok(false),
         Some((_, value)) if DIRECTIONS.contains(&value.as_ref()) => Ok(value == "received"),
-        Some(_) => Err(Error::invalid(Issue::new(Place::Query, "direction", Fault::NotOneOf(DIRECTIONS)))),
+        Some(_) => {
+            Err(Error::invalid(Issue::new(Place::Query, "direction", Fault::NotOneOf(DIRECTIONS))))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! PUT `/api/v1/users/{user_id}`: renames a user whom the caller manages. Takes a form, as the published client sends, or JSON.
-//! Fields that are absent stay as they are.
+//! PUT `/api/v1/users/{user_id}`: renames a user whom the caller manages. Takes a form, as the
+//! published client sends, or JSON. Fields that are absent stay as they are.
 
 use shared::Result;
 use shared::auth::ManagedUsersWrite;
@@ -53,7 +53,8 @@ struct Form {
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = managed_user::<ManagedUsersWrite>(context, &request).await?;
     let fields = form_or_json(&request)?;
-    let (first_name, last_name) = all(text(&fields, "first_name", MOST_NAME), text(&fields, "last_name", MOST_NAME))?;
+    let (first_name, last_name) =
+        all(text(&fields, "first_name", MOST_NAME), text(&fields, "last_name", MOST_NAME))?;
     let if_match = IfMatch::read(&request);
     let rename = |user: &User| {
         if_match.check(user)?;
@@ -63,5 +64,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             ..user.clone()
         })
     };
-    context.store().change_user(user, &rename, &context.act(&caller, "user.updated"), &user_answer).await
+    context
+        .store()
+        .change_user(user, &rename, &context.act(&caller, "user.updated"), &user_answer)
+        .await
 }

@@ -1,4 +1,5 @@
-//! POST `/v1/keys/default`: makes the caller's default API key. Where there is one that works, it is answered without its text.
+//! POST `/v1/keys/default`: makes the caller's default API key. Where there is one that works, it
+//! is answered without its text.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -45,7 +46,8 @@ struct DefaultKeyBody {
 
 /// Makes the caller's default API key.
 ///
-/// Where there is one that works, it is answered without its text. It takes a token: an API key makes none.
+/// Where there is one that works, it is answered without its text. It takes a token: an API key
+/// makes none.
 #[utoipa::path(
     post,
     path = "/v1/keys/default",

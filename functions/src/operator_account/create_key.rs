@@ -1,4 +1,5 @@
-//! POST `/v1/keys`: makes an API key for the caller, who needs a token for it. Its text is shown this once.
+//! POST `/v1/keys`: makes an API key for the caller, who needs a token for it. Its text is shown
+//! this once.
 
 use lambda_http::http::StatusCode;
 use shared::auth::SteppedUp;
@@ -8,7 +9,9 @@ use shared::text::MOST_NAME;
 use shared::{Result, Timestamp};
 use utoipa::ToSchema;
 
-use super::key_input::{MAX_SCOPE, Network, allowed_ips, expires_at, latest_end, permissions, scope};
+use super::key_input::{
+    MAX_SCOPE, Network, allowed_ips, expires_at, latest_end, permissions, scope,
+};
 use super::{Conflict, Failures, Forbidden, Invalid, MadeKeyBody, TokenOnly};
 use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{all, all3, optional_json_object, text};
@@ -37,8 +40,13 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let caller = context.caller::<SteppedUp>(&token).await?;
     let fields = optional_json_object(&request)?;
-    let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;
-    let (permissions, allowed_ips) = all(permissions(&fields, &caller.user, false), allowed_ips(&fields))?;
+    let (name, scope, expires_at) = all3(
+        text(&fields, "name", MOST_NAME),
+        scope(&fields, &caller),
+        expires_at(&fields, context),
+    )?;
+    let (permissions, allowed_ips) =
+        all(permissions(&fields, &caller.user, false), allowed_ips(&fields))?;
     let usual = NewApiKey::until(expires_at.unwrap_or_else(|| latest_end(context)));
     let new = NewApiKey {
         name: name.flatten(),

@@ -47,7 +47,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let new = new_sandbox(&json_object(&request)?)?;
     let tier = context.store().quota_tier_of(&caller, context.now).await?;
     let answer = |sandbox: &Sandbox| sandbox_answer(StatusCode::CREATED, sandbox);
-    context.store().create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer).await
+    context
+        .store()
+        .create_sandbox(&caller, new, &tier, &context.act(&caller, "sandbox.created"), answer)
+        .await
 }
 
 fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
@@ -71,7 +74,9 @@ fn new_sandbox(fields: &Map<String, Value>) -> Result<NewSandbox> {
     };
     issues.extend(SETTINGS.iter().filter_map(|setting| left_out(fields, setting).err()));
     match (required_text(fields, "template", MOST_NAME), metadata(fields)) {
-        (Ok(template), Ok(metadata)) if issues.is_empty() => Ok(NewSandbox { template, metadata: metadata.unwrap_or_default(), ..new }),
+        (Ok(template), Ok(metadata)) if issues.is_empty() => {
+            Ok(NewSandbox { template, metadata: metadata.unwrap_or_default(), ..new })
+        }
         (template, metadata) => {
             issues.extend(template.err());
             issues.extend(metadata.err());
@@ -86,7 +91,9 @@ fn figure(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u
     let wrong = || Issue::new(Place::Body, name, Fault::NotAnInteger { min: 1, max });
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().filter(|value| (1..=most).contains(value)).map(Some).ok_or_else(wrong),
+        Some(value) => {
+            value.as_u64().filter(|value| (1..=most).contains(value)).map(Some).ok_or_else(wrong)
+        }
     }
 }
 

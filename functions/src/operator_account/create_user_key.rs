@@ -1,4 +1,5 @@
-//! POST `/v1/admin/users/{user_id}/keys`: a key of the scope `operator` for a user, by a platform operator. Its text is shown this once.
+//! POST `/v1/admin/users/{user_id}/keys`: a key of the scope `operator` for a user, by a platform
+//! operator. Its text is shown this once.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -70,14 +71,16 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     token.claims()?;
     let (caller, records) = operators_view(context, &request, &token).await?;
     let fields = optional_json_object(&request)?;
-    let (name, permissions) = all(text(&fields, "name", MOST_NAME), permissions(&fields, &records.user, true))?;
+    let (name, permissions) =
+        all(text(&fields, "name", MOST_NAME), permissions(&fields, &records.user, true))?;
     // To the keys of others a deleted account is none.
     if records.user.status == Status::Deleted {
         return Err(Error::AccountNotFound);
     }
     let usual = NewApiKey::until(minted_end(context));
     let permissions = permissions.unwrap_or_else(|| usual.permissions.clone());
-    let new = NewApiKey { name: name.flatten(), scope: OPERATOR_SCOPE.to_owned(), permissions, ..usual };
+    let new =
+        NewApiKey { name: name.flatten(), scope: OPERATOR_SCOPE.to_owned(), permissions, ..usual };
     let answer = |made: MadeApiKey| {
         let body = MadeKey {
             id: made.key.id,

@@ -1,4 +1,5 @@
-//! DELETE `/v1/account`: soft-deletes the caller's account. Its keys are revoked, and its data is erased when the grace period is over.
+//! DELETE `/v1/account`: soft-deletes the caller's account. Its keys are revoked, and its data is
+//! erased when the grace period is over.
 
 use lambda_http::http::StatusCode;
 use shared::auth::SteppedUp;
@@ -11,7 +12,8 @@ use crate::{Context, Request, Response, json};
 
 /// Soft-deletes the caller's account.
 ///
-/// Its keys are revoked, and its data is erased when the grace period is over. It takes a token: an API key deletes nobody.
+/// Its keys are revoked, and its data is erased when the grace period is over. It takes a token: an
+/// API key deletes nobody.
 #[utoipa::path(
     delete,
     path = "/v1/account",
@@ -32,7 +34,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     // Who is alone in the team takes it along; of others, someone must govern it.
     let keeps_admin = caller.user.governs() && context.store().others_in_team(&caller).await?;
     let act = Act { keeps_admin, ..context.act(&caller, "user.deleted") };
-    let may = |user: &User| if user.status == Status::Deleted { Err(Error::AccountDeleted) } else { Ok(()) };
+    let may = |user: &User| {
+        if user.status == Status::Deleted { Err(Error::AccountDeleted) } else { Ok(()) }
+    };
     let answer = |user: &User| {
         let body = Success { success: true, scheduled_hard_delete_at: user.delete_scheduled_at };
         json(StatusCode::ACCEPTED, &body)

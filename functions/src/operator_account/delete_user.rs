@@ -1,4 +1,5 @@
-//! DELETE `/v1/admin/users/{user_id}`: erases a soft-deleted account at once and for good, before its date; for platform operators.
+//! DELETE `/v1/admin/users/{user_id}`: erases a soft-deleted account at once and for good, before
+//! its date; for platform operators.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -8,7 +9,10 @@ use shared::{Error, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Failures, Invalid, NoAccount, NotErasable, OperatorsOnly, ReasonInput, Unauthorized, operators_view, reason};
+use super::{
+    Failures, Invalid, NoAccount, NotErasable, OperatorsOnly, ReasonInput, Unauthorized,
+    operators_view, reason,
+};
 use crate::{Context, Request, Response, json};
 
 /// Whether an account was erased.
@@ -53,13 +57,16 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
     let active = context.store().active_sandboxes(&caller.operator(), user_id).await?;
     if active > 0 {
-        let message = format!("This account has sandboxes that are not destroyed: {active}. They must go first.");
+        let message = format!(
+            "This account has sandboxes that are not destroyed: {active}. They must go first."
+        );
         return Err(Error::ActiveResources(message));
     }
     let act = Act { reason, ..context.act(&caller, "user.erased") };
     let is_deleted = |user: &User| user.status == Status::Deleted;
     // Where it is unfinished the user is gone for everyone, and the purge does the rest.
     let deleted = context.store().erase(records.user, is_deleted, &act).await? != Erasure::NotOurs;
-    let blocked_reason = (!deleted).then_some("The account was restored, or erased by someone else, meanwhile.");
+    let blocked_reason =
+        (!deleted).then_some("The account was restored, or erased by someone else, meanwhile.");
     Ok(json(StatusCode::OK, &Deleted { deleted, user_id, blocked_reason }))
 }

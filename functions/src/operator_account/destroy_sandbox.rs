@@ -1,4 +1,5 @@
-//! DELETE `/v1/sandboxes/{sandbox_id}`: destroys a sandbox, and adds the GB-hours that it used to the day's usage.
+//! DELETE `/v1/sandboxes/{sandbox_id}`: destroys a sandbox, and adds the GB-hours that it used to
+//! the day's usage.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -29,6 +30,9 @@ use crate::{Context, Request, Response};
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<SandboxesWrite>(&request).await?;
     let id = path_parameter(&request, "sandbox_id");
-    let sandbox = context.store().destroy_sandbox(&caller, &id, &context.act(&caller, "sandbox.destroyed")).await?;
+    let sandbox = context
+        .store()
+        .destroy_sandbox(&caller, &id, &context.act(&caller, "sandbox.destroyed"))
+        .await?;
     Ok(sandbox_answer(StatusCode::OK, &sandbox))
 }

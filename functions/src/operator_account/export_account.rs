@@ -3,7 +3,9 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::AccountRead;
-use shared::models::{ApiKey, AuditEntry, ManagedUser, Permission, Sandbox, Share, SourceAddress, User};
+use shared::models::{
+    ApiKey, AuditEntry, ManagedUser, Permission, Sandbox, Share, SourceAddress, User,
+};
 use shared::store::{Account, Holdings};
 use shared::{Result, Timestamp};
 use utoipa::ToSchema;
@@ -131,8 +133,8 @@ const MAX_LIMIT: usize = 1000;
 
 /// Everything that is held about the caller, but for secrets.
 ///
-/// Where that is more than one response holds, or where pages are asked for, each page has the account
-/// and the next records of the lists.
+/// Where that is more than one response holds, or where pages are asked for, each page has the
+/// account and the next records of the lists.
 #[utoipa::path(
     get,
     path = "/v1/account/export",
@@ -156,12 +158,18 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let account = context.store().account(caller.user.clone(), context.now);
     let is_paged = limit <= MAX_LIMIT || cursor.is_some();
     let (account, holdings, next) = if is_paged {
-        let page = context.store().next_holdings(&caller, cursor.as_deref(), limit.min(MAX_LIMIT), context.now);
+        let page = context.store().next_holdings(
+            &caller,
+            cursor.as_deref(),
+            limit.min(MAX_LIMIT),
+            context.now,
+        );
         let (account, page) = futures::try_join!(account, page)?;
         let (holdings, next) = page.ok_or_else(wrong_cursor)?;
         (account, holdings, next)
     } else {
-        let (account, holdings) = futures::try_join!(account, context.store().holdings(&caller, context.now))?;
+        let (account, holdings) =
+            futures::try_join!(account, context.store().holdings(&caller, context.now))?;
         (account, holdings.ok_or_else(too_large)?, None)
     };
     let response = json(StatusCode::OK, &Export::new(account, holdings));

@@ -1,5 +1,5 @@
-//! GET `/v1/admin/users/{user_id}/audit-log`: what was done to a user and by whom, newest first, for platform operators. It outlives
-//! the user.
+//! GET `/v1/admin/users/{user_id}/audit-log`: what was done to a user and by whom, newest first,
+//! for platform operators. It outlives the user.
 
 use lambda_http::http::StatusCode;
 use shared::auth::Operating;
@@ -36,8 +36,12 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let user_id = path_id(&request, "user_id").ok_or(Error::AccountNotFound)?;
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
     let before = cursor.map(|cursor| parse_id(&cursor).ok_or_else(wrong_cursor)).transpose()?;
-    let entries = context.store().audit_log(&operator, user_id, before, limit + 1, context.now).await?;
-    if entries.is_empty() && before.is_none() && !context.store().user_exists(&operator, user_id).await? {
+    let entries =
+        context.store().audit_log(&operator, user_id, before, limit + 1, context.now).await?;
+    if entries.is_empty()
+        && before.is_none()
+        && !context.store().user_exists(&operator, user_id).await?
+    {
         return Err(Error::AccountNotFound);
     }
     let more = entries.len() > limit;

@@ -1,5 +1,5 @@
-//! GET `/v1/account/me`: the caller's own account; with a delegated token of the scope `profile`, or one
-//! that comes from it, that of the user it is for.
+//! GET `/v1/account/me`: the caller's own account; with a delegated token of the scope `profile`,
+//! or one that comes from it, that of the user it is for.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -10,7 +10,8 @@ use crate::{Context, Request, Response};
 
 /// The caller's own account.
 ///
-/// With a delegated token of the scope `profile`, or a token that comes from it, that of the user it is for.
+/// With a delegated token of the scope `profile`, or a token that comes from it, that of the user
+/// it is for.
 #[utoipa::path(
     get,
     path = "/v1/account/me",

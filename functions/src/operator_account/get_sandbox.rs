@@ -49,7 +49,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let id = path_parameter(&request, "sandbox_id");
     let caller = context.caller::<SandboxesRead>(&token);
-    let (caller, sandbox) = futures::try_join!(caller, context.store().sealed_sandbox(&token, &id))?;
+    let (caller, sandbox) =
+        futures::try_join!(caller, context.store().sealed_sandbox(&token, &id))?;
     let fields = match query(&request).into_iter().rev().find(|(name, _)| name == "fields") {
         Some((_, text)) => Fields::read(&text).map_err(Error::invalid)?,
         None => Fields::default(),

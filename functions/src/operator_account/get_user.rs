@@ -2,7 +2,9 @@
 
 use shared::Result;
 
-use super::{AccountDetail, Failures, NoAccount, OperatorsOnly, Unauthorized, detail, operators_view};
+use super::{
+    AccountDetail, Failures, NoAccount, OperatorsOnly, Unauthorized, detail, operators_view,
+};
 use crate::{Context, Request, Response};
 
 /// An account in full, for platform operators.

@@ -41,19 +41,27 @@ fn issue(name: &str, fault: Fault) -> Issue {
 }
 
 /// The scope, if one is asked for: free text, but `operator` is for platform operators.
-pub fn scope(fields: &Map<String, Value>, caller: &Caller<SteppedUp>) -> Result<Option<String>, Issue> {
+pub fn scope(
+    fields: &Map<String, Value>,
+    caller: &Caller<SteppedUp>,
+) -> Result<Option<String>, Issue> {
     let scope = text(fields, "scope", MAX_SCOPE)?.flatten();
     match scope.as_deref() {
-        Some(OPERATOR_SCOPE) if !caller.operates() => {
-            Err(issue("scope", Fault::NotA("another word than `operator`, which is for platform operators")))
-        }
+        Some(OPERATOR_SCOPE) if !caller.operates() => Err(issue(
+            "scope",
+            Fault::NotA("another word than `operator`, which is for platform operators"),
+        )),
         _ => Ok(scope),
     }
 }
 
 /// The permissions, if they are asked for: a set, of what the owner's role allows, and
 /// `metering:write` where a platform operator makes the key for someone.
-pub fn permissions(fields: &Map<String, Value>, owner: &User, is_minted: bool) -> Result<Option<Vec<Permission>>, Issue> {
+pub fn permissions(
+    fields: &Map<String, Value>,
+    owner: &User,
+    is_minted: bool,
+) -> Result<Option<Vec<Permission>>, Issue> {
     let issue = |fault| issue("permissions", fault);
     let words = match fields.get("permissions") {
         None | Some(Value::Null) => return Ok(None),
@@ -86,22 +94,32 @@ pub fn allowed_ips(fields: &Map<String, Value>) -> Result<Option<Vec<IpNet>>, Is
         Some(_) => return Err(issue(Fault::NotA("a list"))),
     };
     let wrong = || issue(Fault::NotA("a list of networks, as 203.0.113.0/24 or 2001:db8::/32"));
-    texts.iter().map(|text| text.as_str().and_then(network).ok_or_else(wrong)).collect::<Result<_, _>>().map(Some)
+    texts
+        .iter()
+        .map(|text| text.as_str().and_then(network).ok_or_else(wrong))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// A network in CIDR. One of IPv4 is not written in IPv6: requests never come from there.
 fn network(text: &str) -> Option<IpNet> {
     let network: IpNet = text.parse().ok()?;
-    let is_mapped = matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some());
+    let is_mapped =
+        matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some());
     (!is_mapped).then(|| network.trunc())
 }
 
 /// When the key ends, if that is asked for: a time to come, within the longest life.
-pub fn expires_at(fields: &Map<String, Value>, context: &Context) -> Result<Option<Timestamp>, Issue> {
+pub fn expires_at(
+    fields: &Map<String, Value>,
+    context: &Context,
+) -> Result<Option<Timestamp>, Issue> {
     let wrong = || issue("expires_at", Fault::NotWithinDays(context.app.key_max_days));
     let Some(time) = text(fields, "expires_at", MAX_SCOPE)?.flatten() else { return Ok(None) };
     let time: Option<Timestamp> = time.parse().ok();
-    time.filter(|time| *time > context.now && *time <= latest_end(context)).map(Some).ok_or_else(wrong)
+    time.filter(|time| *time > context.now && *time <= latest_end(context))
+        .map(Some)
+        .ok_or_else(wrong)
 }
 
 /// A network as bodies bring it.
@@ -126,7 +144,9 @@ const NETWORK: &str = concat!(
 impl PartialSchema for Network {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(NETWORK));
-        text.description(Some("A network in CIDR.")).examples(["203.0.113.0/24", "2001:db8::/32"]).into()
+        text.description(Some("A network in CIDR."))
+            .examples(["203.0.113.0/24", "2001:db8::/32"])
+            .into()
     }
 }
 

@@ -41,8 +41,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         // A caller who is refused learns that first.
         Err(error) => return context.caller::<AccountRead>(&token).await.and(Err(error)),
     };
-    let (caller, keys) =
-        futures::try_join!(context.caller::<AccountRead>(&token), context.store().next_api_keys(&token, after, limit, context.now))?;
+    let (caller, keys) = futures::try_join!(
+        context.caller::<AccountRead>(&token),
+        context.store().next_api_keys(&token, after, limit, context.now)
+    )?;
     let (keys, next) = keys.open(&caller);
     let next = next.map(|id| id.to_string());
     Ok(with_next(json(StatusCode::OK, &keys), &request, next.as_deref()))

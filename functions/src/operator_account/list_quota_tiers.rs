@@ -23,6 +23,9 @@ use crate::{Context, Request, Response, json};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
-    let (_, tiers) = futures::try_join!(context.caller::<Operating>(&token), context.store().quota_tiers(context.now))?;
+    let (_, tiers) = futures::try_join!(
+        context.caller::<Operating>(&token),
+        context.store().quota_tiers(context.now)
+    )?;
     Ok(json(StatusCode::OK, &*tiers))
 }

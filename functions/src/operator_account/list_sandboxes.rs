@@ -113,8 +113,14 @@ struct Wanted {
 
 impl Wanted {
     fn read(request: &Request) -> Result<Self> {
-        let mut wanted =
-            Self { limit: MAX_LIMIT, after: None, states: None, template: None, metadata: Map::new(), fields: Fields::default() };
+        let mut wanted = Self {
+            limit: MAX_LIMIT,
+            after: None,
+            states: None,
+            template: None,
+            metadata: Map::new(),
+            fields: Fields::default(),
+        };
         let mut issues = Vec::new();
         for (name, value) in query(request) {
             issues.extend(wanted.take(&name, &value).err());
@@ -132,7 +138,9 @@ impl Wanted {
                 let limit = integer(Place::Query, name, value, 1, MAX_LIMIT as i64)?;
                 self.limit = usize::try_from(limit).unwrap_or(MAX_LIMIT);
             }
-            "next_token" if (1..=MAX_TOKEN).contains(&value.len()) => self.after = Some(value.to_owned()),
+            "next_token" if (1..=MAX_TOKEN).contains(&value.len()) => {
+                self.after = Some(value.to_owned())
+            }
             "next_token" => return Err(wrong("the `next_token` of a former answer")),
             "state" => self.states = Some(states(value)?),
             "template" => self.template = Some(value.to_owned()),

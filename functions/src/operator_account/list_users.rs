@@ -1,5 +1,5 @@
-//! GET `/v1/admin/users`: users of all teams, newest first, or those whose id is `query`, or whose email, name or display name begins with
-//! it; for platform operators.
+//! GET `/v1/admin/users`: users of all teams, newest first, or those whose id is `query`, or whose
+//! email, name or display name begins with it; for platform operators.
 
 use aws_smithy_types::base64;
 use lambda_http::http::StatusCode;
@@ -18,8 +18,8 @@ const MOST_LIMIT: usize = 100;
 
 /// Users of all teams.
 ///
-/// The newest first; or those whose id is `query`, or whose email, name or display name begins with it in any case. For platform
-/// operators.
+/// The newest first; or those whose id is `query`, or whose email, name or display name begins with
+/// it in any case. For platform operators.
 #[utoipa::path(
     get,
     path = "/v1/admin/users",
@@ -37,7 +37,10 @@ const MOST_LIMIT: usize = 100;
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let operator = context.authenticate::<Operating>(&request).await?.operator();
     let (limit, cursor) = cursor_page(&request, DEFAULT_LIMIT, MOST_LIMIT)?;
-    let sought = query(&request).into_iter().find(|(name, _)| name == "query").map(|(_, value)| value.trim().to_owned());
+    let sought = query(&request)
+        .into_iter()
+        .find(|(name, _)| name == "query")
+        .map(|(_, value)| value.trim().to_owned());
     let sought = sought.unwrap_or_default();
     if sought.chars().count() > MOST_NAME {
         return Err(Error::invalid(Issue::new(Place::Query, "query", Fault::TooLong(MOST_NAME))));
@@ -47,11 +50,17 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let is_of_this = |place: &String| match id {
         Some(_) => false,
         None if sought.is_empty() => is_time_and_id(place),
-        None => [searchable(&sought), searchable_identifier(&sought)].iter().any(|text| place.starts_with(text)),
+        None => [searchable(&sought), searchable_identifier(&sought)]
+            .iter()
+            .any(|text| place.starts_with(text)),
     };
-    let after = cursor.map(|cursor| place(&cursor).filter(is_of_this).ok_or_else(wrong_cursor)).transpose()?;
+    let after = cursor
+        .map(|cursor| place(&cursor).filter(is_of_this).ok_or_else(wrong_cursor))
+        .transpose()?;
     let (users, next) = match id {
-        _ if sought.is_empty() => context.store().everyone(&operator, after.as_deref(), limit).await?,
+        _ if sought.is_empty() => {
+            context.store().everyone(&operator, after.as_deref(), limit).await?
+        }
         Some(id) => (context.store().listed_user(&operator, id).await?.into_iter().collect(), None),
         None => context.store().search(&operator, &sought, after.as_deref(), limit).await?,
     };
@@ -61,10 +70,14 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 /// The place in a list that a cursor stands for.
 fn place(cursor: &str) -> Option<String> {
-    String::from_utf8(base64::decode(cursor).ok()?).ok().filter(|place| (1..=1024).contains(&place.len()))
+    String::from_utf8(base64::decode(cursor).ok()?)
+        .ok()
+        .filter(|place| (1..=1024).contains(&place.len()))
 }
 
 /// Whether a place is one in the list of all: when a user was made, and the id.
 fn is_time_and_id(place: &str) -> bool {
-    place.split_once('\u{1f}').is_some_and(|(time, id)| time.parse::<Timestamp>().is_ok() && parse_id(id).is_some())
+    place
+        .split_once('\u{1f}')
+        .is_some_and(|(time, id)| time.parse::<Timestamp>().is_ok() && parse_id(id).is_some())
 }

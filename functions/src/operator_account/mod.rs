@@ -176,7 +176,12 @@ pub struct AccountBody {
 
 impl From<Account> for AccountBody {
     fn from(account: Account) -> Self {
-        Self { user: (&account.user).into(), team: account.team.into(), quota_tier: account.quota_tier, quota_usage: account.quota_usage }
+        Self {
+            user: (&account.user).into(),
+            team: account.team.into(),
+            quota_tier: account.quota_tier,
+            quota_usage: account.quota_usage,
+        }
     }
 }
 
@@ -262,9 +267,14 @@ struct Success {
     scheduled_hard_delete_at: Option<Timestamp>,
 }
 
-/// The caller as a platform operator, and the account that the path names. Both are read at once; what is found opens to an
-/// operator only. Nobody else's refusal waits for it: its time would tell of the account.
-async fn operators_view(context: &Context, request: &Request, token: &VerifiedToken) -> Result<(Caller<Operating>, AccountRecords)> {
+/// The caller as a platform operator, and the account that the path names. Both are read at once;
+/// what is found opens to an operator only. Nobody else's refusal waits for it: its time would tell
+/// of the account.
+async fn operators_view(
+    context: &Context,
+    request: &Request,
+    token: &VerifiedToken,
+) -> Result<(Caller<Operating>, AccountRecords)> {
     let Some(user_id) = path_id(request, "user_id") else {
         context.caller::<Operating>(token).await?;
         return Err(Error::AccountNotFound);
@@ -277,8 +287,11 @@ async fn operators_view(context: &Context, request: &Request, token: &VerifiedTo
 
 /// The account detail.
 fn detail(account: &Account, records: &AccountRecords) -> Response {
-    let detail =
-        AccountDetail { account: account.clone().into(), api_keys: records.api_keys.clone(), sandboxes: records.sandboxes.clone() };
+    let detail = AccountDetail {
+        account: account.clone().into(),
+        api_keys: records.api_keys.clone(),
+        sandboxes: records.sandboxes.clone(),
+    };
     tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
@@ -296,7 +309,15 @@ async fn change_status(
     let act = Act { reason: reason.clone(), ..context.act(&caller, action) };
     let account = context.store().account(records.user.clone(), context.now).await?;
     let answer = |user: &User| detail(&Account { user: user.clone(), ..account.clone() }, &records);
-    context.store().change_user(records.user.clone(), &|user| change(&caller, user, reason.as_deref()), &act, &answer).await
+    context
+        .store()
+        .change_user(
+            records.user.clone(),
+            &|user| change(&caller, user, reason.as_deref()),
+            &act,
+            &answer,
+        )
+        .await
 }
 
 /// An account that is soft-deleted, taken back: as it was before.
@@ -305,10 +326,19 @@ fn restored(user: &User, now: Timestamp) -> Result<User> {
         return Err(Error::AccountNotDeleted);
     }
     if user.delete_scheduled_at.is_some_and(|due| due <= now) {
-        return Err(Error::Conflict("The date for erasing this account has come: it cannot be restored any more.".into()));
+        return Err(Error::Conflict(
+            "The date for erasing this account has come: it cannot be restored any more.".into(),
+        ));
     }
     let status = user.deleted_from.unwrap_or_else(|| status_in_use(user));
-    Ok(User { status, soft_deleted_at: None, delete_scheduled_at: None, deleted_by: None, deleted_from: None, ..user.clone() })
+    Ok(User {
+        status,
+        soft_deleted_at: None,
+        delete_scheduled_at: None,
+        deleted_by: None,
+        deleted_from: None,
+        ..user.clone()
+    })
 }
 
 /// The user with every token ended that was issued before.
@@ -316,31 +346,40 @@ fn signed_out(user: &User, now: Timestamp) -> User {
     User { tokens_valid_after: user.tokens_valid_after.max(Some(now)), ..user.clone() }
 }
 
-/// The status of an account that is locked or deleted no longer: who was invited has yet to sign up, which takes the link away, and gives
-/// whom an invite made another id.
+/// The status of an account that is locked or deleted no longer: who was invited has yet to sign
+/// up, which takes the link away, and gives whom an invite made another id.
 fn status_in_use(user: &User) -> Status {
-    let awaits_sign_up = user.invite_link.is_some() || (user.invite_id.is_some() && user.invited_as.is_none());
+    let awaits_sign_up =
+        user.invite_link.is_some() || (user.invite_id.is_some() && user.invited_as.is_none());
     if awaits_sign_up { Status::Invited } else { Status::Active }
 }
 
 /// The `reason` of a body that may be left out.
 fn reason(request: &Request) -> Result<Option<String>> {
-    text(&optional_json_object(request)?, "reason", MOST_REASON).map(Option::flatten).map_err(Error::invalid)
+    text(&optional_json_object(request)?, "reason", MOST_REASON)
+        .map(Option::flatten)
+        .map_err(Error::invalid)
 }
 
-/// The most that a sandbox's metadata may hold, in bytes of JSON: an account shows a hundred of them.
+/// The most that a sandbox's metadata may hold, in bytes of JSON: an account shows a hundred of
+/// them.
 const MOST_METADATA: usize = 2048;
 
 /// How deep it may be nested: DynamoDB's own limit is 32, with what it stands in.
 const MOST_LEVELS: usize = 20;
 
-/// Whether the table can hold a value: DynamoDB bounds the size of numbers and the depth, and names nothing "".
+/// Whether the table can hold a value: DynamoDB bounds the size of numbers and the depth, and names
+/// nothing "".
 fn is_storable(value: &Value, levels: usize) -> bool {
     let inner = |value: &Value| levels > 0 && is_storable(value, levels - 1);
     match value {
-        Value::Number(number) => number.as_f64().is_some_and(|number| number == 0.0 || (1e-130..1e126).contains(&number.abs())),
+        Value::Number(number) => number
+            .as_f64()
+            .is_some_and(|number| number == 0.0 || (1e-130..1e126).contains(&number.abs())),
         Value::Array(values) => values.iter().all(inner),
-        Value::Object(fields) => fields.iter().all(|(name, value)| !name.is_empty() && inner(value)),
+        Value::Object(fields) => {
+            fields.iter().all(|(name, value)| !name.is_empty() && inner(value))
+        }
         Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
@@ -350,10 +389,14 @@ fn metadata(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, Value
     let issue = |fault| Issue::new(Place::Body, "metadata", fault);
     match fields.get("metadata") {
         None | Some(Value::Null) => Ok(None),
-        Some(value @ Value::Object(_)) if value.to_string().len() > MOST_METADATA => Err(issue(Fault::TooLong(MOST_METADATA))),
-        Some(value @ Value::Object(_)) if !is_storable(value, MOST_LEVELS) => Err(issue(Fault::NotA(
-            "an object of at most 20 levels, whose names are not empty and whose numbers are 0 or between 1e-130 and 1e126",
-        ))),
+        Some(value @ Value::Object(_)) if value.to_string().len() > MOST_METADATA => {
+            Err(issue(Fault::TooLong(MOST_METADATA)))
+        }
+        Some(value @ Value::Object(_)) if !is_storable(value, MOST_LEVELS) => {
+            Err(issue(Fault::NotA(
+                "an object of at most 20 levels, whose names are not empty and whose numbers are 0 or between 1e-130 and 1e126",
+            )))
+        }
         Some(Value::Object(values)) => {
             // Collecting would sort first, by code of its own for each kind of map.
             let mut metadata = BTreeMap::new();
@@ -383,7 +426,8 @@ pub struct ErrorBody<'a> {
     request_id: &'a str,
 }
 
-/// What several endpoints may answer beside their own: a status, when it is answered, and the codes that the error may have.
+/// What several endpoints may answer beside their own: a status, when it is answered, and the codes
+/// that the error may have.
 macro_rules! refusals {
     ($($name:ident: $status:literal, $when:literal, [$($code:literal),+];)+) => {
         $(#[doc = $when]
@@ -433,11 +477,17 @@ refusals! {
 }
 
 fn refusal(name: &str, when: &str, codes: &[&str]) -> utoipa::openapi::Response {
-    let codes = ObjectBuilder::new().property("code", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec())));
+    let codes = ObjectBuilder::new().property(
+        "code",
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec())),
+    );
     let body = AllOfBuilder::new().item(Ref::from_schema_name(ErrorBody::name())).item(codes);
     ResponseBuilder::new()
         .description(when)
-        .content("application/json", ContentBuilder::new().schema(Some(Schema::from(body.build()))).build())
+        .content(
+            "application/json",
+            ContentBuilder::new().schema(Some(Schema::from(body.build()))).build(),
+        )
         .extensions(Some(ExtensionsBuilder::new().add(NAME, name).build()))
         .build()
 }
@@ -446,7 +496,8 @@ fn refusal(name: &str, when: &str, codes: &[&str]) -> utoipa::openapi::Response 
 #[derive(IntoResponses)]
 #[allow(dead_code)]
 enum Failures {
-    /// The caller sent too many requests in this minute: `rate_limit_exceeded`. Try again after `retry-after` seconds.
+    /// The caller sent too many requests in this minute: `rate_limit_exceeded`. Try again after
+    /// `retry-after` seconds.
     #[response(status = 429)]
     TooManyRequests(ErrorBody<'static>),
     /// A fault of ours: `internal_error`.
@@ -480,12 +531,16 @@ struct ReasonInput {
 
 fn render(error: &Error, request_id: &str) -> Response {
     let (status, code) = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) => {
+            (StatusCode::UNAUTHORIZED, "unauthorized")
+        }
         Error::AccountSuspended => (StatusCode::FORBIDDEN, "auth_locked"),
         Error::AccountDeleted => (StatusCode::FORBIDDEN, "account_deleted"),
         Error::OperatorRequired => (StatusCode::FORBIDDEN, "operator_required"),
         Error::EmailNotVerified => (StatusCode::FORBIDDEN, "email_not_verified"),
-        Error::Delegated | Error::MissingPermission(_) | Error::StepUpRequired => (StatusCode::FORBIDDEN, "unauthorized"),
+        Error::Delegated | Error::MissingPermission(_) | Error::StepUpRequired => {
+            (StatusCode::FORBIDDEN, "unauthorized")
+        }
         // The contract has no code for what a key may not do: it does not authorise this.
         Error::Forbidden(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
@@ -494,11 +549,15 @@ fn render(error: &Error, request_id: &str) -> Response {
         Error::ActiveResources(_) => (StatusCode::CONFLICT, "account_hard_delete_active_resources"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "transition_conflict"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "transition_conflict"),
-        Error::Invalid(_) | Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"),
+        Error::Invalid(_) | Error::KeyReused => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request")
+        }
         Error::QuotaExceeded(..) => (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED"),
         Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable"),
-        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        Error::Internal(_) | Error::Answered(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal_error")
+        }
     };
     // The published client takes nothing from an error with other fields or codes.
     json(status, &ErrorBody { error: error.to_string(), code, request_id })
@@ -507,9 +566,11 @@ fn render(error: &Error, request_id: &str) -> Response {
 /// Refuses a picture's address that is no web address.
 fn web_address(url: Option<Option<String>>) -> Result<Option<Option<String>>, Issue> {
     match url {
-        Some(Some(url)) if !is_web_address(&url) => {
-            Err(Issue::new(Place::Body, "avatar_url", Fault::NotA("an address that starts with https:// or http://")))
-        }
+        Some(Some(url)) if !is_web_address(&url) => Err(Issue::new(
+            Place::Body,
+            "avatar_url",
+            Fault::NotA("an address that starts with https:// or http://"),
+        )),
         url => Ok(url),
     }
 }
@@ -520,18 +581,33 @@ mod tests {
 
     #[test]
     fn the_requests_of_the_description_are_those_of_the_events() {
-        let description: Value = serde_json::from_str(include_str!("../../openapi.json")).expect("the description is JSON");
+        let description: Value = serde_json::from_str(include_str!("../../openapi.json"))
+            .expect("the description is JSON");
         let paths = description["paths"].as_object().expect("it has paths");
         let operations = paths.values().filter_map(Value::as_object).flat_map(Map::values);
-        for operation in operations.filter(|operation| operation["tags"][0] == "operator and account") {
-            let name = operation["operationId"].as_str().expect("an operation has an id").replace('.', "/");
-            let event = std::fs::read_to_string(format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"))).expect(&name);
+        for operation in
+            operations.filter(|operation| operation["tags"][0] == "operator and account")
+        {
+            let name = operation["operationId"]
+                .as_str()
+                .expect("an operation has an id")
+                .replace('.', "/");
+            let event = std::fs::read_to_string(format!(
+                "{}/../events/{name}.json",
+                env!("CARGO_MANIFEST_DIR")
+            ))
+            .expect(&name);
             let event: Value = serde_json::from_str(&event).expect(&name);
             let sent = event["body"].as_str().map(|body| serde_json::from_str(body).expect(&name));
-            let described = operation.pointer("/requestBody/content/application~1json").map(|content| {
-                let schema = content["schema"]["$ref"].as_str().expect(&name).trim_start_matches('#');
-                content.get("example").unwrap_or_else(|| &description.pointer(schema).expect(&name)["example"]).clone()
-            });
+            let described =
+                operation.pointer("/requestBody/content/application~1json").map(|content| {
+                    let schema =
+                        content["schema"]["$ref"].as_str().expect(&name).trim_start_matches('#');
+                    content
+                        .get("example")
+                        .unwrap_or_else(|| &description.pointer(schema).expect(&name)["example"])
+                        .clone()
+                });
             assert_eq!(described, sent, "{name}");
         }
     }

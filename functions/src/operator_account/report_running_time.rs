@@ -1,5 +1,5 @@
-//! PUT `/v1/admin/users/{user_id}/sandboxes/{sandbox_id}/running-time`: the platform's report of how long a
-//! sandbox ran, which its bill is made from.
+//! PUT `/v1/admin/users/{user_id}/sandboxes/{sandbox_id}/running-time`: the platform's report of
+//! how long a sandbox ran, which its bill is made from.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -54,7 +54,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 fn ran_ms(fields: &Map<String, Value>) -> Result<u64, Issue> {
     let issue = |fault| Issue::new(Place::Body, "ran_ms", fault);
     let value = fields.get("ran_ms").ok_or_else(|| issue(Fault::Missing))?;
-    value.as_u64().filter(|value| *value <= MAX_MS).ok_or_else(|| issue(Fault::NotAnInteger { min: 0, max: MAX_MS as i64 }))
+    value
+        .as_u64()
+        .filter(|value| *value <= MAX_MS)
+        .ok_or_else(|| issue(Fault::NotAnInteger { min: 0, max: MAX_MS as i64 }))
 }
 
 /// The longest time that is taken, in milliseconds: 100 years.

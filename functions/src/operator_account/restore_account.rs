@@ -1,18 +1,23 @@
-//! POST `/v1/account/restore`: undoes a soft delete that the caller made themselves, before its date. The one endpoint that a
-//! soft-deleted caller may use. Keys that the delete revoked stay revoked.
+//! POST `/v1/account/restore`: undoes a soft delete that the caller made themselves, before its
+//! date. The one endpoint that a soft-deleted caller may use. Keys that the delete revoked stay
+//! revoked.
 
 use lambda_http::http::StatusCode;
 use shared::models::{Status, User};
 use shared::store::Account;
 use shared::{Error, Result};
 
-use super::{Erased, Failures, InvalidKey, NoRestore, NotRestorable, OwnAccountBody, TokenOnly, account_answer, restored};
+use super::{
+    Erased, Failures, InvalidKey, NoRestore, NotRestorable, OwnAccountBody, TokenOnly,
+    account_answer, restored,
+};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
 /// Undoes a soft delete that the caller made themselves, before its date.
 ///
-/// The one endpoint that a soft-deleted caller may use. Keys that the delete revoked stay revoked. It takes a token.
+/// The one endpoint that a soft-deleted caller may use. Keys that the delete revoked stay revoked.
+/// It takes a token.
 #[utoipa::path(
     post,
     path = "/v1/account/restore",
@@ -60,9 +65,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 fn may_restore(user: &User) -> Result<()> {
     match user.status {
         Status::Suspended => Err(Error::AccountSuspended),
-        Status::Deleted if user.deleted_by != Some(user.id) => {
-            Err(Error::Conflict("Someone else deleted this account. Ask an operator to restore it.".into()))
-        }
+        Status::Deleted if user.deleted_by != Some(user.id) => Err(Error::Conflict(
+            "Someone else deleted this account. Ask an operator to restore it.".into(),
+        )),
         _ => Ok(()),
     }
 }

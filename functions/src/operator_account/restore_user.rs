@@ -1,9 +1,11 @@
-//! POST `/v1/admin/users/{user_id}/restore`: undoes a soft delete, for platform operators. Keys that it revoked stay revoked.
+//! POST `/v1/admin/users/{user_id}/restore`: undoes a soft delete, for platform operators. Keys
+//! that it revoked stay revoked.
 
 use shared::Result;
 
 use super::{
-    AccountDetail, Failures, Invalid, NoAccountToChange, NotRestorable, OperatorsOnly, ReasonInput, Unauthorized, change_status, restored,
+    AccountDetail, Failures, Invalid, NoAccountToChange, NotRestorable, OperatorsOnly, ReasonInput,
+    Unauthorized, change_status, restored,
 };
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
@@ -29,5 +31,6 @@ use crate::{Context, Request, Response};
     ),
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
-    change_status(context, &request, "user.restored", &|_, user, _| restored(user, context.now)).await
+    change_status(context, &request, "user.restored", &|_, user, _| restored(user, context.now))
+        .await
 }

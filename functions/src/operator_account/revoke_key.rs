@@ -1,4 +1,5 @@
-//! DELETE `/v1/keys/{key_id}`: revokes one of the caller's API keys. It stops at once, and stays listed.
+//! DELETE `/v1/keys/{key_id}`: revokes one of the caller's API keys. It stops at once, and stays
+//! listed.
 
 use lambda_http::http::StatusCode;
 use shared::auth::SignedIn;

@@ -1,4 +1,5 @@
-//! POST `/v1/keys/{key_id}/rotate`: a new key in place of an old one, which works on for a while: 24 hours, or `overlap_seconds`.
+//! POST `/v1/keys/{key_id}/rotate`: a new key in place of an old one, which works on for a while:
+//! 24 hours, or `overlap_seconds`.
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
@@ -9,7 +10,9 @@ use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result, Timestamp};
 use utoipa::ToSchema;
 
-use super::key_input::{MAX_SCOPE, Network, allowed_ips, expires_at, longest_life, permissions, scope};
+use super::key_input::{
+    MAX_SCOPE, Network, allowed_ips, expires_at, longest_life, permissions, scope,
+};
 use super::{Conflict, Failures, Forbidden, Invalid, MadeKeyBody, NoKey, TokenOnly};
 use crate::openapi::{IdempotencyKey, Text};
 use crate::request::{all3, optional_json_object, path_id, text};
@@ -43,20 +46,46 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.caller::<SteppedUp>(&token).await?;
     let key_id = path_id(&request, "key_id").ok_or_else(Error::no_such_key)?;
     let fields = optional_json_object(&request)?;
-    let (name, scope, expires_at) = all3(text(&fields, "name", MOST_NAME), scope(&fields, &caller), expires_at(&fields, context))?;
-    let (permissions, allowed_ips, overlap_seconds) =
-        all3(permissions(&fields, &caller.user, false), allowed_ips(&fields), overlap_seconds(&fields))?;
+    let (name, scope, expires_at) = all3(
+        text(&fields, "name", MOST_NAME),
+        scope(&fields, &caller),
+        expires_at(&fields, context),
+    )?;
+    let (permissions, allowed_ips, overlap_seconds) = all3(
+        permissions(&fields, &caller.user, false),
+        allowed_ips(&fields),
+        overlap_seconds(&fields),
+    )?;
     let longest_life = longest_life(context);
-    let rotation = KeyRotation { name: name.flatten(), scope, permissions, allowed_ips, expires_at, longest_life, overlap_seconds };
+    let rotation = KeyRotation {
+        name: name.flatten(),
+        scope,
+        permissions,
+        allowed_ips,
+        expires_at,
+        longest_life,
+        overlap_seconds,
+    };
     let answer = |made| json(StatusCode::CREATED, &MadeKeyBody::from(made));
-    context.store().rotate_api_key(&caller, key_id, &rotation, &context.act(&caller, "key.rotated"), answer).await
+    context
+        .store()
+        .rotate_api_key(&caller, key_id, &rotation, &context.act(&caller, "key.rotated"), answer)
+        .await
 }
 
 fn overlap_seconds(fields: &Map<String, Value>) -> Result<i64, Issue> {
-    let wrong = || Issue::new(Place::Body, "overlap_seconds", Fault::NotAnInteger { min: 0, max: MOST_OVERLAP });
+    let wrong = || {
+        Issue::new(
+            Place::Body,
+            "overlap_seconds",
+            Fault::NotAnInteger { min: 0, max: MOST_OVERLAP },
+        )
+    };
     match fields.get("overlap_seconds") {
         None | Some(Value::Null) => Ok(DEFAULT_OVERLAP),
-        Some(value) => value.as_i64().filter(|seconds| (0..=MOST_OVERLAP).contains(seconds)).ok_or_else(wrong),
+        Some(value) => {
+            value.as_i64().filter(|seconds| (0..=MOST_OVERLAP).contains(seconds)).ok_or_else(wrong)
+        }
     }
 }
 

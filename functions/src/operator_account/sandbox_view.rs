@@ -101,7 +101,8 @@ impl Fields {
 
     /// Returns a sandbox with these fields alone.
     pub fn of(&self, sandbox: &Sandbox) -> Result<Value> {
-        let mut shown = serde_json::to_value(SandboxBody::from(sandbox)).map_err(Error::internal)?;
+        let mut shown =
+            serde_json::to_value(SandboxBody::from(sandbox)).map_err(Error::internal)?;
         if let (Some(names), Some(fields)) = (&self.0, shown.as_object_mut()) {
             fields.retain(|name, _| names.contains(&name.as_str()));
         }

@@ -1,5 +1,6 @@
-//! POST `/v1/account/sign-out-everywhere`: ends every token that was issued to the caller before, the one
-//! that it is sent with included, and the delegated tokens that came from them. API keys stay.
+//! POST `/v1/account/sign-out-everywhere`: ends every token that was issued to the caller before,
+//! the one that it is sent with included, and the delegated tokens that came from them. API keys
+//! stay.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -7,14 +8,17 @@ use shared::auth::SignedIn;
 use shared::models::User;
 use shared::store::Account;
 
-use super::{Erased, Failures, Forbidden, InvalidKey, OwnAccountBody, StillRunning, TokenOnly, account_answer, signed_out};
+use super::{
+    Erased, Failures, Forbidden, InvalidKey, OwnAccountBody, StillRunning, TokenOnly,
+    account_answer, signed_out,
+};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
 /// Ends every token that was issued to the caller before.
 ///
-/// The token that it is sent with is one of them, and so are delegated tokens. Tokens tell whole seconds: one
-/// of the same second stays good. API keys stay. It takes a token.
+/// The token that it is sent with is one of them, and so are delegated tokens. Tokens tell whole
+/// seconds: one of the same second stays good. API keys stay. It takes a token.
 #[utoipa::path(
     post,
     path = "/v1/account/sign-out-everywhere",
@@ -40,5 +44,8 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         account_answer(StatusCode::OK, account, token.claims().ok())
     };
     let act = context.act(&caller, "user.signed_out_everywhere");
-    context.store().change_user(caller.user, &|user| Ok(signed_out(user, context.now)), &act, &answer).await
+    context
+        .store()
+        .change_user(caller.user, &|user| Ok(signed_out(user, context.now)), &act, &answer)
+        .await
 }

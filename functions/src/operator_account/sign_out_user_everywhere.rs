@@ -1,10 +1,11 @@
-//! POST `/v1/admin/users/{user_id}/sign-out-everywhere`: ends every token that was issued to a user before,
-//! for platform operators. API keys stay.
+//! POST `/v1/admin/users/{user_id}/sign-out-everywhere`: ends every token that was issued to a user
+//! before, for platform operators. API keys stay.
 
 use shared::Result;
 
 use super::{
-    AccountDetail, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, StillRunning, Unauthorized, change_status, signed_out,
+    AccountDetail, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, StillRunning,
+    Unauthorized, change_status, signed_out,
 };
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
@@ -31,5 +32,8 @@ use crate::{Context, Request, Response};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let now = context.now;
-    change_status(context, &request, "user.signed_out_everywhere", &|_, user, _| Ok(signed_out(user, now))).await
+    change_status(context, &request, "user.signed_out_everywhere", &|_, user, _| {
+        Ok(signed_out(user, now))
+    })
+    .await
 }

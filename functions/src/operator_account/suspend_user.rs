@@ -1,10 +1,14 @@
-//! POST `/v1/admin/users/{user_id}/suspend`: locks an account, for platform operators. Its tokens and keys are refused at once.
+//! POST `/v1/admin/users/{user_id}/suspend`: locks an account, for platform operators. Its tokens
+//! and keys are refused at once.
 
 use serde_json::json;
 use shared::models::{Status, User};
 use shared::{Error, Result};
 
-use super::{AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, Unauthorized, change_status};
+use super::{
+    AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput,
+    Unauthorized, change_status,
+};
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};
 
@@ -35,7 +39,9 @@ pub(super) const SUSPENDED_REASON: &str = "suspended_reason";
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     change_status(context, &request, "user.suspended", &|caller, user, reason| match user.status {
-        _ if user.id == caller.user.id => Err(Error::Conflict("You may not suspend yourself: ask another operator.".into())),
+        _ if user.id == caller.user.id => {
+            Err(Error::Conflict("You may not suspend yourself: ask another operator.".into()))
+        }
         Status::Invited | Status::Active => {
             let mut user = User { status: Status::Suspended, ..user.clone() };
             user.abuse_flags.insert(SUSPENDED_AT.to_owned(), json!(context.now));
@@ -43,7 +49,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
             Ok(user)
         }
         Status::Suspended => Err(Error::Conflict("This account is suspended already.".into())),
-        Status::Deleted => Err(Error::Conflict("This account is deleted: restore it first.".into())),
+        Status::Deleted => {
+            Err(Error::Conflict("This account is deleted: restore it first.".into()))
+        }
     })
     .await
 }

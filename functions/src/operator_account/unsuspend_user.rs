@@ -5,7 +5,8 @@ use shared::{Error, Result};
 
 use super::suspend_user::{SUSPENDED_AT, SUSPENDED_REASON};
 use super::{
-    AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput, Unauthorized, change_status, status_in_use,
+    AccountDetail, Conflict, Failures, Invalid, NoAccountToChange, OperatorsOnly, ReasonInput,
+    Unauthorized, change_status, status_in_use,
 };
 use crate::openapi::IdempotencyKey;
 use crate::{Context, Request, Response};

@@ -1,4 +1,5 @@
-//! PATCH `/v1/account/me`: the caller changes their display name and picture. A field that is absent stays; null clears it.
+//! PATCH `/v1/account/me`: the caller changes their display name and picture. A field that is
+//! absent stays; null clears it.
 
 use lambda_http::http::StatusCode;
 use shared::Result;
@@ -8,7 +9,10 @@ use shared::store::Account;
 use shared::text::{MOST_NAME, MOST_URL};
 use utoipa::ToSchema;
 
-use super::{Erased, Failures, Forbidden, Invalid, OwnAccountBody, Stale, Unauthorized, account_answer, web_address};
+use super::{
+    Erased, Failures, Forbidden, Invalid, OwnAccountBody, Stale, Unauthorized, account_answer,
+    web_address,
+};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Text};
 use crate::request::{all, json_object, text};
@@ -38,8 +42,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let token = context.verify(&request).await?;
     let caller = context.caller::<AccountWrite>(&token).await?;
     let fields = json_object(&request)?;
-    let (display_name, avatar_url) =
-        all(text(&fields, "display_name", MOST_NAME), text(&fields, "avatar_url", MOST_URL).and_then(web_address))?;
+    let (display_name, avatar_url) = all(
+        text(&fields, "display_name", MOST_NAME),
+        text(&fields, "avatar_url", MOST_URL).and_then(web_address),
+    )?;
     let if_match = IfMatch::read(&request);
     let change = |user: &User| {
         if_match.check(user)?;

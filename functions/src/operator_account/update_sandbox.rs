@@ -44,7 +44,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Ok(changed)
     };
     let id = path_parameter(&request, "sandbox_id");
-    let sandbox = context.store().change_sandbox(&caller, &id, change, &context.act(&caller, "sandbox.updated")).await?;
+    let sandbox = context
+        .store()
+        .change_sandbox(&caller, &id, change, &context.act(&caller, "sandbox.updated"))
+        .await?;
     Ok(sandbox_answer(StatusCode::OK, &sandbox))
 }
 
@@ -62,10 +65,15 @@ fn moved(record: &SandboxRecord, to: SandboxStatus, now: Timestamp) -> Result<Sa
     let sandbox = |status| Sandbox { status, ..record.sandbox.clone() };
     match (record.sandbox.status, to) {
         (Destroyed, _) => Err(Error::Conflict("This sandbox is destroyed: make a new one.".into())),
-        (Creating, Paused) => Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into())),
+        (Creating, Paused) => {
+            Err(Error::Conflict("This sandbox has not started yet, so it cannot be paused.".into()))
+        }
         (Creating | Paused, Running) => {
             let started_at = record.sandbox.started_at.or(Some(now));
-            Ok(SandboxRecord { sandbox: Sandbox { started_at, ..sandbox(Running) }, ..record.clone() })
+            Ok(SandboxRecord {
+                sandbox: Sandbox { started_at, ..sandbox(Running) },
+                ..record.clone()
+            })
         }
         (Running, Paused) => Ok(SandboxRecord { sandbox: sandbox(Paused), ..record.clone() }),
         _ => Ok(record.clone()),

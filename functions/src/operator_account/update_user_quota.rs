@@ -1,4 +1,5 @@
-//! PATCH `/v1/admin/users/{user_id}/quota`: another quota tier for a user and for the user's own team, for platform operators.
+//! PATCH `/v1/admin/users/{user_id}/quota`: another quota tier for a user and for the user's own
+//! team, for platform operators.
 
 use shared::models::{QuotaTier, Team, User};
 use shared::store::Account;
@@ -6,7 +7,10 @@ use shared::text::MOST_NAME;
 use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 
-use super::{AccountDetail, Failures, Invalid, NoAccountToChange, OperatorsOnly, Stale, Unauthorized, detail, operators_view};
+use super::{
+    AccountDetail, Failures, Invalid, NoAccountToChange, OperatorsOnly, Stale, Unauthorized,
+    detail, operators_view,
+};
 use crate::entity_tag::IfMatch;
 use crate::openapi::{self, Text};
 use crate::request::{json_object, text};
@@ -43,21 +47,37 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let answer = |user: &User| {
         let mut account = Account { user: user.clone(), ..account.clone() };
         if account.team.owner_user_id == user.id && account.team.quota_tier_id != tier.id {
-            account.team = Team { quota_tier_id: tier.id.clone(), updated_at: context.now, ..account.team };
+            account.team =
+                Team { quota_tier_id: tier.id.clone(), updated_at: context.now, ..account.team };
             account.quota_tier = tier.clone();
         }
         detail(&account, &records)
     };
     let act = context.act(&caller, "user.quota_changed");
-    context.store().change_quota(records.user.clone(), &account.team, &tier.id, &|user| if_match.check(user), &act, &answer).await
+    context
+        .store()
+        .change_quota(
+            records.user.clone(),
+            &account.team,
+            &tier.id,
+            &|user| if_match.check(user),
+            &act,
+            &answer,
+        )
+        .await
 }
 
 /// The tier that is asked for, which must exist.
 fn tier(request: &Request, tiers: &[QuotaTier]) -> Result<QuotaTier> {
     let issue = |fault| Error::invalid(Issue::new(Place::Body, "quota_tier_id", fault));
     let id = text(&json_object(request)?, "quota_tier_id", MOST_NAME).map_err(Error::invalid)?;
-    let id = id.ok_or_else(|| issue(Fault::Missing))?.ok_or_else(|| issue(Fault::NotA("a string")))?;
-    tiers.iter().find(|tier| tier.id == id).cloned().ok_or_else(|| issue(Fault::NotA("the id of a quota tier")))
+    let id =
+        id.ok_or_else(|| issue(Fault::Missing))?.ok_or_else(|| issue(Fault::NotA("a string")))?;
+    tiers
+        .iter()
+        .find(|tier| tier.id == id)
+        .cloned()
+        .ok_or_else(|| issue(Fault::NotA("the id of a quota tier")))
 }
 
 /// Another quota tier.

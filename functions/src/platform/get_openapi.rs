@@ -26,7 +26,11 @@ const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json")
 )]
 pub async fn handle(_: &Context, _: Request) -> Result<Response> {
     let mut response = Response::new(Body::from(DESCRIPTION));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     Ok(response)
 }

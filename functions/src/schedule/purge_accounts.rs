@@ -30,6 +30,11 @@ pub async fn run_by(app: &App, by: &AuditCredential, time_left: Duration) -> Res
     let now = app.clock.now();
     let (report, cost) = Meter::measure(app.store.purge(by, now, Instant::now() + time_left)).await;
     let report = report?;
-    app.log.purge(&PurgeLine { at: now, handler: NAME, dynamodb_throttles: cost.throttles, report });
+    app.log.purge(&PurgeLine {
+        at: now,
+        handler: NAME,
+        dynamodb_throttles: cost.throttles,
+        report,
+    });
     Ok(report)
 }

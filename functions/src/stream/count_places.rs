@@ -1,5 +1,6 @@
-//! From the table's stream: keeps count of where users stand in their team's lists, so that any page is found at once.
-//! A list that finds the counts wrong asks by the stream to have them made anew.
+//! From the table's stream: keeps count of where users stand in their team's lists, so that any
+//! page is found at once. A list that finds the counts wrong asks by the stream to have them made
+//! anew.
 
 use std::collections::BTreeSet;
 use std::sync::Once;
@@ -23,7 +24,8 @@ pub const NAME: &str = "stream.count_places";
 /// The most records of a batch, as template.yaml has it: fewer mean that no more were waiting.
 pub const BATCH: usize = 500;
 
-/// A batch of one shard of the stream, as a time window hands it over: without a window, an event does not say its shard.
+/// A batch of one shard of the stream, as a time window hands it over: without a window, an event
+/// does not say its shard.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
@@ -100,9 +102,12 @@ pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
         return Err(Error::internal("the event has no shardId"));
     };
     let caught_up = batch.records.len() < BATCH;
-    let (requests, changes): (Vec<_>, Vec<_>) = batch.records.into_iter().partition(Record::asks_for_rebuild);
+    let (requests, changes): (Vec<_>, Vec<_>) =
+        batch.records.into_iter().partition(Record::asks_for_rebuild);
     let changes = changes.into_iter().map(|Record { dynamodb }| {
-        let placed = |image: Option<serde_dynamo::Item>| image.map(serde_dynamo::from_item::<_, Placed>).transpose();
+        let placed = |image: Option<serde_dynamo::Item>| {
+            image.map(serde_dynamo::from_item::<_, Placed>).transpose()
+        };
         Ok(Change {
             before: placed(dynamodb.old_image)?,
             after: placed(dynamodb.new_image)?,
@@ -111,7 +116,9 @@ pub async fn run(store: &Store, batch: Batch, now: Timestamp) -> Result<Done> {
         })
     });
     // Its own message would hold what the image holds.
-    let changes: Vec<_> = changes.collect::<serde_dynamo::Result<_>>().map_err(|_| Error::internal("a record of the stream is no user"))?;
+    let changes: Vec<_> = changes
+        .collect::<serde_dynamo::Result<_>>()
+        .map_err(|_| Error::internal("a record of the stream is no user"))?;
     store.count_places(&changes, &shard_id, caught_up, now).await?;
     let mut done = Done::default();
     let teams: BTreeSet<Uuid> = requests.iter().filter_map(Record::team_to_rebuild).collect();

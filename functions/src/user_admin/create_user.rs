@@ -1,9 +1,9 @@
-//! POST `/api/admin/user-admin`: makes a user of the team, who is invited until they sign up with the
-//! email.
+//! POST `/api/admin/user-admin`: makes a user of the team, who is invited until they sign up with
+//! the email.
 //!
-//! Roster sends no mail, whatever `sendEmail` says: `emailSent` is false, and `inviteLink` is there to
-//! be passed on. A `password` is not taken, as the identity provider holds passwords: a warning says
-//! so.
+//! Roster sends no mail, whatever `sendEmail` says: `emailSent` is false, and `inviteLink` is there
+//! to be passed on. A `password` is not taken, as the identity provider holds passwords: a warning
+//! says so.
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
@@ -14,7 +14,10 @@ use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, is_blank, unknown, warned};
+use super::{
+    EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleInput, UserBody, body, is_blank,
+    unknown, warned,
+};
 use crate::entity_tag::tagged;
 use crate::openapi::{Email, IdempotencyKey, Name};
 use crate::{Context, Request, Response, json};
@@ -25,8 +28,12 @@ struct Input;
 impl PartialSchema for Input {
     fn schema() -> RefOr<Schema> {
         let email = ObjectBuilder::new().property("email", Email::schema()).required("email");
-        let username = ObjectBuilder::new().property("username", Name::schema()).required("username");
-        AllOfBuilder::new().item(InputFields::schema()).item(AnyOfBuilder::new().item(email).item(username)).into()
+        let username =
+            ObjectBuilder::new().property("username", Name::schema()).required("username");
+        AllOfBuilder::new()
+            .item(InputFields::schema())
+            .item(AnyOfBuilder::new().item(email).item(username))
+            .into()
     }
 }
 
@@ -96,13 +103,20 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let fields = body(&request)?;
     let user = new_user(context, &fields, &caller.user)?;
     let answer = |user: &User| {
-        let made = UserBody { invite_link: user.invite_link.clone(), email_sent: user.email_sent, ..user.clone().into() };
+        let made = UserBody {
+            invite_link: user.invite_link.clone(),
+            email_sent: user.email_sent,
+            ..user.clone().into()
+        };
         let mut response = tagged(json(StatusCode::CREATED, &made), user);
         response.headers_mut().insert(header::LOCATION, HeaderValue::from(user.number));
         let not_taken = fields.keys().filter(|name| *name == PASSWORD);
         warned(response, "The identity provider holds passwords.", not_taken)
     };
-    Ok(context.store().create_user(&access, user, &context.act(&caller, "user.created"), &answer).await?)
+    Ok(context
+        .store()
+        .create_user(&access, user, &context.act(&caller, "user.created"), &answer)
+        .await?)
 }
 
 fn new_user(context: &Context, sent: &Map<String, Value>, caller: &User) -> Result<User> {
@@ -129,6 +143,11 @@ fn new_user(context: &Context, sent: &Map<String, Value>, caller: &User) -> Resu
         return Err(Error::Conflict("You must specify username or email".into()));
     }
     // The number comes with the team.
-    let pending = User::pending(0, (caller.team_id, &caller.team_name), &context.app.sign_up_url, context.now);
+    let pending = User::pending(
+        0,
+        (caller.team_id, &caller.team_name),
+        &context.app.sign_up_url,
+        context.now,
+    );
     Ok(User { name: fields.name, email: fields.email, username: fields.username, role, ..pending })
 }

@@ -1,5 +1,5 @@
-//! POST `/api/admin/user-admin/inactive/delete`: soft-deletes those of the named users who are still
-//! inactive. The last administrator stays.
+//! POST `/api/admin/user-admin/inactive/delete`: soft-deletes those of the named users who are
+//! still inactive. The last administrator stays.
 //!
 //! It takes any number of users. An id that the team never gave refuses the whole request before
 //! anything is deleted, and so does a user whom the API key may not remove. Each deletion is a
@@ -49,7 +49,11 @@ struct Number;
 
 impl PartialSchema for Number {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u64::MAX)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0))
+            .maximum(Some(u64::MAX))
+            .into()
     }
 }
 
@@ -92,9 +96,13 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let act = Act { keeps_admin: true, receipt: None, ..context.act(&caller, "user.deleted") };
     let (first, others) = numbers.split_at(numbers.len().min(TOGETHER));
     let (access, act) = (&access, &act);
-    // All are looked at before one is deleted. Of those behind the first, the numbers alone are kept.
+    // All are looked at before one is deleted. Of those behind the first, the numbers alone are
+    // kept.
     let first = inactive(context, access, first, act).await?;
-    let others: Vec<_> = others.chunks(TOGETHER).map(|together| inactive_numbers(context, access, together, act)).collect();
+    let others: Vec<_> = others
+        .chunks(TOGETHER)
+        .map(|together| inactive_numbers(context, access, together, act))
+        .collect();
     let others = futures::stream::iter(others).buffered(AT_A_TIME).try_concat().await?;
     let (mut deleted, all) = (first.len(), first.len() + others.len());
     delete(context, first, act).await?;
@@ -113,9 +121,16 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 ///
 /// # Errors
 /// `NotFound` for a number that the team never gave; what [`Act::may_remove`] gives.
-async fn inactive(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<Vec<User>> {
+async fn inactive(
+    context: &Context,
+    access: &TeamAccess<MembersWrite>,
+    numbers: &[u64],
+    act: &Act,
+) -> Result<Vec<User>> {
     let mut users = context.store().users_of_numbers(access, numbers).await?;
-    if let Some(unknown) = numbers.iter().find(|number| users.iter().all(|user| user.number != **number)) {
+    if let Some(unknown) =
+        numbers.iter().find(|number| users.iter().all(|user| user.number != **number))
+    {
         return Err(not_found(&unknown.to_string()));
     }
     users.retain(|user| is_inactive(user, context.now));
@@ -124,7 +139,12 @@ async fn inactive(context: &Context, access: &TeamAccess<MembersWrite>, numbers:
 }
 
 /// The numbers of the same users.
-async fn inactive_numbers(context: &Context, access: &TeamAccess<MembersWrite>, numbers: &[u64], act: &Act) -> Result<Vec<u64>> {
+async fn inactive_numbers(
+    context: &Context,
+    access: &TeamAccess<MembersWrite>,
+    numbers: &[u64],
+    act: &Act,
+) -> Result<Vec<u64>> {
     Ok(inactive(context, access, numbers, act).await?.iter().map(|user| user.number).collect())
 }
 
@@ -137,7 +157,10 @@ async fn delete(context: &Context, users: Vec<User>, act: &Act) -> Result<()> {
     };
     let may = &may;
     let deletions = users.into_iter().map(|user| async move {
-        match store.soft_delete(user, context.app.grace_days, may, act, &|_| Response::default()).await {
+        match store
+            .soft_delete(user, context.app.grace_days, may, act, &|_| Response::default())
+            .await
+        {
             // Seen meanwhile, deleted by someone else, or the last administrator.
             Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
@@ -148,9 +171,12 @@ async fn delete(context: &Context, users: Vec<User>, act: &Act) -> Result<()> {
 
 /// The response to a request that has done what it has time for.
 fn cut_off(context: &Context, deleted: usize, all: usize) -> Response {
-    let message = format!("The time of one request was enough for {deleted} of these {all} users. Send it again for the others.");
+    let message = format!(
+        "The time of one request was enough for {deleted} of these {all} users. Send it again for the others."
+    );
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let mut response = error_response(status, "RateLimitError", message, Vec::new(), &context.request_id);
+    let mut response =
+        error_response(status, "RateLimitError", message, Vec::new(), &context.request_id);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
     response
 }
@@ -165,7 +191,8 @@ fn numbers(request: &Request) -> Result<Vec<u64>> {
     }
     let ids = fields.get("ids").ok_or_else(|| issue(Fault::Missing))?;
     let ids = ids.as_array().ok_or_else(|| issue(Fault::NotA("a list")))?;
-    let number = |id: &Value| integer(id).ok_or_else(|| issue(Fault::NotA("a list of integers from 0 on")));
+    let number =
+        |id: &Value| integer(id).ok_or_else(|| issue(Fault::NotA("a list of integers from 0 on")));
     let mut numbers: Vec<_> = ids.iter().map(number).collect::<Result<_>>()?;
     numbers.sort_unstable();
     numbers.dedup();

@@ -1,4 +1,5 @@
-//! DELETE `/api/admin/user-admin/{id}`: soft-deletes a user of the team. The last administrator stays.
+//! DELETE `/api/admin/user-admin/{id}`: soft-deletes a user of the team. The last administrator
+//! stays.
 
 use lambda_http::Body;
 use shared::Result;
@@ -25,7 +26,16 @@ use crate::{Context, Request, Response};
 )]
 pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let (caller, user) = user_to_change(context, &request).await?;
-    let may = |user: &User| if user.status == Status::Deleted { Err(not_found(&user.number.to_string())) } else { Ok(()) };
+    let may = |user: &User| {
+        if user.status == Status::Deleted {
+            Err(not_found(&user.number.to_string()))
+        } else {
+            Ok(())
+        }
+    };
     let act = Act { keeps_admin: true, ..context.act(&caller, "user.deleted") };
-    context.store().soft_delete(user, context.app.grace_days, &may, &act, &|_| Response::new(Body::Empty)).await
+    context
+        .store()
+        .soft_delete(user, context.app.grace_days, &may, &act, &|_| Response::new(Body::Empty))
+        .await
 }

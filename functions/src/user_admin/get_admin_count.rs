@@ -1,4 +1,5 @@
-//! GET `/api/admin/user-admin/admin-count`: how many administrators the team has. Nobody has a password here.
+//! GET `/api/admin/user-admin/admin-count`: how many administrators the team has. Nobody has a
+//! password here.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;

@@ -50,6 +50,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let access = context.authenticate::<MembersRead>(&request).await?.team_admin()?;
     let id = path_parameter(&request, "id");
     let user = context.store().numbered_user(&access, number(&id)?).await?;
-    let user = user.filter(|user| user.class.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
+    let user =
+        user.filter(|user| user.class.status != Status::Deleted).ok_or_else(|| not_found(&id))?;
     Ok(unless_known(&request, json(StatusCode::OK, &UserBody::from(user.clone())), &user))
 }

@@ -105,20 +105,28 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let after = cursor.map(|cursor| cursor.parse().map_err(|_| wrong_cursor())).transpose()?;
     let since = context.now.plus_seconds(-86_400 * INACTIVE_DAYS);
     let is_page = limit <= MAX_LIMIT;
-    let (mut users, next) = context.store().people_not_seen_since(&access, since, after, limit, is_page).await?;
+    let (mut users, next) =
+        context.store().people_not_seen_since(&access, since, after, limit, is_page).await?;
     if next.is_some() && !is_page {
         return Err(too_large());
     }
     // Who asks is there, whether that is noted yet or not.
     users.retain(|user| user.number != caller.user.number);
-    let response = json(StatusCode::OK, &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() });
+    let response = json(
+        StatusCode::OK,
+        &Answer { version: 1, inactive_users: users.into_iter().map(InactiveUser::from).collect() },
+    );
     let response = whole(with_next(response, &request, next.as_deref()))?;
     Ok(hashed(&request, response))
 }
 
-/// Whether a user counts as inactive: a person with an account of their own, who was not seen since, or never and made before.
+/// Whether a user counts as inactive: a person with an account of their own, who was not seen
+/// since, or never and made before.
 pub(super) fn is_inactive(user: &User, now: Timestamp) -> bool {
     let cutoff = now.plus_seconds(-86_400 * INACTIVE_DAYS);
     let at = user.last_seen.as_ref().map_or(user.created_at, |seen| seen.at);
-    at < cutoff && user.status != Status::Deleted && user.account_type == AccountType::User && user.manager_id.is_none()
+    at < cutoff
+        && user.status != Status::Deleted
+        && user.account_type == AccountType::User
+        && user.manager_id.is_none()
 }

@@ -1,5 +1,6 @@
-//! GET `/api/admin/user-admin`: every user of the team, by number, and the root roles. With `limit`, a
-//! page of them, and a `Link` to the next one. Without it all of them, where they fit one response.
+//! GET `/api/admin/user-admin`: every user of the team, by number, and the root roles. With
+//! `limit`, a page of them, and a `Link` to the next one. Without it all of them, where they fit
+//! one response.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -77,7 +78,12 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     }
     let answer = Answer {
         users: users.into_iter().map(UserBody::from).collect(),
-        root_roles: ROOT_ROLES.map(|(id, _, name, description)| RootRole { id, name, kind: "root", description }),
+        root_roles: ROOT_ROLES.map(|(id, _, name, description)| RootRole {
+            id,
+            name,
+            kind: "root",
+            description,
+        }),
     };
     let response = whole(with_next(json(StatusCode::OK, &answer), &request, next.as_deref()))?;
     Ok(hashed(&request, response))

@@ -31,7 +31,8 @@ use crate::request::{email, marked_json_object, path_parameter, text};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
-pub const CONTRACT: Contract = Contract { base_path: "/api/admin", places: Places::BareKey, render };
+pub const CONTRACT: Contract =
+    Contract { base_path: "/api/admin", places: Places::BareKey, render };
 
 /// A user as this contract shows it. A name, an email or a username that is not set is left out;
 /// what else is not set is null.
@@ -99,7 +100,12 @@ pub struct UserBody {
 /// The root roles by their number, name and meaning.
 const ROOT_ROLES: [(u8, Role, &str, &str); 3] = [
     (1, Role::Admin, "Admin", "Sees and changes everything in the instance, its users too."),
-    (2, Role::Operator, "Editor", "Works with everything in the instance but its users and settings."),
+    (
+        2,
+        Role::Operator,
+        "Editor",
+        "Works with everything in the instance but its users and settings.",
+    ),
     (3, Role::Viewer, "Viewer", "Sees what is in the instance and changes nothing."),
 ];
 
@@ -153,8 +159,12 @@ fn account_type(account_type: AccountType) -> &'static str {
     }
 }
 
-/// The user of the team that the path numbers, who is not deleted, to be changed by the caller, who administers the team.
-async fn user_to_change(context: &Context, request: &Request) -> Result<(Caller<MembersWrite>, User)> {
+/// The user of the team that the path numbers, who is not deleted, to be changed by the caller, who
+/// administers the team.
+async fn user_to_change(
+    context: &Context,
+    request: &Request,
+) -> Result<(Caller<MembersWrite>, User)> {
     let caller = context.authenticate::<MembersWrite>(request).await?;
     let access = caller.team_admin()?;
     let id = path_parameter(request, "id");
@@ -176,8 +186,17 @@ fn not_found(id: &str) -> Error {
 /// An integer of 64 bits with an optional sign.
 fn parse_number(id: &str) -> Result<i64> {
     let digits = id.strip_prefix('-').unwrap_or(id);
-    let number = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) { id.parse().ok() } else { None };
-    number.ok_or_else(|| Error::invalid(Issue::new(Place::Path, "id", Fault::NotAnInteger { min: i64::MIN, max: i64::MAX }).sent(id)))
+    let number = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        id.parse().ok()
+    } else {
+        None
+    };
+    number.ok_or_else(|| {
+        Error::invalid(
+            Issue::new(Place::Path, "id", Fault::NotAnInteger { min: i64::MIN, max: i64::MAX })
+                .sent(id),
+        )
+    })
 }
 
 /// What bodies are written in.
@@ -207,7 +226,9 @@ fn accept_content_type(request: &Request) -> Result<()> {
 /// The content type that a request was refused for.
 fn refused_content_type(error: &Error) -> Option<String> {
     let Error::Invalid(issues) = error else { return None };
-    let issue = issues.iter().find(|issue| issue.place == Place::Header && issue.name == header::CONTENT_TYPE.as_str())?;
+    let issue = issues.iter().find(|issue| {
+        issue.place == Place::Header && issue.name == header::CONTENT_TYPE.as_str()
+    })?;
     Some(issue.sent.iter().flat_map(|sent| sent.chars()).take(MOST_REPEATED).collect())
 }
 
@@ -223,8 +244,15 @@ impl Fields {
     fn read(fields: &Map<String, Value>) -> Result<Self, Vec<Issue>> {
         let username = given(fields, "username", MOST_NAME).and_then(identifier);
         match (given(fields, "name", MOST_NAME), lower_email(fields), username, role(fields)) {
-            (Ok(name), Ok(email), Ok(username), Ok(role)) => Ok(Self { name, email, username, role }),
-            (name, email, username, role) => Err([name.err(), email.err(), username.err(), role.err()].into_iter().flatten().collect()),
+            (Ok(name), Ok(email), Ok(username), Ok(role)) => {
+                Ok(Self { name, email, username, role })
+            }
+            (name, email, username, role) => {
+                Err([name.err(), email.err(), username.err(), role.err()]
+                    .into_iter()
+                    .flatten()
+                    .collect())
+            }
         }
     }
 }
@@ -248,7 +276,9 @@ fn lower_email(fields: &Map<String, Value>) -> Result<Option<String>, Issue> {
     if is_blank(fields, "email") {
         return Ok(None);
     }
-    let lower = fields.get("email").map(|sent| sent.as_str().map_or_else(|| sent.clone(), |text| text.to_lowercase().into()));
+    let lower = fields
+        .get("email")
+        .map(|sent| sent.as_str().map_or_else(|| sent.clone(), |text| text.to_lowercase().into()));
     email(&lower.map(|lower| ("email".to_owned(), lower)).into_iter().collect(), "email").map(Some)
 }
 
@@ -256,7 +286,11 @@ fn lower_email(fields: &Map<String, Value>) -> Result<Option<String>, Issue> {
 fn identifier(username: Option<String>) -> Result<Option<String>, Issue> {
     match username.iter().find(|username| !is_identifier(username)) {
         None => Ok(username),
-        Some(_) => Err(Issue::new(Place::Body, "username", Fault::NotA("in Unicode's normalization form NFKC, without joiners"))),
+        Some(_) => Err(Issue::new(
+            Place::Body,
+            "username",
+            Fault::NotA("in Unicode's normalization form NFKC, without joiners"),
+        )),
     }
 }
 
@@ -265,14 +299,18 @@ fn identifier(username: Option<String>) -> Result<Option<String>, Issue> {
 fn role(fields: &Map<String, Value>) -> Result<Option<Role>, Issue> {
     let sent = fields.get("rootRole").unwrap_or(&Value::Null);
     let number = match sent {
-        Value::String(text) => ["0", "1", "2", "3"].iter().position(|known| known == text).map(|number| number as u64),
+        Value::String(text) => {
+            ["0", "1", "2", "3"].iter().position(|known| known == text).map(|number| number as u64)
+        }
         sent => integer(sent),
     };
     if sent.is_null() || number == Some(0) {
         return Ok(None);
     }
-    let known = |(of, _, name, _): &&(u8, Role, &str, &str)| number == Some(u64::from(*of)) || sent == name;
-    let wrong = || Issue::new(Place::Body, "rootRole", Fault::NotA("1, 2, 3, Admin, Editor or Viewer"));
+    let known =
+        |(of, _, name, _): &&(u8, Role, &str, &str)| number == Some(u64::from(*of)) || sent == name;
+    let wrong =
+        || Issue::new(Place::Body, "rootRole", Fault::NotA("1, 2, 3, Admin, Editor or Viewer"));
     ROOT_ROLES.iter().find(known).map(|known| Some(known.1)).ok_or_else(wrong)
 }
 
@@ -294,9 +332,14 @@ fn unknown(sent: &Map<String, Value>, known: &[&str]) -> Vec<Issue> {
 
 /// The response with a warning that names the fields of the body which were not taken, if there are
 /// any, and says why.
-fn warned<'a>(mut response: Response, why: &str, fields: impl Iterator<Item = &'a String>) -> Response {
+fn warned<'a>(
+    mut response: Response,
+    why: &str,
+    fields: impl Iterator<Item = &'a String>,
+) -> Response {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
-    let plain = |name: &String| name.chars().filter(is_plain).take(MOST_REPEATED).collect::<String>();
+    let plain =
+        |name: &String| name.chars().filter(is_plain).take(MOST_REPEATED).collect::<String>();
     let names = fields.take(MAX_NAMED).map(plain).collect::<Vec<_>>().join(", ");
     if !names.is_empty()
         && let Ok(warning) = HeaderValue::from_str(&format!("299 - \"Not taken: {names}. {why}\""))
@@ -368,10 +411,14 @@ impl PartialSchema for RootRoleInput {
 
 /// The schema of the root roles, and of what else a field may hold.
 fn roles(types: impl IntoIterator<Item = Type>, others: &[Value]) -> RefOr<Schema> {
-    let values =
-        |(number, _, name, _): &(u8, Role, &'static str, &str)| [Value::from(*number), Value::from(number.to_string()), Value::from(*name)];
+    let values = |(number, _, name, _): &(u8, Role, &'static str, &str)| {
+        [Value::from(*number), Value::from(number.to_string()), Value::from(*name)]
+    };
     let values = ROOT_ROLES.iter().flat_map(values).chain(others.iter().cloned());
-    ObjectBuilder::new().schema_type(SchemaType::from_iter(types)).enum_values(Some(values.collect::<Vec<_>>())).into()
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter(types))
+        .enum_values(Some(values.collect::<Vec<_>>()))
+        .into()
 }
 
 impl ToSchema for RootRoleInput {}
@@ -415,7 +462,11 @@ struct Blank;
 
 impl PartialSchema for Blank {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).description(Some("Left blank: the same as null.")).pattern(Some(r"^\s*$")).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Left blank: the same as null."))
+            .pattern(Some(r"^\s*$"))
+            .into()
     }
 }
 
@@ -450,9 +501,10 @@ fn render(error: &Error, request_id: &str) -> Response {
     let (status, name) = match error {
         _ if content_type.is_some() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "ContentTypeError"),
         Error::NotAuthenticated => (StatusCode::UNAUTHORIZED, "AuthenticationRequired"),
-        Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
-            (StatusCode::UNAUTHORIZED, "UnauthorizedError")
-        }
+        Error::BadCredential(_)
+        | Error::TokenRefused(_)
+        | Error::AccountSuspended
+        | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
         Error::OperatorRequired
         | Error::StepUpRequired
         | Error::Forbidden(_)
@@ -460,14 +512,19 @@ fn render(error: &Error, request_id: &str) -> Response {
         | Error::Delegated
         | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "PermissionError"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NotFoundError"),
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
-            (StatusCode::BAD_REQUEST, "BadDataError")
-        }
+        Error::Conflict(_)
+        | Error::AccountNotDeleted
+        | Error::ActiveResources(_)
+        | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BadDataError"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "BadDataError"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BadDataError"),
-        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "RateLimitError"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "RateLimitError")
+        }
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
-        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        Error::Internal(_) | Error::Answered(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
     };
     let (message, details) = match (error, content_type) {
         (_, Some(content_type)) => {
@@ -488,12 +545,19 @@ fn render(error: &Error, request_id: &str) -> Response {
 }
 
 /// An error as this contract shows it.
-fn error_response(status: StatusCode, name: &'static str, message: String, mut details: Vec<Detail>, request_id: &str) -> Response {
+fn error_response(
+    status: StatusCode,
+    name: &'static str,
+    message: String,
+    mut details: Vec<Detail>,
+    request_id: &str,
+) -> Response {
     if details.is_empty() {
         details.push(Detail { message: message.clone(), path: None });
     }
     let permissions = (name == "PermissionError").then_some(["ADMIN"]);
-    // The id by which the error is found in the log, where it has the form that the contract asks for.
+    // The id by which the error is found in the log, where it has the form that the contract asks
+    // for.
     let id = request_id.parse().unwrap_or_else(|_| Uuid::now_v7());
     json(status, &ErrorBody { id, name, message, details, permissions })
 }
@@ -505,14 +569,20 @@ impl From<&Issue> for Detail {
             place => place.as_str(),
         };
         // The whole body has no name.
-        let path = if issue.name.is_empty() { format!("/{place}") } else { format!("/{place}/{}", issue.name) };
+        let path = if issue.name.is_empty() {
+            format!("/{place}")
+        } else {
+            format!("/{place}/{}", issue.name)
+        };
         let expectation = match &issue.fault {
             Fault::NotAnInteger { min: i64::MIN, max: i64::MAX } => "must be integer".to_owned(),
             fault => fault.to_string(),
         };
         // What was sent is repeated as JSON, at most this much of it.
-        let sent = issue.sent.as_ref().map(|sent| sent.chars().take(MOST_REPEATED).collect::<String>());
-        let sent = sent.map(|sent| format!(" You sent {}.", Value::String(sent))).unwrap_or_default();
+        let sent =
+            issue.sent.as_ref().map(|sent| sent.chars().take(MOST_REPEATED).collect::<String>());
+        let sent =
+            sent.map(|sent| format!(" You sent {}.", Value::String(sent))).unwrap_or_default();
         Self { message: format!("The `{path}` property {expectation}.{sent}"), path: Some(path) }
     }
 }

@@ -1,7 +1,7 @@
-//! GET `/api/admin/user-admin/search`: users of the team whose name contains `q`, or whose username or
-//! email begins with it, for any of its members. They see who it is, and nothing that only
-//! administrators should. In teams of more than 5,000 members, `q` is looked for at the start of the
-//! name's words.
+//! GET `/api/admin/user-admin/search`: users of the team whose name contains `q`, or whose username
+//! or email begins with it, for any of its members. They see who it is, and nothing that only
+//! administrators should. In teams of more than 5,000 members, `q` is looked for at the start of
+//! the name's words.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
@@ -80,8 +80,8 @@ impl From<NumberedUser> for Found {
     }
 }
 
-/// Users of the team by a part of their name, or by the beginning of their username or email, for any
-/// member.
+/// Users of the team by a part of their name, or by the beginning of their username or email, for
+/// any member.
 #[utoipa::path(
     get,
     path = "/api/admin/user-admin/search",
@@ -103,7 +103,11 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let caller = context.authenticate::<MembersRead>(&request).await?;
     let text = text(&request)?;
     let is_searched = LENGTHS.contains(&text.chars().count()) && !text.trim().is_empty();
-    let users = if is_searched { context.store().search_team(&caller, &text).await? } else { Some(Vec::new()) };
+    let users = if is_searched {
+        context.store().search_team(&caller, &text).await?
+    } else {
+        Some(Vec::new())
+    };
     let found: Vec<_> = users.ok_or_else(too_many)?.into_iter().map(Found::from).collect();
     let response = whole(json(StatusCode::OK, &found)).map_err(|_| too_many())?;
     Ok(hashed(&request, response))
@@ -111,7 +115,10 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 
 /// The text to search by; "" where there is none.
 fn text(request: &Request) -> Result<String> {
-    let mut texts = query(request).into_iter().filter(|(name, _)| name == "q").map(|(_, text)| text.into_owned());
+    let mut texts = query(request)
+        .into_iter()
+        .filter(|(name, _)| name == "q")
+        .map(|(_, text)| text.into_owned());
     let text = texts.next().unwrap_or_default();
     match texts.next() {
         Some(_) => Err(Error::invalid(Issue::new(Place::Query, "q", Fault::Repeated))),
@@ -120,5 +127,9 @@ fn text(request: &Request) -> Result<String> {
 }
 
 fn too_many() -> Error {
-    Error::invalid(Issue::new(Place::Query, "q", Fault::NotA("longer, as this finds more users than one response holds")))
+    Error::invalid(Issue::new(
+        Place::Query,
+        "q",
+        Fault::NotA("longer, as this finds more users than one response holds"),
+    ))
 }

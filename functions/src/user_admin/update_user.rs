@@ -1,6 +1,6 @@
-//! PUT `/api/admin/user-admin/{id}`: changes name, email or root role of a user of the team. What is
-//! absent, null or blank stays; the last administrator stays one. As the product does, it takes a body
-//! with other fields, and changes nothing by them; a warning names each.
+//! PUT `/api/admin/user-admin/{id}`: changes name, email or root role of a user of the team. What
+//! is absent, null or blank stays; the last administrator stays one. As the product does, it takes
+//! a body with other fields, and changes nothing by them; a warning names each.
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
@@ -11,8 +11,8 @@ use shared::{Error, Result};
 use utoipa::ToSchema;
 
 use super::{
-    EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleChange, UserBody, accept_content_type, body, integer, not_found,
-    user_to_change, warned,
+    EmailInput, ErrorBody, Fields, NameInput, Refusals, RootRoleChange, UserBody,
+    accept_content_type, body, integer, not_found, user_to_change, warned,
 };
 use crate::entity_tag::{IfMatch, tagged};
 use crate::openapi;
@@ -72,7 +72,9 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         Ok(User {
             name: fields.name.clone().or_else(|| user.name.clone()),
             // Another email is yet to be proven; the same one in other letters is not another.
-            email_verified_at: user.email_verified_at.filter(|_| folded(&email) == folded(&user.email)),
+            email_verified_at: user
+                .email_verified_at
+                .filter(|_| folded(&email) == folded(&user.email)),
             email,
             role: fields.role.unwrap_or(user.role),
             ..user.clone()
@@ -88,9 +90,12 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     context.store().change_user(user, &change, &act, &answer).await
 }
 
-/// The fields of a change that are not taken. The `id` is the path's, which the product's UI repeats.
+/// The fields of a change that are not taken. The `id` is the path's, which the product's UI
+/// repeats.
 fn not_taken(sent: &Map<String, Value>, number: u64) -> impl Iterator<Item = &String> {
     let repeats = move |name: &str, value: &Value| name == "id" && integer(value) == Some(number);
-    let others = sent.iter().filter(move |(name, value)| !FIELDS.contains(&name.as_str()) && !repeats(name, value));
+    let others = sent
+        .iter()
+        .filter(move |(name, value)| !FIELDS.contains(&name.as_str()) && !repeats(name, value));
     others.map(|(name, _)| name)
 }

@@ -1,4 +1,5 @@
-//! GET `/users/{id}`: a user of the caller's team, or `me`. Whom the caller may not see is not found.
+//! GET `/users/{id}`: a user of the caller's team, or `me`. Whom the caller may not see is not
+//! found.
 
 use lambda_http::http::StatusCode;
 use shared::auth::MembersRead;
@@ -32,6 +33,7 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
         (Some(id), Some(access)) => context.store().user_in_team(&access, id).await?,
         _ => None,
     };
-    let user = user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
+    let user =
+        user.ok_or_else(|| Error::NotFound("There is no such user in this workspace.".into()))?;
     Ok(tagged(json(StatusCode::OK, &UserBody::new(entry(user.clone()), &user.team_name)), &user))
 }

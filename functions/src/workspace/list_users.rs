@@ -12,7 +12,10 @@ use shared::{Error, Fault, Issue, Place, Result};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DEVICE_TYPES, DeviceTypeWord, ErrorBody, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord, UserBody, entry};
+use super::{
+    DEVICE_TYPES, DeviceTypeWord, ErrorBody, ROLES, Refusals, RoleWord, Row, STATUSES, StatusWord,
+    UserBody, entry,
+};
 use crate::openapi::words;
 use crate::request::{integer, query};
 use crate::{Context, Request, Response, json};
@@ -70,9 +73,18 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
     let workspace_name = caller.user.team_name.clone();
     let (rows, total) = match (caller.views_team(), parameters.ids) {
         (Some(access), None) => whole_team(context, &access, &page).await?,
-        (Some(access), Some(ids)) => among(context.store().users_in_team(&access, &ids).await?, &page),
+        (Some(access), Some(ids)) => {
+            among(context.store().users_in_team(&access, &ids).await?, &page)
+        }
         // Anyone else has a list of themselves.
-        (None, ids) => among(if ids.is_none_or(|ids| ids.contains(&caller.user.id)) { vec![caller.user] } else { Vec::new() }, &page),
+        (None, ids) => among(
+            if ids.is_none_or(|ids| ids.contains(&caller.user.id)) {
+                vec![caller.user]
+            } else {
+                Vec::new()
+            },
+            &page,
+        ),
     };
     let answer = Answer {
         page: parameters.page,
@@ -86,7 +98,11 @@ pub async fn handle(context: &Context, request: Request) -> Result<Response> {
 }
 
 /// A page of the whole team.
-async fn whole_team(context: &Context, access: &TeamAccess<MembersRead>, page: &ListQuery) -> Result<(Vec<Entry<Row>>, u64)> {
+async fn whole_team(
+    context: &Context,
+    access: &TeamAccess<MembersRead>,
+    page: &ListQuery,
+) -> Result<(Vec<Entry<Row>>, u64)> {
     let (rows, counts) = context.store().rows(access, page, context.now).await?;
     Ok((rows, counts.total(&page.filter)))
 }
@@ -99,7 +115,10 @@ fn among(mut users: Vec<User>, page: &ListQuery) -> (Vec<Entry<Row>>, u64) {
         if page.descending { ascending.reverse() } else { ascending }
     });
     let total = users.len() as u64;
-    let (skip, take) = (usize::try_from(page.offset).unwrap_or(usize::MAX), usize::try_from(page.limit).unwrap_or(usize::MAX));
+    let (skip, take) = (
+        usize::try_from(page.offset).unwrap_or(usize::MAX),
+        usize::try_from(page.limit).unwrap_or(usize::MAX),
+    );
     (users.into_iter().skip(skip).take(take).map(entry).collect(), total)
 }
 
@@ -128,7 +147,9 @@ impl Parameters {
         let mut ids = 0;
         let mut issues = Vec::new();
         for (name, value) in query(request) {
-            let known = ["page", "pageSize", "role", "deviceType", "status", "sortBy", "sortOrder", "ids"].contains(&name.as_ref());
+            let known =
+                ["page", "pageSize", "role", "deviceType", "status", "sortBy", "sortOrder", "ids"]
+                    .contains(&name.as_ref());
             if !known {
                 issues.push(issue(&name, Fault::Unknown));
             } else if name == "ids" {
@@ -151,8 +172,14 @@ impl Parameters {
         match name {
             "page" => self.page = number(name, value, MOST_PAGE)?,
             "pageSize" => self.page_size = number(name, value, MOST_PAGE_SIZE as i64)?,
-            "role" => self.filter.role = Some(choice(name, value, ROLES, &["ADMIN", "OPERATOR", "VIEWER"])?),
-            "deviceType" => self.filter.device_type = Some(choice(name, value, DEVICE_TYPES, &["PSD", "SOFT_PSD", "API"])?),
+            "role" => {
+                self.filter.role =
+                    Some(choice(name, value, ROLES, &["ADMIN", "OPERATOR", "VIEWER"])?)
+            }
+            "deviceType" => {
+                self.filter.device_type =
+                    Some(choice(name, value, DEVICE_TYPES, &["PSD", "SOFT_PSD", "API"])?)
+            }
             "status" => {
                 let words = &["PENDING_REGISTRATION", "ACTIVE", "ACCESS_SUSPENDED", "REVOKED"];
                 self.filter.status = Some(choice(name, value, STATUSES, words)?);
@@ -172,8 +199,17 @@ fn number(name: &str, value: &str, most: i64) -> Result<u64, Issue> {
     integer(Place::Query, name, value, 1, most).map(i64::unsigned_abs)
 }
 
-fn choice<T: Copy>(name: &str, value: &str, choices: &[(&str, T)], words: &'static [&'static str]) -> Result<T, Issue> {
-    choices.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).ok_or_else(|| issue(name, Fault::NotOneOf(words)))
+fn choice<T: Copy>(
+    name: &str,
+    value: &str,
+    choices: &[(&str, T)],
+    words: &'static [&'static str],
+) -> Result<T, Issue> {
+    choices
+        .iter()
+        .find(|(word, _)| *word == value)
+        .map(|(_, choice)| *choice)
+        .ok_or_else(|| issue(name, Fault::NotOneOf(words)))
 }
 
 words! {

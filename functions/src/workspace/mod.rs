@@ -18,7 +18,8 @@ use crate::{Contract, Response, json};
 /// What these endpoints have in common.
 pub const CONTRACT: Contract = Contract { base_path: "/users", places: Places::Bearer, render };
 
-/// What this contract shows of a user beside id, class and the team's name: all of it stands in its indexes.
+/// What this contract shows of a user beside id, class and the team's name: all of it stands in its
+/// indexes.
 #[derive(Debug, Deserialize)]
 pub struct Row {
     number: u64,
@@ -108,9 +109,11 @@ impl UserBody {
 }
 
 /// The contract's words for roles.
-const ROLES: &[(&str, Role)] = &[("ADMIN", Role::Admin), ("OPERATOR", Role::Operator), ("VIEWER", Role::Viewer)];
+const ROLES: &[(&str, Role)] =
+    &[("ADMIN", Role::Admin), ("OPERATOR", Role::Operator), ("VIEWER", Role::Viewer)];
 /// The contract's words for device types.
-const DEVICE_TYPES: &[(&str, DeviceType)] = &[("PSD", DeviceType::Psd), ("SOFT_PSD", DeviceType::SoftPsd), ("API", DeviceType::Api)];
+const DEVICE_TYPES: &[(&str, DeviceType)] =
+    &[("PSD", DeviceType::Psd), ("SOFT_PSD", DeviceType::SoftPsd), ("API", DeviceType::Api)];
 /// The contract's words for statuses.
 const STATUSES: &[(&str, Status)] = &[
     ("PENDING_REGISTRATION", Status::Invited),
@@ -180,9 +183,11 @@ struct IssueBody {
 
 fn render(error: &Error, _request_id: &str) -> Response {
     let (status, code) = match error {
-        Error::NotAuthenticated | Error::BadCredential(_) | Error::TokenRefused(_) | Error::AccountSuspended | Error::AccountDeleted => {
-            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
-        }
+        Error::NotAuthenticated
+        | Error::BadCredential(_)
+        | Error::TokenRefused(_)
+        | Error::AccountSuspended
+        | Error::AccountDeleted => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         Error::OperatorRequired
         | Error::StepUpRequired
         | Error::Forbidden(_)
@@ -190,19 +195,26 @@ fn render(error: &Error, _request_id: &str) -> Response {
         | Error::Delegated
         | Error::EmailNotVerified => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::NotFound(_) | Error::AccountNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        Error::Conflict(_) | Error::AccountNotDeleted | Error::ActiveResources(_) | Error::Invalid(_) => {
-            (StatusCode::BAD_REQUEST, "BAD_REQUEST")
-        }
+        Error::Conflict(_)
+        | Error::AccountNotDeleted
+        | Error::ActiveResources(_)
+        | Error::Invalid(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "BAD_REQUEST"),
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "BAD_REQUEST"),
-        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, "BAD_REQUEST"),
+        Error::QuotaExceeded(..) | Error::TooManyRequests(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "BAD_REQUEST")
+        }
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_SERVER_ERROR"),
-        Error::Internal(_) | Error::Answered(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
+        Error::Internal(_) | Error::Answered(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR")
+        }
     };
     let body = match error {
-        Error::Invalid(issues) => {
-            ErrorBody { message: "Input validation failed".to_owned(), code, issues: Some(issues.iter().map(IssueBody::from).collect()) }
-        }
+        Error::Invalid(issues) => ErrorBody {
+            message: "Input validation failed".to_owned(),
+            code,
+            issues: Some(issues.iter().map(IssueBody::from).collect()),
+        },
         error => ErrorBody { message: error.to_string(), code, issues: None },
     };
     json(status, &body)

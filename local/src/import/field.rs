@@ -73,7 +73,15 @@ impl Field {
 
     /// Returns true if it gives no rights and tells nobody from others.
     pub fn is_description(&self) -> bool {
-        matches!(self, Self::Name | Self::FirstName | Self::LastName | Self::DisplayName | Self::AvatarUrl | Self::JobTitle)
+        matches!(
+            self,
+            Self::Name
+                | Self::FirstName
+                | Self::LastName
+                | Self::DisplayName
+                | Self::AvatarUrl
+                | Self::JobTitle
+        )
     }
 }
 

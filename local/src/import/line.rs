@@ -114,7 +114,13 @@ impl Line {
         troubles.push(Trouble { path: path.to_owned(), problem, value: shown(&value), effect });
     }
 
-    fn take(&mut self, path: &str, field: &Field, value: &Value, troubles: &mut Vec<Trouble>) -> Outcome {
+    fn take(
+        &mut self,
+        path: &str,
+        field: &Field,
+        value: &Value,
+        troubles: &mut Vec<Trouble>,
+    ) -> Outcome {
         let text = || text(value).ok_or("is not a text");
         let trimmed = || text().map(|text| text.trim().to_owned());
         let short = |most| move |text: &String| fits(text, most);

@@ -25,14 +25,26 @@ impl FromStr for Mapping {
         let parts = text.rsplit_once('=').filter(|(path, _)| !path.is_empty());
         let (path, name) = parts.ok_or_else(|| format!("`{}` is not COLUMN=FIELD", shown(text)))?;
         let Some(field) = named(name) else {
-            let known: Vec<_> =
-                OWN.fields.iter().map(|(name, _)| *name).filter(|name| named(name).is_some() && !name.contains('.')).collect();
-            return Err(format!("there is no field `{}`. Use {} or claims.NAME", shown(name), known.join(", ")));
+            let known: Vec<_> = OWN
+                .fields
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| named(name).is_some() && !name.contains('.'))
+                .collect();
+            return Err(format!(
+                "there is no field `{}`. Use {} or claims.NAME",
+                shown(name),
+                known.join(", ")
+            ));
         };
-        let is_own_word =
-            OWN_WORDS.iter().any(|words| path.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        let is_own_word = OWN_WORDS.iter().any(|words| {
+            path.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
         if is_own_word && !field.is_description() {
-            return Err(format!("users write `{}` themselves: it may be a name, a picture or a job title, and not `{name}`", shown(path)));
+            return Err(format!(
+                "users write `{}` themselves: it may be a name, a picture or a job title, and not `{name}`",
+                shown(path)
+            ));
         }
         Ok(Self { path: path.to_owned(), field })
     }
@@ -45,7 +57,10 @@ mod tests {
     #[test]
     fn a_mapping_names_a_column_and_a_field() {
         let mapping: Mapping = "app_metadata.plan=claims.plan".parse().expect("a mapping");
-        assert_eq!((mapping.path.as_str(), mapping.field), ("app_metadata.plan", Field::Claim("plan".into())));
+        assert_eq!(
+            (mapping.path.as_str(), mapping.field),
+            ("app_metadata.plan", Field::Claim("plan".into()))
+        );
         let mapping: Mapping = "a=b=email".parse().expect("a mapping");
         assert_eq!((mapping.path.as_str(), mapping.field), ("a=b", Field::Email));
         assert!("user_metadata.nick=display_name".parse::<Mapping>().is_ok());

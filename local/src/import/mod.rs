@@ -86,7 +86,12 @@ impl Options {
 /// # Errors
 /// For a file that cannot be read to its end, and a table that cannot. The users until there are
 /// imported.
-pub async fn file(data: &Data, path: &Path, options: &Options, now: Timestamp) -> Result<Report, Failure> {
+pub async fn file(
+    data: &Data,
+    path: &Path,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Report, Failure> {
     if let Some(admin) = options.admin.as_deref().filter(|admin| !is_email(admin)) {
         let message = "is not an email address. --import-admin takes that of a user.";
         return Err(format!("`{}` {message}", shown(admin)).into());
@@ -123,7 +128,11 @@ pub async fn file(data: &Data, path: &Path, options: &Options, now: Timestamp) -
     if let Err(failure) = read {
         data.settle().await?;
         let counts = import.report.counts();
-        return Err(if count == 0 { failure } else { format!("{failure}\nuntil there: {counts}").into() });
+        return Err(if count == 0 {
+            failure
+        } else {
+            format!("{failure}\nuntil there: {counts}").into()
+        });
     }
     let report = import.finish().await?;
     data.settle().await?;
@@ -147,6 +156,8 @@ fn shown(text: &str) -> String {
 fn progress_bar(path: &Path) -> Result<ProgressBar, Failure> {
     // What is wrong with the file is said where it is opened.
     let bar = ProgressBar::new(std::fs::metadata(path).map_or(0, |file| file.len()));
-    bar.set_style(ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {elapsed}, {eta} left. {msg}")?);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {bytes}/{total_bytes}, {elapsed}, {eta} left. {msg}",
+    )?);
     Ok(bar)
 }

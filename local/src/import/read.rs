@@ -43,7 +43,12 @@ impl Sink {
         self.take(Record { line, fields: Ok(fields) })
     }
 
-    fn refuse(&self, line: u64, reason: &'static str, detail: impl ToString) -> Result<(), Failure> {
+    fn refuse(
+        &self,
+        line: u64,
+        reason: &'static str,
+        detail: impl ToString,
+    ) -> Result<(), Failure> {
         self.take(Record { line, fields: Err(Unreadable { reason, detail: detail.to_string() }) })
     }
 

@@ -55,17 +55,24 @@ pub struct Team {
 impl Report {
     /// The counts, in one line.
     pub fn counts(&self) -> String {
-        let Self { imported, present, skipped, refused, warned, administrators, pending, .. } = self;
+        let Self { imported, present, skipped, refused, warned, administrators, pending, .. } =
+            self;
         let mut kinds = Vec::new();
         if *administrators > 0 {
-            kinds.push(format!("{administrators} administrator{}", if *administrators == 1 { "" } else { "s" }));
+            kinds.push(format!(
+                "{administrators} administrator{}",
+                if *administrators == 1 { "" } else { "s" }
+            ));
         }
         if *pending > 0 {
             kinds.push(format!("{pending} pending"));
         }
-        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let kinds =
+            if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         let skipped = if *skipped == 0 { String::new() } else { format!(", skipped {skipped}") };
-        format!("imported {imported}{kinds}, already there {present}{skipped}, refused {refused}, warned {warned}")
+        format!(
+            "imported {imported}{kinds}, already there {present}{skipped}, refused {refused}, warned {warned}"
+        )
     }
 
     /// Notes a field that is not imported.
@@ -78,11 +85,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{}", if self.is_dry_run { "dry run, nothing is written: " } else { "" }, self.counts())?;
+        write!(
+            formatter,
+            "{}{}",
+            if self.is_dry_run { "dry run, nothing is written: " } else { "" },
+            self.counts()
+        )?;
         if let Some(email) = &self.promoted {
             write!(formatter, "\nmade {} an administrator", super::shown(email))?;
         }
-        for (source, count) in self.sources.iter().filter(|(source, _)| **source != super::sources::OWN.name) {
+        for (source, count) in
+            self.sources.iter().filter(|(source, _)| **source != super::sources::OWN.name)
+        {
             write!(formatter, "\nread as {source}: {count}")?;
         }
         for (reason, count) in &self.refusals {
@@ -94,11 +108,24 @@ impl fmt::Display for Report {
         if !self.not_imported.is_empty() {
             let names: Vec<_> = self.not_imported.iter().map(|name| super::shown(name)).collect();
             let more = if names.len() < MAX_NAMES { "" } else { " and perhaps more" };
-            write!(formatter, "\nnot imported: {}{more}. --map NAME=FIELD imports one.", names.join(", "))?;
+            write!(
+                formatter,
+                "\nnot imported: {}{more}. --map NAME=FIELD imports one.",
+                names.join(", ")
+            )?;
         }
         for team in &self.unadministered {
-            let what = if team.has_pending { "Its administrator has yet to sign up." } else { "--import-admin EMAIL makes one." };
-            write!(formatter, "\nwarning: team {} ({}) has no active administrator. {what}", team.id, super::shown(&team.name))?;
+            let what = if team.has_pending {
+                "Its administrator has yet to sign up."
+            } else {
+                "--import-admin EMAIL makes one."
+            };
+            write!(
+                formatter,
+                "\nwarning: team {} ({}) has no active administrator. {what}",
+                team.id,
+                super::shown(&team.name)
+            )?;
         }
         Ok(())
     }

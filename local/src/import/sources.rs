@@ -44,7 +44,10 @@ pub const SOURCES: &[Source] = &[
 
 /// Returns true if a column tells who a user is, in whichever program.
 pub fn names_identity(column: &str) -> bool {
-    SOURCES.iter().flat_map(|source| source.fields).any(|(name, field)| *name == column && field.is_identity())
+    SOURCES
+        .iter()
+        .flat_map(|source| source.fields)
+        .any(|(name, field)| *name == column && field.is_identity())
 }
 
 /// A record that is read.
@@ -99,7 +102,12 @@ fn not_imported(fields: &Map<String, Value>, paths: &[(&str, &Field)]) -> Vec<St
         match (taken, object(value)) {
             (Some(Field::Profile), Some(inside)) => {
                 let is_read = |inner: &str| Profile::fields().any(|field| field == inner);
-                names.extend(inside.keys().filter(|inner| !is_read(inner)).map(|inner| format!("{name}.{inner}")));
+                names.extend(
+                    inside
+                        .keys()
+                        .filter(|inner| !is_read(inner))
+                        .map(|inner| format!("{name}.{inner}")),
+                );
             }
             (Some(_), _) => {}
             (None, Some(inside)) if !inside.is_empty() => {
@@ -128,8 +136,11 @@ mod tests {
                 fields.push(field);
             }
         }
-        let has = |source: &Source, field: &Field| source.fields.iter().any(|(_, known)| known == field);
-        fields.retain(|field| SOURCES.iter().any(|source| source.name != OWN.name && has(source, field)));
+        let has =
+            |source: &Source, field: &Field| source.fields.iter().any(|(_, known)| known == field);
+        fields.retain(|field| {
+            SOURCES.iter().any(|source| source.name != OWN.name && has(source, field))
+        });
         let mut sources: Vec<&Source> = SOURCES.iter().collect();
         sources.rotate_right(1);
         let names: Vec<&str> = sources.iter().map(|source| source.name).collect();

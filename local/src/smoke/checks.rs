@@ -1,10 +1,14 @@
-//! The checks, in their order. A check that needs what a former one made is skipped if that one failed.
+//! The checks, in their order. A check that needs what a former one made is skipped if that one
+//! failed.
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use reqwest::Method;
-use reqwest::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, IF_MATCH, IF_NONE_MATCH, ORIGIN};
+use reqwest::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, IF_MATCH,
+    IF_NONE_MATCH, ORIGIN,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -65,7 +69,10 @@ checks! {
 }
 
 /// The last check, once everything else is removed.
-pub const LAST: Check = Check { name: "account: delete the account that was made", run: |session| Box::pin(delete_account(session)) };
+pub const LAST: Check = Check {
+    name: "account: delete the account that was made",
+    run: |session| Box::pin(delete_account(session)),
+};
 
 /// The time that a list may take to show what was written: the stream and the indexes follow it.
 const LAG: Duration = Duration::from_secs(20);
@@ -78,7 +85,11 @@ async fn health(session: &mut Session) -> Outcome {
 async fn description(session: &mut Session) -> Outcome {
     let reply = session.anonymous(Method::GET, "/openapi.json").expect(&[200]).await?;
     let version = reply.text_at("/openapi")?;
-    if version.starts_with("3.") { Ok(()) } else { Err(Problem::failed(format!("it is of version {version}"))) }
+    if version.starts_with("3.") {
+        Ok(())
+    } else {
+        Err(Problem::failed(format!("it is of version {version}")))
+    }
 }
 
 async fn no_credential(session: &mut Session) -> Outcome {
@@ -91,8 +102,11 @@ async fn sign_up(session: &mut Session) -> Outcome {
     session.expects("200/201");
     let was_deleted = signed_up.status == 403 && signed_up.text_at("/code")? == "account_deleted";
     let reply = match signed_up.status {
-        // Of a run before this one, or of the person themselves: they are taken back, and deleted again.
-        403 if was_deleted => session.by_token(Method::POST, "/v1/account/restore").expect(&[200]).await?,
+        // Of a run before this one, or of the person themselves: they are taken back, and deleted
+        // again.
+        403 if was_deleted => {
+            session.by_token(Method::POST, "/v1/account/restore").expect(&[200]).await?
+        }
         403 => return Err(Problem::failed(signed_up.text_at("/error")?)),
         _ => signed_up,
     };
@@ -160,12 +174,17 @@ async fn list_keys(session: &mut Session) -> Outcome {
     let key = key(session)?;
     let reply = session.by_person(Method::GET, "/v1/keys")?.expect(&[200]).await?;
     contains(&reply.list_at("")?, &key.id)?;
-    if reply.text().contains(&key.text) { Err(Problem::failed("the list shows the key itself")) } else { Ok(()) }
+    if reply.text().contains(&key.text) {
+        Err(Problem::failed("the list shows the key itself"))
+    } else {
+        Ok(())
+    }
 }
 
 async fn use_key(session: &mut Session) -> Outcome {
     let (key, id) = (key(session)?, session.person()?.id.clone());
-    let reply = session.anonymous(Method::GET, "/users/me").bearer(&key.text).expect(&[200]).await?;
+    let reply =
+        session.anonymous(Method::GET, "/users/me").bearer(&key.text).expect(&[200]).await?;
     reply.has("/id", &json!(id))
 }
 
@@ -185,7 +204,8 @@ async fn use_revoked_key(session: &mut Session) -> Outcome {
 
 async fn make_managed_user(session: &mut Session) -> Outcome {
     session.manager()?;
-    let (body, name) = (json!({"first_name": "Smoke", "last_name": null}), Uuid::new_v4().to_string());
+    let (body, name) =
+        (json!({"first_name": "Smoke", "last_name": null}), Uuid::new_v4().to_string());
     let mut first: Option<Reply> = None;
     // Sent twice, as by a client that missed the first response.
     for _ in 0..2 {
@@ -199,7 +219,14 @@ async fn make_managed_user(session: &mut Session) -> Outcome {
         };
         if reply.text() != first.text() || reply.header("idempotency-replayed") != Some("true") {
             let made = &mut session.made.managed_users;
-            made.extend(reply.text_at("/id").ok().filter(|id| !made.contains(id)).into_iter().collect::<Vec<_>>());
+            made.extend(
+                reply
+                    .text_at("/id")
+                    .ok()
+                    .filter(|id| !made.contains(id))
+                    .into_iter()
+                    .collect::<Vec<_>>(),
+            );
             return Err(Problem::failed("the same request again was not given its first response"));
         }
     }
@@ -207,7 +234,12 @@ async fn make_managed_user(session: &mut Session) -> Outcome {
 }
 
 fn managed_user(session: &Session) -> Outcome<String> {
-    session.made.managed_users.first().cloned().ok_or_else(|| Problem::skipped("not tried: no managed user was made"))
+    session
+        .made
+        .managed_users
+        .first()
+        .cloned()
+        .ok_or_else(|| Problem::skipped("not tried: no managed user was made"))
 }
 
 async fn managed_users_with_slash(session: &mut Session) -> Outcome {
@@ -226,10 +258,15 @@ async fn managed_users(session: &mut Session, path: &str) -> Outcome {
 async fn delegated_token(session: &mut Session) -> Outcome {
     let id = managed_user(session)?;
     let body = json!({"sub": id, "scopes": ["profile"]});
-    let reply = session.by_person(Method::POST, "/api/v1/oauth/delegated-token")?.json(&body).expect(&[200]).await?;
+    let reply = session
+        .by_person(Method::POST, "/api/v1/oauth/delegated-token")?
+        .json(&body)
+        .expect(&[200])
+        .await?;
     let token = reply.text_at("/access_token")?;
     session.hide(&token);
-    let reply = session.anonymous(Method::GET, "/v1/account/me").bearer(&token).expect(&[200]).await?;
+    let reply =
+        session.anonymous(Method::GET, "/v1/account/me").bearer(&token).expect(&[200]).await?;
     reply.has("/user/id", &json!(id))
 }
 
@@ -262,7 +299,8 @@ async fn managed_user_is_gone(session: &mut Session) -> Outcome {
 }
 
 async fn principal_token(session: &mut Session) -> Outcome {
-    let reply = session.by_person(Method::GET, "/api/v1/oauth/principal-token")?.expect(&[200]).await?;
+    let reply =
+        session.by_person(Method::GET, "/api/v1/oauth/principal-token")?.expect(&[200]).await?;
     session.hide(&reply.text_at("/access_token")?);
     reply.has("/token_type", &json!("Bearer"))
 }
@@ -274,11 +312,19 @@ async fn user_admin_list(session: &mut Session) -> Outcome {
 }
 
 async fn not_modified(session: &mut Session) -> Outcome {
-    let number = session.administrator()?.number.ok_or_else(|| Problem::skipped("not tried: the person has no number"))?;
+    let number = session
+        .administrator()?
+        .number
+        .ok_or_else(|| Problem::skipped("not tried: the person has no number"))?;
     let path = format!("/api/admin/user-admin/{number}");
     let version = session.by_person(Method::GET, &path)?.expect(&[200]).await?;
     let version = version.required_header("etag")?;
-    session.by_person(Method::GET, &path)?.header(IF_NONE_MATCH, version).expect(&[304]).await.map(drop)
+    session
+        .by_person(Method::GET, &path)?
+        .header(IF_NONE_MATCH, version)
+        .expect(&[304])
+        .await
+        .map(drop)
 }
 
 async fn directory_list(session: &mut Session) -> Outcome {
@@ -292,7 +338,11 @@ async fn invite(session: &mut Session) -> Outcome {
     let account_id = session.administrator()?.team_id.clone();
     let email = format!("smoke-{}@example.com", Uuid::new_v4().simple());
     let body = json!({"details": {"email": email, "account_id": account_id}});
-    let reply = session.by_person(Method::POST, "/api/v1/admin_user_invite")?.json(&body).expect(&[200]).await?;
+    let reply = session
+        .by_person(Method::POST, "/api/v1/admin_user_invite")?
+        .json(&body)
+        .expect(&[200])
+        .await?;
     session.made.invite = Some(reply.text_at("/details/id")?);
     reply.has("/details/email", &json!(email))
 }
@@ -353,7 +403,10 @@ async fn preflight(session: &mut Session) -> Outcome {
     allows(&reply, &origin)?;
     for (header, wanted) in [
         ("access-control-allow-methods", &["GET", "POST", "PUT", "PATCH", "DELETE"][..]),
-        ("access-control-allow-headers", &["authorization", "content-type", "idempotency-key", "if-match"]),
+        (
+            "access-control-allow-headers",
+            &["authorization", "content-type", "idempotency-key", "if-match"],
+        ),
     ] {
         lists(&reply, header, wanted)?;
     }
@@ -364,7 +417,8 @@ async fn preflight(session: &mut Session) -> Outcome {
 async fn ask(session: &mut Session, origin: &str, statuses: &[u16]) -> Outcome<Reply> {
     let call = session.anonymous(Method::OPTIONS, "/v1/account").header(ORIGIN, origin);
     let call = call.header(ACCESS_CONTROL_REQUEST_METHOD, "POST");
-    let call = call.header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type,idempotency-key");
+    let call =
+        call.header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type,idempotency-key");
     call.send(statuses).await
 }
 
@@ -379,7 +433,9 @@ fn allows(reply: &Reply, origin: &str) -> Outcome {
 fn lists(reply: &Reply, header: &str, wanted: &[&str]) -> Outcome {
     let listed = reply.required_header(header)?.to_ascii_lowercase();
     let listed: Vec<&str> = listed.split(',').map(str::trim).collect();
-    match wanted.iter().find(|wanted| !listed.contains(&"*") && !listed.contains(&wanted.to_ascii_lowercase().as_str())) {
+    match wanted.iter().find(|wanted| {
+        !listed.contains(&"*") && !listed.contains(&wanted.to_ascii_lowercase().as_str())
+    }) {
         None => Ok(()),
         Some(missing) => Err(Problem::failed(format!("{header} lacks {missing}"))),
     }
@@ -387,7 +443,8 @@ fn lists(reply: &Reply, header: &str, wanted: &[&str]) -> Outcome {
 
 async fn exposed_response(session: &mut Session) -> Outcome {
     let origin = origin(session)?;
-    let reply = session.anonymous(Method::GET, "/health").header(ORIGIN, &origin).expect(&[200]).await?;
+    let reply =
+        session.anonymous(Method::GET, "/health").header(ORIGIN, &origin).expect(&[200]).await?;
     allows(&reply, &origin)?;
     lists(&reply, "access-control-expose-headers", &["etag", "x-request-id"])
 }
@@ -416,12 +473,18 @@ async fn delete_account(session: &mut Session) -> Outcome {
 }
 
 /// Holds a response to what it must show, until it does: lists follow what was written.
-async fn in_time(session: &mut Session, path: &str, shows: &(dyn Fn(&Reply) -> Outcome + Sync)) -> Outcome {
+async fn in_time(
+    session: &mut Session,
+    path: &str,
+    shows: &(dyn Fn(&Reply) -> Outcome + Sync),
+) -> Outcome {
     let end = tokio::time::Instant::now() + LAG;
     loop {
         let reply = session.by_person(Method::GET, path)?.expect(&[200]).await?;
         match shows(&reply) {
-            Err(Problem::Failed(_)) if tokio::time::Instant::now() < end => tokio::time::sleep(Duration::from_millis(500)).await,
+            Err(Problem::Failed(_)) if tokio::time::Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(500)).await
+            }
             outcome => return outcome,
         }
     }
@@ -436,9 +499,14 @@ fn contains(list: &[Value], id: &str) -> Outcome {
 pub async fn clean_up(session: &mut Session) -> Vec<String> {
     let made = std::mem::take(&mut session.made);
     session.made.account = made.account;
-    let users = made.managed_users.into_iter().map(|id| (Method::DELETE, format!("/api/v1/users/{id}"), "managed user", id));
-    let key = made.key.map(|key| (Method::DELETE, format!("/v1/keys/{}", key.id), "API key", key.id));
-    let revocation = |id| (Method::POST, format!("/api/v1/admin_user_invite/{id}/revoke"), "invite", id);
+    let users = made
+        .managed_users
+        .into_iter()
+        .map(|id| (Method::DELETE, format!("/api/v1/users/{id}"), "managed user", id));
+    let key =
+        made.key.map(|key| (Method::DELETE, format!("/v1/keys/{}", key.id), "API key", key.id));
+    let revocation =
+        |id| (Method::POST, format!("/api/v1/admin_user_invite/{id}/revoke"), "invite", id);
     let mut left = Vec::new();
     for (method, path, kind, id) in users.chain(key).chain(made.invite.map(revocation)) {
         // What is gone, or revoked, is as it should be.

@@ -1,8 +1,9 @@
-//! Tries a running server, whatever its URL: a deployed stack after each deployment, or a local one.
+//! Tries a running server, whatever its URL: a deployed stack after each deployment, or a local
+//! one.
 //!
-//! It acts as one ordinary person, by a token of theirs, and makes what that person may make: a managed
-//! user, an API key, an invite. It removes all of that. If the person had no account before, it signs
-//! them up, and deletes the account in the end.
+//! It acts as one ordinary person, by a token of theirs, and makes what that person may make: a
+//! managed user, an API key, an invite. It removes all of that. If the person had no account
+//! before, it signs them up, and deletes the account in the end.
 
 mod checks;
 mod report;
@@ -25,12 +26,15 @@ const TOKEN_VARIABLE: &str = "ROSTER_TOKEN";
 /// The URL to try, and the person to try it as.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// The server's URL, as https://abc123.execute-api.eu-north-1.amazonaws.com: the stack's output `Url`
+    /// The server's URL, as https://abc123.execute-api.eu-north-1.amazonaws.com: the stack's output
+    /// `Url`
     url: String,
-    /// A token of the identity provider, of a person who may be a new one [default: the variable ROSTER_TOKEN]
+    /// A token of the identity provider, of a person who may be a new one [default: the variable
+    /// ROSTER_TOKEN]
     #[arg(long)]
     token: Option<String>,
-    /// An origin that may call the API from a browser, as https://app.example.com: tries CORS as well
+    /// An origin that may call the API from a browser, as https://app.example.com: tries CORS as
+    /// well
     #[arg(long)]
     origin: Option<String>,
 }
@@ -58,7 +62,8 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     }
     println!("{}", session.leaves());
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let (passed, skipped, failed) = (count(Verdict::Passed), count(Verdict::Skipped), count(Verdict::Failed));
+    let (passed, skipped, failed) =
+        (count(Verdict::Passed), count(Verdict::Skipped), count(Verdict::Failed));
     println!("{passed} passed, {skipped} skipped, {failed} failed");
     match failed {
         _ if interrupted => Err("interrupted".into()),
@@ -80,7 +85,8 @@ async fn try_each(checks: &[Check], session: &mut Session, rows: &mut Vec<Row>) 
 fn open(options: Options) -> Result<Session, Failure> {
     let from_environment = || std::env::var(TOKEN_VARIABLE).ok();
     let token = options.token.or_else(from_environment).filter(|token| !token.trim().is_empty());
-    let token = token.ok_or_else(|| format!("there is no token. Give --token, or set {TOKEN_VARIABLE}."))?;
+    let token = token
+        .ok_or_else(|| format!("there is no token. Give --token, or set {TOKEN_VARIABLE}."))?;
     let url = options.url.trim_end_matches('/').to_owned();
     let is_local = is_loopback(&url);
     if !(url.starts_with("https://") || (is_local && url.starts_with("http://"))) {

@@ -59,7 +59,9 @@ impl Row {
 /// A line of the table.
 fn line(columns: [&str; 6]) -> String {
     let [verdict, check, request, expected, got, ms] = columns;
-    format!("{verdict:7}  {check:48}  {request:43}  {expected:>8}  {got:>5}  {ms:>6}").trim_end().to_owned()
+    format!("{verdict:7}  {check:48}  {request:43}  {expected:>8}  {got:>5}  {ms:>6}")
+        .trim_end()
+        .to_owned()
 }
 
 /// The names of the columns.
@@ -71,13 +73,26 @@ impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Exchange { request, expected, status, time } = &self.exchange;
         let verdict = match self.verdict {
-            Verdict::Skipped => return formatter.write_str(&line(["skipped", &self.check, &self.reason, "", "", ""])),
+            Verdict::Skipped => {
+                return formatter.write_str(&line([
+                    "skipped",
+                    &self.check,
+                    &self.reason,
+                    "",
+                    "",
+                    "",
+                ]));
+            }
             Verdict::Passed => "ok",
             Verdict::Failed => "FAILED",
         };
         let got = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let ms = time.as_millis().to_string();
         formatter.write_str(&line([verdict, &self.check, request, expected, &got, &ms]))?;
-        if self.reason.is_empty() { Ok(()) } else { write!(formatter, "\n         {}", self.reason) }
+        if self.reason.is_empty() {
+            Ok(())
+        } else {
+            write!(formatter, "\n         {}", self.reason)
+        }
     }
 }

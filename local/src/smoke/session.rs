@@ -120,14 +120,23 @@ impl Session {
             _ => return Ok(()),
         };
         let reason = innermost(&error);
-        Err(format!("nothing answers at {}: {reason}. Is the URL right, and does the server run?", self.url).into())
+        Err(format!(
+            "nothing answers at {}: {reason}. Is the URL right, and does the server run?",
+            self.url
+        )
+        .into())
     }
 
     /// A request without a credential.
     pub fn anonymous(&mut self, method: Method, path: &str) -> Call<'_> {
         let url = format!("{}{path}", self.url);
         // Ids differ from run to run, and say nothing.
-        let shown = path.split('?').next().unwrap_or_default().split('/').map(|part| if is_id(part) { "{id}" } else { part });
+        let shown = path
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .split('/')
+            .map(|part| if is_id(part) { "{id}" } else { part });
         let shown = format!("{method} {}", shown.collect::<Vec<_>>().join("/"));
         Call { request: self.http.request(method, url), shown, session: self }
     }
@@ -161,7 +170,9 @@ impl Session {
     /// The person, who may manage users.
     pub fn manager(&self) -> Outcome<&Person> {
         match self.person()? {
-            person if person.role == "VIEWER" => Err(Problem::skipped("not tried: a viewer manages no users")),
+            person if person.role == "VIEWER" => {
+                Err(Problem::skipped("not tried: a viewer manages no users"))
+            }
             person => Ok(person),
         }
     }
@@ -172,22 +183,33 @@ impl Session {
     }
 
     fn redacted(&self, text: &str) -> String {
-        let shown = self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(hidden)"));
+        let shown = self
+            .secrets
+            .iter()
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "(hidden)"));
         shown.chars().filter(|letter| !letter.is_control()).take(300).collect()
     }
 
     /// Returns what is left of the run.
     pub fn leaves(&self) -> String {
-        if self.notes.is_empty() { "Nothing was made.".to_owned() } else { format!("Left behind: {}.", self.notes.join("; ")) }
+        if self.notes.is_empty() {
+            "Nothing was made.".to_owned()
+        } else {
+            format!("Left behind: {}.", self.notes.join("; "))
+        }
     }
 }
 
 fn is_id(part: &str) -> bool {
-    uuid::Uuid::try_parse(part).is_ok() || (!part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    uuid::Uuid::try_parse(part).is_ok()
+        || (!part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// A request that is being built.
@@ -216,10 +238,14 @@ impl Call<'_> {
         self
     }
 
-    /// Sends it. Any other status than these is a failure, and so is a response without a request id.
+    /// Sends it. Any other status than these is a failure, and so is a response without a request
+    /// id.
     pub async fn expect(self, statuses: &[u16]) -> Outcome<Reply> {
         let reply = self.send(statuses).await?;
-        reply.header("x-request-id").map(|_| ()).ok_or_else(|| Problem::failed("the response has no x-request-id"))?;
+        reply
+            .header("x-request-id")
+            .map(|_| ())
+            .ok_or_else(|| Problem::failed("the response has no x-request-id"))?;
         Ok(reply)
     }
 
@@ -236,13 +262,18 @@ impl Call<'_> {
         };
         let outcome = outcome.await;
         session.last.time = start.elapsed();
-        let reply = outcome.map_err(|error| Problem::failed(format!("no response: {}", innermost(&error))))?;
+        let reply = outcome
+            .map_err(|error| Problem::failed(format!("no response: {}", innermost(&error))))?;
         session.last.status = Some(reply.status);
         if statuses.contains(&reply.status) {
             return Ok(reply);
         }
         let body = session.redacted(&reply.text);
-        Err(Problem::failed(if body.is_empty() { "the response has no body".to_owned() } else { body }))
+        Err(Problem::failed(if body.is_empty() {
+            "the response has no body".to_owned()
+        } else {
+            body
+        }))
     }
 }
 
@@ -286,7 +317,9 @@ impl Reply {
     pub fn has(&self, pointer: &str, expected: &Value) -> Outcome {
         match self.json()?.pointer(pointer) {
             Some(value) if value == expected => Ok(()),
-            Some(value) => Err(Problem::failed(format!("{pointer} of the body is {value} and not {expected}"))),
+            Some(value) => {
+                Err(Problem::failed(format!("{pointer} of the body is {value} and not {expected}")))
+            }
             None => Err(Problem::failed(format!("the body has no {pointer}"))),
         }
     }

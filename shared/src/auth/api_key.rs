@@ -1,4 +1,5 @@
-//! API keys: `ns_live_`, 40 hexadecimal digits (160 random bits) and a checksum of 8 more. Only the SHA-256 is stored.
+//! API keys: `ns_live_`, 40 hexadecimal digits (160 random bits) and a checksum of 8 more. Only the
+//! SHA-256 is stored.
 
 use std::fmt;
 
@@ -54,7 +55,8 @@ pub fn is_key(credential: &str) -> bool {
 pub fn hash(key: &str) -> Option<String> {
     let body_length = PREFIX.len() + 2 * RANDOM_BYTES;
     let (body, checksum) = key.split_at_checked(body_length)?;
-    let well_formed = body.starts_with(PREFIX) && checksum == format!("{:08x}", crc32(body.as_bytes()));
+    let well_formed =
+        body.starts_with(PREFIX) && checksum == format!("{:08x}", crc32(body.as_bytes()));
     well_formed.then(|| hexadecimal(digest::digest(&digest::SHA256, key.as_bytes()).as_ref()))
 }
 
@@ -83,8 +85,13 @@ mod tests {
             mistyped[place] = if mistyped[place] == b'0' { b'1' } else { b'0' };
             assert_eq!(hash(std::str::from_utf8(&mistyped).unwrap()), None, "at {place}");
         }
-        for text in ["", "ns_", "ns_live_", &key.reveal()[..55], "ns_live_ééééééééééééééééééééééééééééééééééééé"]
-        {
+        for text in [
+            "",
+            "ns_",
+            "ns_live_",
+            &key.reveal()[..55],
+            "ns_live_ééééééééééééééééééééééééééééééééééééé",
+        ] {
             assert_eq!(hash(text), None);
         }
         assert_eq!(format!("{key:?}"), format!("KeyText({}…)", &key.reveal()[..12]));

@@ -44,7 +44,8 @@ impl PublicKey {
             (Some("EC"), Some("P-256")) => Algorithm::ES256,
             (Some("OKP"), Some("Ed25519")) => Algorithm::EdDSA,
             (kty, crv) => {
-                let shown = |word: Option<&str>| word.map_or("none".to_owned(), |word| format!("{word:?}"));
+                let shown =
+                    |word: Option<&str>| word.map_or("none".to_owned(), |word| format!("{word:?}"));
                 return Err(format!("its `kty` is {} and its `crv` {}", shown(kty), shown(crv)));
             }
         };
@@ -134,7 +135,10 @@ mod tests {
             (json!({"key_ops": ["encrypt"]}), "its `key_ops` do not have \"verify\""),
             (json!({"crv": "P-384"}), "its `kty` is \"EC\" and its `crv` \"P-384\""),
             (json!({"kty": "oct", "crv": null}), "its `kty` is \"oct\" and its `crv` none"),
-            (json!({"alg": "ES512"}), "its `alg` is \"ES512\", which Roster does not take of such a key"),
+            (
+                json!({"alg": "ES512"}),
+                "its `alg` is \"ES512\", which Roster does not take of such a key",
+            ),
             (json!({"kid": 5}), "its `kid` is not text"),
             (json!({"x": "!"}), "its `x` is not base64"),
             (json!({"x": null}), "its `x` is not base64"),

@@ -247,7 +247,9 @@ async fn fetch_json(url: &str) -> Result<Value, Cause> {
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes();
         Ok::<_, Cause>(serde_json::from_slice(&body)?)
     };
-    let outcome = tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err("it takes too long".into()));
+    let outcome = tokio::time::timeout(TIMEOUT, work)
+        .await
+        .unwrap_or_else(|_| Err("it takes too long".into()));
     outcome.map_err(|error| format!("{url} cannot be read: {error}").into())
 }
 
@@ -260,7 +262,11 @@ mod tests {
     #[test]
     fn a_key_that_is_left_out_is_named_once_with_the_reason() {
         let long = "k".repeat(1000);
-        let jwks = [json!({"kty": "oct", "kid": "secret"}), json!({"kty": "oct"}), json!({"kty": "EC", "crv": "P-384", "kid": long})];
+        let jwks = [
+            json!({"kty": "oct", "kid": "secret"}),
+            json!({"kty": "oct"}),
+            json!({"kty": "EC", "crv": "P-384", "kid": long}),
+        ];
         let read = || KeySet::read(&jwks);
         let expected = [
             format!("{}: its `kty` is \"EC\" and its `crv` \"P-384\"", &long[..MAX_SHOWN_KID]),

@@ -27,8 +27,9 @@ use uuid::Uuid;
 pub use person_id::PersonIds;
 pub use published_key::PublishedKeys;
 pub use requirement::{
-    AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead, MembersWrite, Metering, Needs,
-    OnManagedUsers, OnMembers, Operating, Requirement, SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Writes,
+    AccountRead, AccountWrite, InvitesWrite, ManagedUsersRead, ManagedUsersWrite, MembersRead,
+    MembersWrite, Metering, Needs, OnManagedUsers, OnMembers, Operating, Requirement,
+    SandboxesRead, SandboxesWrite, SharingWrite, SignedIn, SteppedUp, Writes,
 };
 pub use signing_key::{PublicSigningKey, SigningKey};
 pub use step_up::StepUp;
@@ -36,7 +37,8 @@ pub use token::{Claims, IssuedToken, Newcomers, TokenIssuer, TokenSigner, TokenV
 
 use crate::error::{Error, Result};
 use crate::models::{
-    AccountType, ApiKeySecret, AuditCredential, AuditCredentialKind, OPERATOR_SCOPE, Permission, Role, Share, Status, User,
+    AccountType, ApiKeySecret, AuditCredential, AuditCredentialKind, OPERATOR_SCOPE, Permission,
+    Role, Share, Status, User,
 };
 use crate::store::{Freshness, Rights, Store};
 use crate::table::Key;
@@ -53,7 +55,8 @@ pub enum Places {
     RefreshedTokenAndCookie,
 }
 
-/// The longest credential that is looked at, in bytes: API Gateway's own limit for all headers is 10,240.
+/// The longest credential that is looked at, in bytes: API Gateway's own limit for all headers is
+/// 10,240.
 const MOST_BYTES: usize = 8192;
 
 /// The credential that a request carries.
@@ -75,12 +78,16 @@ pub fn credential<'a>(method: &Method, headers: &'a HeaderMap, places: Places) -
                 _ => return Err(Error::BadCredential("not a bearer credential")),
             }
         }
-        None if places == Places::RefreshedTokenAndCookie => match (refreshed_token(headers), cookie(headers)) {
-            (Some(token), _) => token,
-            (None, Some(_)) if !method.is_safe() && is_cross_origin(headers) => return Err(CROSS_ORIGIN),
-            (None, Some(token)) => token,
-            (None, None) => return Err(Error::NotAuthenticated),
-        },
+        None if places == Places::RefreshedTokenAndCookie => {
+            match (refreshed_token(headers), cookie(headers)) {
+                (Some(token), _) => token,
+                (None, Some(_)) if !method.is_safe() && is_cross_origin(headers) => {
+                    return Err(CROSS_ORIGIN);
+                }
+                (None, Some(token)) => token,
+                (None, None) => return Err(Error::NotAuthenticated),
+            }
+        }
         None => return Err(Error::NotAuthenticated),
     };
     match found.len() {
@@ -91,8 +98,9 @@ pub fn credential<'a>(method: &Method, headers: &'a HeaderMap, places: Places) -
 }
 
 /// The refusal of a cookie that a page of another origin sent along.
-const CROSS_ORIGIN: Error =
-    Error::TokenRefused("The cookie `token` changes nothing for a page of another origin. Send the token in the header `Authorization`.");
+const CROSS_ORIGIN: Error = Error::TokenRefused(
+    "The cookie `token` changes nothing for a page of another origin. Send the token in the header `Authorization`.",
+);
 
 /// Returns true if a browser says that a page of another origin asks. Other programs say nothing.
 fn is_cross_origin(headers: &HeaderMap) -> bool {
@@ -110,12 +118,17 @@ fn is_cross_origin(headers: &HeaderMap) -> bool {
 fn refreshed_token(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get("refreshed-token")?.to_str().ok()?.trim();
     let (scheme, rest) = text.split_once(' ').unwrap_or(("", text));
-    Some(if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { text })
+    Some(if scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer") {
+        rest.trim()
+    } else {
+        text
+    })
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
     let all = headers.get_all(COOKIE).into_iter().filter_map(|header| header.to_str().ok());
-    let pairs = all.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs =
+        all.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.filter(|(name, _)| *name == "token").map(|(_, value)| value.trim_matches('"')).next()
 }
 
@@ -202,7 +215,9 @@ impl VerifiedToken {
     /// The delegation, where it was a delegated token, or one that comes from it.
     pub fn delegation(&self) -> Option<&Delegation> {
         match &self.kind {
-            Credential::Delegated(delegation) | Credential::Principal(delegation) => Some(delegation),
+            Credential::Delegated(delegation) | Credential::Principal(delegation) => {
+                Some(delegation)
+            }
             _ => None,
         }
     }
@@ -223,7 +238,8 @@ impl VerifiedToken {
         }
     }
 
-    /// What kind of credential it was: a text that is the same for all tokens of a sign-in, and for each key.
+    /// What kind of credential it was: a text that is the same for all tokens of a sign-in, and for
+    /// each key.
     pub fn kind(&self) -> String {
         match &self.kind {
             Credential::Token(_) => "token".to_owned(),
@@ -236,14 +252,22 @@ impl VerifiedToken {
     /// The credential as entries of history name it.
     pub fn audited(&self) -> AuditCredential {
         let (kind, id, issued_by) = match &self.kind {
-            Credential::Token(claims) => (AuditCredentialKind::Token, claims.token_id().map(str::to_owned), None),
-            Credential::Delegated(delegation) => {
-                (AuditCredentialKind::DelegatedToken, Some(delegation.token_id.to_string()), Some(delegation.delegator))
+            Credential::Token(claims) => {
+                (AuditCredentialKind::Token, claims.token_id().map(str::to_owned), None)
             }
-            Credential::Principal(delegation) => {
-                (AuditCredentialKind::PrincipalToken, Some(delegation.token_id.to_string()), Some(delegation.delegator))
+            Credential::Delegated(delegation) => (
+                AuditCredentialKind::DelegatedToken,
+                Some(delegation.token_id.to_string()),
+                Some(delegation.delegator),
+            ),
+            Credential::Principal(delegation) => (
+                AuditCredentialKind::PrincipalToken,
+                Some(delegation.token_id.to_string()),
+                Some(delegation.delegator),
+            ),
+            Credential::ApiKey(used) => {
+                (AuditCredentialKind::ApiKey, Some(used.key_id.to_string()), used.minted_by)
             }
-            Credential::ApiKey(used) => (AuditCredentialKind::ApiKey, Some(used.key_id.to_string()), used.minted_by),
         };
         AuditCredential { kind, id, issued_by }
     }
@@ -251,8 +275,8 @@ impl VerifiedToken {
     /// The token's claims.
     ///
     /// # Errors
-    /// `Forbidden` where the credential is an API key, `Delegated` where it is a delegated token, or one
-    /// that comes from it.
+    /// `Forbidden` where the credential is an API key, `Delegated` where it is a delegated token,
+    /// or one that comes from it.
     pub fn claims(&self) -> Result<&Claims> {
         match &self.kind {
             Credential::Token(claims) => Ok(claims),
@@ -280,10 +304,13 @@ pub async fn verify(
         return tokens.verify(credential, newcomers, now).await;
     }
     // A mistyped key costs no read.
-    let hash = api_key::hash(credential).ok_or(Error::BadCredential("the API key's checksum is wrong"))?;
+    let hash =
+        api_key::hash(credential).ok_or(Error::BadCredential("the API key's checksum is wrong"))?;
     // Strong, as a revoked key must stop at once.
-    let secret: ApiKeySecret =
-        store.get(&Key::api_key_secret(&hash), Freshness::Strong).await?.ok_or(Error::BadCredential("no such API key"))?;
+    let secret: ApiKeySecret = store
+        .get(&Key::api_key_secret(&hash), Freshness::Strong)
+        .await?
+        .ok_or(Error::BadCredential("no such API key"))?;
     if !secret.is_active {
         return Err(Error::BadCredential("the API key is revoked"));
     }
@@ -321,14 +348,18 @@ impl KnownCaller {
     ///
     /// # Errors
     /// `BadCredential` for an unknown user, `TokenRefused` for one who signed out everywhere,
-    /// `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token, or one that comes from it.
+    /// `AccountSuspended`, `AccountDeleted`; `Delegated` for a delegated token, or one that comes
+    /// from it.
     pub async fn look_up(store: &Store, token: &VerifiedToken) -> Result<Self> {
         let key = match &token.kind {
             Credential::Delegated(_) | Credential::Principal(_) => return Err(Error::Delegated),
             Credential::Token(_) => None,
             Credential::ApiKey(used) => Some(used.clone()),
         };
-        let user = store.user(token.user_id, Freshness::Strong).await?.ok_or(Error::BadCredential("no such user"))?;
+        let user = store
+            .user(token.user_id, Freshness::Strong)
+            .await?
+            .ok_or(Error::BadCredential("no such user"))?;
         token.require_signed_in(&user)?;
         usable(&user)?;
         Ok(Self { user, key, step_up: token.step_up })
@@ -352,7 +383,12 @@ impl KnownCaller {
     /// `StepUpRequired`.
     pub fn require<R: Requirement>(self) -> Result<Caller<R>> {
         self.meets(R::NEEDS)?;
-        Ok(Caller { user: self.user, key: self.key, step_up: self.step_up, requirement: PhantomData })
+        Ok(Caller {
+            user: self.user,
+            key: self.key,
+            step_up: self.step_up,
+            requirement: PhantomData,
+        })
     }
 
     /// Holds the credential against what it must be or have.
@@ -361,7 +397,9 @@ impl KnownCaller {
     /// As [`Self::require`].
     pub fn meets(&self, needs: Needs) -> Result<()> {
         match (needs, &self.key) {
-            (Needs::Permission(permission), Some(key)) if !key.permissions.contains(&permission) => {
+            (Needs::Permission(permission), Some(key))
+                if !key.permissions.contains(&permission) =>
+            {
                 Err(Error::MissingPermission(permission))
             }
             (Needs::Token | Needs::SteppedUpToken, Some(_)) => Err(Error::Forbidden(TOKEN_ONLY)),
@@ -369,7 +407,8 @@ impl KnownCaller {
             (Needs::Operator, key) => operation(&self.user, key.as_ref(), self.step_up),
             (Needs::Metering, None) => operation(&self.user, None, self.step_up),
             (Needs::Metering, Some(key)) => {
-                // A user's own key with that permission is of a time when they operated the platform.
+                // A user's own key with that permission is of a time when they operated the
+                // platform.
                 let is_operators = self.user.is_operator || key.minted_by.is_some();
                 match is_operators && key.permissions.contains(&Permission::MeteringWrite) {
                     true => self.step_up.require(),
@@ -422,9 +461,14 @@ impl KnownCaller {
     /// delegation holds still: for a delegated token who delegated, for a principal token who acts.
     ///
     /// # Errors
-    /// `BadCredential` where the share or the management was taken back, `TokenRefused` where either of
-    /// the two signed out everywhere, or either account may not be used.
-    pub async fn principal_of(store: &Store, token: &VerifiedToken, delegation: &Delegation, own_scopes: &[&str]) -> Result<User> {
+    /// `BadCredential` where the share or the management was taken back, `TokenRefused` where
+    /// either of the two signed out everywhere, or either account may not be used.
+    pub async fn principal_of(
+        store: &Store,
+        token: &VerifiedToken,
+        delegation: &Delegation,
+        own_scopes: &[&str],
+    ) -> Result<User> {
         let (user, actor, share) = futures::try_join!(
             store.user(delegation.delegator, Freshness::Strong),
             store.user(delegation.actor, Freshness::Strong),
@@ -432,11 +476,15 @@ impl KnownCaller {
         )?;
         let user = user.ok_or(Error::BadCredential("no such user"))?;
         let granted = granted(&user, delegation.actor, share, own_scopes);
-        if !granted.is_some_and(|granted| delegation.scopes.iter().all(|scope| granted.contains(scope))) {
+        if !granted
+            .is_some_and(|granted| delegation.scopes.iter().all(|scope| granted.contains(scope)))
+        {
             return Err(Error::BadCredential("the delegation was taken back"));
         }
         let actor = actor.ok_or(Error::BadCredential("no such actor"))?;
-        if user.has_signed_out(Some(delegation.issued_at as f64)) || actor.has_signed_out(delegation.signed_in_at) {
+        if user.has_signed_out(Some(delegation.issued_at as f64))
+            || actor.has_signed_out(delegation.signed_in_at)
+        {
             return Err(SIGNED_OUT);
         }
         usable(&actor)?;
@@ -461,8 +509,12 @@ impl<R: Requirement> Caller<R> {
     /// What the credential may not change, although its owner may.
     pub fn limits(&self) -> Limits {
         // Who operates the platform acts on accounts, not on members of a team of theirs.
-        let limited = self.key.as_ref().filter(|_| !matches!(R::NEEDS, Needs::Operator | Needs::Metering));
-        let limits = |key: &UsedKey| KeyLimits { owner: key.owner, makes_admins: key.permissions.contains(&Permission::AdminsWrite) };
+        let limited =
+            self.key.as_ref().filter(|_| !matches!(R::NEEDS, Needs::Operator | Needs::Metering));
+        let limits = |key: &UsedKey| KeyLimits {
+            owner: key.owner,
+            makes_admins: key.permissions.contains(&Permission::AdminsWrite),
+        };
         Limits { key: limited.map(limits), step_up: self.step_up }
     }
 
@@ -483,7 +535,11 @@ impl<R: Requirement> Caller<R> {
     /// `Forbidden` for anyone else, whether there is such a team or not.
     pub fn administers(&self, team_id: Uuid) -> Result<TeamAccess<R>> {
         let own = self.user.role == Role::Admin && self.user.team_id == team_id;
-        if own || self.operates() { Ok(TeamAccess::to(team_id)) } else { Err(Error::not_this_account()) }
+        if own || self.operates() {
+            Ok(TeamAccess::to(team_id))
+        } else {
+            Err(Error::not_this_account())
+        }
     }
 
     /// Whether there is any account that the caller administers.
@@ -494,7 +550,8 @@ impl<R: Requirement> Caller<R> {
         if self.operates() { Ok(()) } else { self.team_admin().map(|_| ()) }
     }
 
-    /// Access to the caller's own team, for those who see all of it: administrators, and operators with `view_all`.
+    /// Access to the caller's own team, for those who see all of it: administrators, and operators
+    /// with `view_all`.
     pub fn views_team(&self) -> Option<TeamAccess<R>> {
         let all = match self.user.role {
             Role::Admin => true,
@@ -519,9 +576,11 @@ struct KeyLimits {
 }
 
 /// What an API key is told that would end a person's account.
-const ENDS_PERSON: &str = "An API key cannot delete a person who has signed up: sign in and use a token.";
+const ENDS_PERSON: &str =
+    "An API key cannot delete a person who has signed up: sign in and use a token.";
 /// What an API key is told that would change its owner's place in the team.
-const OWN_MEMBERSHIP: &str = "An API key cannot change its owner's own membership: sign in and use a token.";
+const OWN_MEMBERSHIP: &str =
+    "An API key cannot change its owner's own membership: sign in and use a token.";
 
 impl Limits {
     /// No limits.
@@ -540,15 +599,17 @@ impl Limits {
     /// administrator, and for the deletion of a member, without a second factor.
     pub fn admit(&self, before: Option<&User>, after: &User) -> Result<()> {
         let is_admin = |user: &User| user.role == Role::Admin;
-        let deletes =
-            before.is_some_and(|before| !matches!(before.status, Status::Invited | Status::Deleted)) && after.status == Status::Deleted;
+        let deletes = before
+            .is_some_and(|before| !matches!(before.status, Status::Invited | Status::Deleted))
+            && after.status == Status::Deleted;
         let grants_admin = is_admin(after) && !before.is_some_and(is_admin);
         if deletes || grants_admin {
             self.step_up.require()?;
         }
         let Some(key) = &self.key else { return Ok(()) };
         let is_same = |before: &User| {
-            (before.role, before.status, &before.email, &before.username) == (after.role, after.status, &after.email, &after.username)
+            (before.role, before.status, &before.email, &before.username)
+                == (after.role, after.status, &after.email, &after.username)
         };
         // Profiles are another matter.
         if before.is_some_and(is_same) {
@@ -570,11 +631,19 @@ impl Limits {
 /// Whether a user is a person with an account of their own: neither a machine, nor managed by
 /// another, nor still to sign up.
 fn is_person(user: &User) -> bool {
-    user.account_type == AccountType::User && user.manager_id.is_none() && user.status != Status::Invited
+    user.account_type == AccountType::User
+        && user.manager_id.is_none()
+        && user.status != Status::Invited
 }
 
-/// What `user` lets `actor` do: all of `own` where the actor manages the user, the scopes of a share where there is one.
-pub fn granted(user: &User, actor: Uuid, share: Option<Share>, own: &[&str]) -> Option<Vec<String>> {
+/// What `user` lets `actor` do: all of `own` where the actor manages the user, the scopes of a
+/// share where there is one.
+pub fn granted(
+    user: &User,
+    actor: Uuid,
+    share: Option<Share>,
+    own: &[&str],
+) -> Option<Vec<String>> {
     if user.manager_id == Some(actor) {
         return Some(own.iter().map(|scope| (*scope).to_owned()).collect());
     }
@@ -582,7 +651,8 @@ pub fn granted(user: &User, actor: Uuid, share: Option<Share>, own: &[&str]) -> 
 }
 
 /// The refusal of a token that a sign-out everywhere ended.
-const SIGNED_OUT: Error = Error::TokenRefused("This token was issued before a sign-out everywhere. Sign in again.");
+const SIGNED_OUT: Error =
+    Error::TokenRefused("This token was issued before a sign-out everywhere. Sign in again.");
 
 /// Refuses an account that may not be used.
 fn usable(user: &User) -> Result<()> {
@@ -616,7 +686,8 @@ impl<R> TeamAccess<R> {
     }
 }
 
-/// Something read before it was known whether the caller may see it. It opens only against the proof that they may.
+/// Something read before it was known whether the caller may see it. It opens only against the
+/// proof that they may.
 #[derive(Debug)]
 pub struct Sealed<T>(T);
 

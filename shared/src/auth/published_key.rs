@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::store::Store;
 use crate::time::Timestamp;
 
-/// Seconds for which a key that was read is used. A rotated secret ends the tokens of the former one
-/// within that time.
+/// Seconds for which a key that was read is used. A rotated secret ends the tokens of the former
+/// one within that time.
 const KEPT: i64 = 300;
 /// Seconds between reads that an unknown `kid` causes: it costs a stranger nothing to send one.
 const PAUSE: i64 = 5;
@@ -45,7 +45,11 @@ impl PublishedKeys {
     ///
     /// # Errors
     /// `Unavailable` where the table cannot be read.
-    pub(super) async fn find(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<VerifyingKey>>> {
+    pub(super) async fn find(
+        &self,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<VerifyingKey>>> {
         if let Some(found) = self.known(kid, now) {
             return Ok(found);
         }

@@ -62,7 +62,8 @@ impl PublicSigningKey {
 /// Returns true if a `kid` has the form of Roster's own.
 pub(super) fn is_own_kid(kid: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    kid.strip_prefix(KID_PREFIX).is_some_and(|rest| rest.len() == THUMBPRINT_LENGTH && rest.bytes().all(is_base64url))
+    kid.strip_prefix(KID_PREFIX)
+        .is_some_and(|rest| rest.len() == THUMBPRINT_LENGTH && rest.bytes().all(is_base64url))
 }
 
 fn kid(x: &str) -> String {
@@ -95,7 +96,11 @@ mod tests {
         let good = "roster-kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
         assert!(is_own_kid(good));
         let others = ["", "roster-", "roster-1", &good[1..], &good[7..], &good[..49]];
-        for other in others.map(str::to_owned).into_iter().chain([format!("{good}a"), good.replace('_', "=")]) {
+        for other in others
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("{good}a"), good.replace('_', "=")])
+        {
             assert!(!is_own_kid(&other), "{other}");
         }
     }

@@ -43,5 +43,6 @@ pub(super) fn has_factor(aal: Option<&Value>, amr: Option<&Value>, factors: &[St
         name.is_some_and(|name| factors.iter().any(|factor| factor == name))
     };
     let methods = amr.and_then(Value::as_array);
-    aal.is_some_and(|aal| aal == "aal2") || methods.is_some_and(|methods| methods.iter().any(counts))
+    aal.is_some_and(|aal| aal == "aal2")
+        || methods.is_some_and(|methods| methods.iter().any(counts))
 }

@@ -1,7 +1,8 @@
-//! Tokens: those of the identity provider, and those that Roster signs itself, by which someone acts for another user.
+//! Tokens: those of the identity provider, and those that Roster signs itself, by which someone
+//! acts for another user.
 //!
-//! Roster's own are signed by an Ed25519 key that the functions which give tokens out alone hold. Its
-//! public half stands in the table: whoever verifies a token cannot forge one.
+//! Roster's own are signed by an Ed25519 key that the functions which give tokens out alone hold.
+//! Its public half stands in the table: whoever verifies a token cannot forge one.
 
 use std::sync::Arc;
 
@@ -102,7 +103,8 @@ impl SentClaims {
             return Err(Error::BadCredential("expired"));
         }
         // A start that cannot be read may be yet to come.
-        let nbf = self.nbf.as_ref().map(|nbf| seconds(nbf).ok_or(Error::BadCredential("malformed")));
+        let nbf =
+            self.nbf.as_ref().map(|nbf| seconds(nbf).ok_or(Error::BadCredential("malformed")));
         if nbf.transpose()?.is_some_and(|nbf| nbf - LEEWAY > now) {
             return Err(Error::BadCredential("not valid yet"));
         }
@@ -147,12 +149,16 @@ impl std::fmt::Debug for Claims {
 }
 
 impl Claims {
-    /// The id of the token, or else of the sign-in that it comes from. What is no short id counts as
-    /// absent: it could say more than it should.
+    /// The id of the token, or else of the sign-in that it comes from. What is no short id counts
+    /// as absent: it could say more than it should.
     pub fn token_id(&self) -> Option<&str> {
-        let is_id =
-            |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        [&self.jti, &self.session_id].into_iter().find_map(|claim| claim.as_ref()?.as_str().filter(is_id))
+        let is_id = |text: &&str| {
+            (1..=64).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        [&self.jti, &self.session_id]
+            .into_iter()
+            .find_map(|claim| claim.as_ref()?.as_str().filter(is_id))
     }
 
     /// When the sign-in ends that the token came from, in Unix seconds.
@@ -208,8 +214,8 @@ struct OwnClaims {
     jti: Uuid,
     /// The actor.
     act: Actor,
-    /// The user whose delegation the token comes from, where that is not the subject: in a principal
-    /// token, whose subject is who acts.
+    /// The user whose delegation the token comes from, where that is not the subject: in a
+    /// principal token, whose subject is who acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delegator: Option<Uuid>,
     /// The time at which the actor's own token was issued, where it told so.
@@ -249,7 +255,12 @@ pub struct TokenSigner {
 
 impl TokenIssuer {
     /// An issuer by the settings; none for a function that signs nothing.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, store: Store) -> Option<Self> {
+    pub fn new(
+        config: &TokenConfig,
+        keyring: Arc<Keyring>,
+        published: Arc<PublishedKeys>,
+        store: Store,
+    ) -> Option<Self> {
         config.secrets.signing.as_ref()?;
         Some(Self { keyring, published, store, audience: config.audience.clone() })
     }
@@ -274,7 +285,9 @@ impl TokenIssuer {
                 return Ok(TokenSigner { keys, audience: self.audience.clone() });
             }
         }
-        Err(Error::Unavailable("the table holds a signing key of a newer secret than SIGNING_SECRET".into()))
+        Err(Error::Unavailable(
+            "the table holds a signing key of a newer secret than SIGNING_SECRET".into(),
+        ))
     }
 }
 
@@ -283,7 +296,14 @@ impl TokenSigner {
     ///
     /// # Errors
     /// `BadCredential` where the sign-in is over.
-    pub fn delegate(&self, user: Uuid, actor: Uuid, scopes: &[String], sign_in: &Claims, now: Timestamp) -> Result<IssuedToken> {
+    pub fn delegate(
+        &self,
+        user: Uuid,
+        actor: Uuid,
+        scopes: &[String],
+        sign_in: &Claims,
+        now: Timestamp,
+    ) -> Result<IssuedToken> {
         let until = (now.as_second() + OWN_LIFE).min(sign_in.signed_in_until());
         self.issue(user, Actor { sub: actor }, None, scopes, (until, sign_in.iat), now)
     }
@@ -294,7 +314,14 @@ impl TokenSigner {
     /// `BadCredential` where the delegation is over.
     pub fn principal(&self, delegation: &Delegation, now: Timestamp) -> Result<IssuedToken> {
         let Delegation { delegator, actor, scopes, expires, signed_in_at, .. } = delegation;
-        self.issue(*actor, Actor { sub: *actor }, Some(*delegator), scopes, (*expires, *signed_in_at), now)
+        self.issue(
+            *actor,
+            Actor { sub: *actor },
+            Some(*delegator),
+            scopes,
+            (*expires, *signed_in_at),
+            now,
+        )
     }
 
     fn issue(
@@ -330,7 +357,13 @@ impl TokenSigner {
 
 impl TokenVerifier {
     /// A verifier by the settings.
-    pub fn new(config: &TokenConfig, keyring: Arc<Keyring>, published: Arc<PublishedKeys>, people: PersonIds, clock: Clock) -> Self {
+    pub fn new(
+        config: &TokenConfig,
+        keyring: Arc<Keyring>,
+        published: Arc<PublishedKeys>,
+        people: PersonIds,
+        clock: Clock,
+    ) -> Self {
         Self {
             keyring,
             published,
@@ -347,8 +380,14 @@ impl TokenVerifier {
     /// Verifies a token.
     ///
     /// # Errors
-    /// `BadCredential`, `TokenRefused` for one of a context that is not let in, or `Unavailable` where the provider's keys, or Roster's own, cannot be had.
-    pub async fn verify(&self, token: &str, newcomers: Newcomers, now: Timestamp) -> Result<VerifiedToken> {
+    /// `BadCredential`, `TokenRefused` for one of a context that is not let in, or `Unavailable`
+    /// where the provider's keys, or Roster's own, cannot be had.
+    pub async fn verify(
+        &self,
+        token: &str,
+        newcomers: Newcomers,
+        now: Timestamp,
+    ) -> Result<VerifiedToken> {
         let token = Jws::read(token)?;
         if token.kid.as_deref().is_some_and(is_own_kid) {
             return self.verify_own(&token, now).await;
@@ -391,10 +430,12 @@ impl TokenVerifier {
         StepUp::of(&self.factors, has_factor)
     }
 
-    /// Refuses a token of the provider's that was made for something else than a person's sign-in. What
-    /// a token does not tell passes.
+    /// Refuses a token of the provider's that was made for something else than a person's sign-in.
+    /// What a token does not tell passes.
     fn check_context(&self, claims: &SentClaims) -> Result<()> {
-        let is_one_of = |value: &Value, allowed: &[String]| value.as_str().is_some_and(|value| allowed.iter().any(|one| one == value));
+        let is_one_of = |value: &Value, allowed: &[String]| {
+            value.as_str().is_some_and(|value| allowed.iter().any(|one| one == value))
+        };
         let own = std::slice::from_ref(&self.audience);
         match (&claims.aud, &claims.client_id) {
             // Cognito's access tokens: the client stands in for the audience.
@@ -402,8 +443,12 @@ impl TokenVerifier {
             (None, None) => return Err(Error::BadCredential("a claim is missing")),
             (None, Some(_)) => return Err(Error::BadCredential("wrong audience")),
             (Some(audience), client) => {
-                let is_list =
-                    || audience.as_array().is_some_and(|all| all.iter().all(Value::is_string) && all.iter().any(|one| is_one_of(one, own)));
+                let is_list = || {
+                    audience.as_array().is_some_and(|all| {
+                        all.iter().all(Value::is_string)
+                            && all.iter().any(|one| is_one_of(one, own))
+                    })
+                };
                 if !is_one_of(audience, own) && !is_list() {
                     return Err(Error::BadCredential("wrong audience"));
                 }
@@ -417,12 +462,17 @@ impl TokenVerifier {
         let firebase = claims.firebase.as_ref();
         let by_firebase = firebase.is_some_and(|claims| claims["sign_in_provider"] == "anonymous");
         // Anything but a plain no may be a yes.
-        let is_anonymous = claims.is_anonymous.as_ref().is_some_and(|value| truth(value) != Some(false));
+        let is_anonymous =
+            claims.is_anonymous.as_ref().is_some_and(|value| truth(value) != Some(false));
         if by_firebase || is_anonymous {
-            return Err(Error::TokenRefused("This token is of an anonymous sign-in. Sign in with an account."));
+            return Err(Error::TokenRefused(
+                "This token is of an anonymous sign-in. Sign in with an account.",
+            ));
         }
         if claims.role.as_ref().is_some_and(|role| !is_one_of(role, &self.roles)) {
-            return Err(Error::TokenRefused("This token is not a signed-in person's: its `role` is not allowed."));
+            return Err(Error::TokenRefused(
+                "This token is not a signed-in person's: its `role` is not allowed.",
+            ));
         }
         Ok(())
     }
@@ -460,7 +510,9 @@ impl TokenVerifier {
         };
         let kind = match claims.delegator {
             // Its subject is who acts.
-            Some(_) if claims.sub != delegation.actor => return Err(Error::BadCredential("malformed")),
+            Some(_) if claims.sub != delegation.actor => {
+                return Err(Error::BadCredential("malformed"));
+            }
             Some(_) => Credential::Principal(delegation),
             None => Credential::Delegated(delegation),
         };

@@ -11,11 +11,13 @@ use super::addresses::fill;
 use super::users::{Answer, user_item};
 use super::{Act, Filter, Freshness, From, Holder, Refusal, Store, WriteError, decode, encode};
 use crate::Response;
-use crate::auth::{AccountRead, Caller, Operator, SandboxesWrite, Sealed, SteppedUp, VerifiedToken};
+use crate::auth::{
+    AccountRead, Caller, Operator, SandboxesWrite, Sealed, SteppedUp, VerifiedToken,
+};
 use crate::error::{Error, Result};
 use crate::models::{
-    ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox, Share, SourceAddress, Status, Team,
-    UsageDay, User,
+    ApiKey, AuditEntry, DEFAULT_QUOTA_TIER, InviteStatus, ManagedUser, QuotaTier, Role, Sandbox,
+    Share, SourceAddress, Status, Team, UsageDay, User,
 };
 use crate::table::{Item, Key, prefix};
 use crate::time::Timestamp;
@@ -93,7 +95,11 @@ fn holdings_of(user: &User) -> Vec<(Key, &'static str, From)> {
 impl Holdings {
     /// Takes in a record of that part of the whole. Returns its size as text.
     fn take(&mut self, part: usize, item: Item, now: Timestamp) -> Result<usize> {
-        fn take<T: DeserializeOwned + Serialize>(list: &mut Vec<T>, item: Item, is_shown: impl Fn(&T) -> bool) -> Result<usize> {
+        fn take<T: DeserializeOwned + Serialize>(
+            list: &mut Vec<T>,
+            item: Item,
+            is_shown: impl Fn(&T) -> bool,
+        ) -> Result<usize> {
             let record: T = decode(item)?;
             let size = serde_json::to_vec(&record).map_err(Error::internal)?.len();
             list.extend(Some(record).filter(is_shown));
@@ -105,7 +111,9 @@ impl Holdings {
             2 => take(&mut self.managed_users, item, |_| true),
             3 => take(&mut self.shares_given, item, |_| true),
             4 => take(&mut self.shares_received, item, |_| true),
-            5 => take(&mut self.source_addresses, item, |address: &SourceAddress| now.as_second() < address.expires),
+            5 => take(&mut self.source_addresses, item, |address: &SourceAddress| {
+                now.as_second() < address.expires
+            }),
             _ => take(&mut self.audit_log, item, |_| true),
         }
     }
@@ -120,7 +128,12 @@ impl Sealed<Option<AccountRecords>> {
 
 impl Store {
     /// A user's own records, before it is known whether the caller may see them.
-    pub async fn sealed_account_records(&self, id: Uuid, _: &VerifiedToken, now: Timestamp) -> Result<Sealed<Option<AccountRecords>>> {
+    pub async fn sealed_account_records(
+        &self,
+        id: Uuid,
+        _: &VerifiedToken,
+        now: Timestamp,
+    ) -> Result<Sealed<Option<AccountRecords>>> {
         let partition = Key::user(id);
         let (user, api_keys, sandboxes) = futures::try_join!(
             self.user(id, Freshness::Strong),
@@ -147,7 +160,13 @@ impl Store {
     ///
     /// # Errors
     /// Refused as `UserExists` or `EmailTaken`.
-    pub async fn sign_up(&self, mut user: User, team: &Team, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
+    pub async fn sign_up(
+        &self,
+        mut user: User,
+        team: &Team,
+        act: &Act,
+        answer: Answer<'_>,
+    ) -> Result<Response, WriteError> {
         user.role = Role::Admin;
         user.number = 1;
         let mut transaction = self.transaction();
@@ -161,7 +180,8 @@ impl Store {
         Ok(answer)
     }
 
-    /// The user who was invited by the email that the caller's token vouches for, and has not signed up yet; whoever else holds it.
+    /// The user who was invited by the email that the caller's token vouches for, and has not
+    /// signed up yet; whoever else holds it.
     pub async fn holder_of(&self, email: &str, _: &VerifiedToken) -> Result<Option<User>> {
         match self.get::<Holder>(&Key::email(email), Freshness::Strong).await? {
             Some(holder) => self.user(holder.user_id, Freshness::Strong).await,
@@ -169,12 +189,20 @@ impl Store {
         }
     }
 
-    /// Signs up a user who was invited under an id of ours: `user` is what they become, under their own. What the invited one had goes
-    /// over, but for keys and shares: those were given to nobody known.
+    /// Signs up a user who was invited under an id of ours: `user` is what they become, under their
+    /// own. What the invited one had goes over, but for keys and shares: those were given to nobody
+    /// known.
     ///
     /// # Errors
-    /// Refused as `UserExists`, or as `Changed` where the invited user was changed or deleted meanwhile.
-    pub async fn sign_up_invited(&self, invited: &User, user: &User, act: &Act, answer: Answer<'_>) -> Result<Response, WriteError> {
+    /// Refused as `UserExists`, or as `Changed` where the invited user was changed or deleted
+    /// meanwhile.
+    pub async fn sign_up_invited(
+        &self,
+        invited: &User,
+        user: &User,
+        act: &Act,
+        answer: Answer<'_>,
+    ) -> Result<Response, WriteError> {
         self.clear_partition(invited, act).await?;
         let mut transaction = self.transaction();
         transaction.create(user_item(user)?, Refusal::UserExists)?;
@@ -186,7 +214,8 @@ impl Store {
         }
         self.list_names(&mut transaction, Some(invited), Some(user))?;
         let class = |user: &User| user.class().code();
-        let (old, new) = (Key::count(invited.team_id, invited.id), Key::count(user.team_id, user.id));
+        let (old, new) =
+            (Key::count(invited.team_id, invited.id), Key::count(user.team_id, user.id));
         if old == new {
             transaction.add(&new, &[(class(invited).as_str(), -1), (class(user).as_str(), 1)])?;
         } else {
@@ -197,7 +226,11 @@ impl Store {
         if let Some(invite) = user.invite_id {
             transaction.set_if(
                 &Key::invite(user.team_id, invite),
-                &[("status", InviteStatus::Used.as_str().to_owned()), ("user_id", user.id.to_string()), ("updated_at", act.at.to_string())],
+                &[
+                    ("status", InviteStatus::Used.as_str().to_owned()),
+                    ("user_id", user.id.to_string()),
+                    ("updated_at", act.at.to_string()),
+                ],
                 None,
                 ("status", InviteStatus::Pending.as_str()),
                 Refusal::Changed,
@@ -213,32 +246,53 @@ impl Store {
     }
 
     /// What the caller's team may use.
-    pub async fn quota_tier_of(&self, caller: &Caller<SandboxesWrite>, now: Timestamp) -> Result<QuotaTier> {
+    pub async fn quota_tier_of(
+        &self,
+        caller: &Caller<SandboxesWrite>,
+        now: Timestamp,
+    ) -> Result<QuotaTier> {
         let key = Key::team(caller.user.team_id);
-        let (team, quota_tiers) = futures::try_join!(self.get::<Team>(&key, Freshness::Strong), self.quota_tiers(now))?;
-        let team = team.ok_or_else(|| Error::internal(format!("user {} has no team", caller.user.id)))?;
+        let (team, quota_tiers) =
+            futures::try_join!(self.get::<Team>(&key, Freshness::Strong), self.quota_tiers(now))?;
+        let team =
+            team.ok_or_else(|| Error::internal(format!("user {} has no team", caller.user.id)))?;
         team_tier(&team, &quota_tiers)
     }
 
     /// Whether anyone is in the caller's team who is neither deleted nor managed by the caller.
     pub async fn others_in_team(&self, caller: &Caller<SteppedUp>) -> Result<bool> {
         let partition = Key::user(caller.user.id);
-        let managed = self.query::<ManagedUser>(&partition, prefix::MANAGED, From::Start, usize::MAX, Freshness::Strong);
+        let managed = self.query::<ManagedUser>(
+            &partition,
+            prefix::MANAGED,
+            From::Start,
+            usize::MAX,
+            Freshness::Strong,
+        );
         let (counts, managed) = futures::try_join!(self.own_counts(caller), managed)?;
         let deleted = Filter { status: Some(Status::Deleted), ..Filter::default() };
         // The caller's own may be among the deleted ones.
-        let managed = futures::stream::iter(managed).map(async |managed| self.user(managed.id, Freshness::Strong).await);
-        let managed: Vec<Option<User>> = managed.buffer_unordered(READS_AT_ONCE).try_collect().await?;
-        let own = 1 + managed.iter().flatten().filter(|user| user.status != Status::Deleted).count() as u64;
+        let managed = futures::stream::iter(managed)
+            .map(async |managed| self.user(managed.id, Freshness::Strong).await);
+        let managed: Vec<Option<User>> =
+            managed.buffer_unordered(READS_AT_ONCE).try_collect().await?;
+        let own = 1
+            + managed.iter().flatten().filter(|user| user.status != Status::Deleted).count() as u64;
         Ok(counts.total(&Filter::default()) > counts.total(&deleted) + own)
     }
 
-    /// Everything that is held about the caller, beside the account: for the caller alone. None where
-    /// it is more than a response holds.
-    pub async fn holdings(&self, caller: &Caller<AccountRead>, now: Timestamp) -> Result<Option<Holdings>> {
+    /// Everything that is held about the caller, beside the account: for the caller alone. None
+    /// where it is more than a response holds.
+    pub async fn holdings(
+        &self,
+        caller: &Caller<AccountRead>,
+        now: Timestamp,
+    ) -> Result<Option<Holdings>> {
         let parts = holdings_of(&caller.user);
-        let found = parts.iter().map(|(partition, prefix, from)| self.query_some(partition, prefix, *from));
-        let found: Option<Vec<_>> = futures::future::try_join_all(found).await?.into_iter().collect();
+        let found =
+            parts.iter().map(|(partition, prefix, from)| self.query_some(partition, prefix, *from));
+        let found: Option<Vec<_>> =
+            futures::future::try_join_all(found).await?.into_iter().collect();
         let Some(found) = found else { return Ok(None) };
         let mut whole = Holdings::default();
         for (part, items) in found.into_iter().enumerate() {
@@ -253,11 +307,18 @@ impl Store {
     }
 
     /// All items of one kind; none where they take more calls than what a response holds.
-    async fn query_some(&self, partition: &Key, prefix: &str, from: From) -> Result<Option<Vec<Item>>> {
+    async fn query_some(
+        &self,
+        partition: &Key,
+        prefix: &str,
+        from: From,
+    ) -> Result<Option<Vec<Item>>> {
         let mut found = Vec::new();
         let mut start = None;
         for _ in 0..CALLS_OF_A_RESPONSE {
-            let (items, next) = self.query_call(partition, prefix, from, usize::MAX, Freshness::Strong, start).await?;
+            let (items, next) = self
+                .query_call(partition, prefix, from, usize::MAX, Freshness::Strong, start)
+                .await?;
             found.extend(items);
             start = next;
             if start.is_none() {
@@ -267,8 +328,8 @@ impl Store {
         Ok(None)
     }
 
-    /// The next of what [`Store::holdings`] has all of, from behind a place on: at most so many records
-    /// and bytes; and the place behind which the rest is.
+    /// The next of what [`Store::holdings`] has all of, from behind a place on: at most so many
+    /// records and bytes; and the place behind which the rest is.
     ///
     /// # Errors
     /// `None` in place of a page for a place that is none.
@@ -283,20 +344,24 @@ impl Store {
         let parts = holdings_of(caller);
         let place = match after {
             None => Some((0, None)),
-            Some(after) => after.split_once(':').and_then(|(part, sk)| Some((part.parse().ok()?, Some(sk.to_owned())))),
+            Some(after) => after
+                .split_once(':')
+                .and_then(|(part, sk)| Some((part.parse().ok()?, Some(sk.to_owned())))),
         };
         // A sort key of another kind would begin elsewhere.
         let fits = |(part, sk): &(usize, Option<String>)| {
-            parts
-                .get(*part)
-                .is_some_and(|(_, prefix, _)| sk.as_ref().is_none_or(|sk| (1..=200).contains(&sk.len()) && sk.starts_with(prefix)))
+            parts.get(*part).is_some_and(|(_, prefix, _)| {
+                sk.as_ref().is_none_or(|sk| (1..=200).contains(&sk.len()) && sk.starts_with(prefix))
+            })
         };
         let Some((mut part, mut sk)) = place.filter(fits) else { return Ok(None) };
         let mut page = Holdings::default();
         let (mut records, mut bytes) = (0, 0);
         while let Some((partition, prefix, from)) = parts.get(part) {
             let start = sk.take().map(|sk| Key { sk, ..partition.clone() }.item());
-            let (items, next) = self.query_call(partition, prefix, *from, limit - records, Freshness::Strong, start).await?;
+            let (items, next) = self
+                .query_call(partition, prefix, *from, limit - records, Freshness::Strong, start)
+                .await?;
             for item in items {
                 let place = Key::of(&item).map(|key| format!("{part}:{}", key.sk));
                 bytes += page.take(part, item, now)?;
@@ -338,7 +403,8 @@ fn distinct_part(team: Uuid) -> String {
     team.simple().to_string()[24..].to_owned()
 }
 
-/// The name and the slug that a team has once the person is gone whom it was named after; none where it has others than it was made with.
+/// The name and the slug that a team has once the person is gone whom it was named after; none
+/// where it has others than it was made with.
 pub(super) fn neutral_names(team: Uuid, slug: &str) -> Option<(String, String)> {
     let distinct = distinct_part(team);
     slug.ends_with(&distinct).then(|| (format!("Team {distinct}"), format!("team-{distinct}")))
@@ -349,7 +415,11 @@ pub fn own_team(user: &User, now: Timestamp) -> Team {
     let id = Uuid::now_v7();
     let who = user.shown_name();
     let who = who.split('@').next().unwrap_or_default();
-    let slug: String = who.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let slug: String = who
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
     let distinct = distinct_part(id);
     Team {

@@ -27,10 +27,16 @@ const MAX_REMEMBERED: usize = 10_000;
 pub(super) type NotedAddresses = BTreeMap<(Uuid, IpAddr), SourceAddress>;
 
 impl Store {
-    /// The id of the item that has the address of a change. Where this process has noted none within
-    /// the hour, it is made in the change's transaction.
-    pub(super) fn address_id(&self, transaction: &mut Transaction, act: &Act) -> Result<Option<Uuid>> {
-        let (Some(actor), Some(address)) = (act.actor_id, act.attribution.address) else { return Ok(None) };
+    /// The id of the item that has the address of a change. Where this process has noted none
+    /// within the hour, it is made in the change's transaction.
+    pub(super) fn address_id(
+        &self,
+        transaction: &mut Transaction,
+        act: &Act,
+    ) -> Result<Option<Uuid>> {
+        let (Some(actor), Some(address)) = (act.actor_id, act.attribution.address) else {
+            return Ok(None);
+        };
         if let Some((_, new)) = &transaction.new_address {
             return Ok(Some(new.id));
         }
@@ -58,10 +64,16 @@ impl Store {
     }
 
     /// Gives entries of history their addresses, as far as these are kept still.
-    pub(super) async fn show_addresses(&self, entries: &mut [AuditEntry], now: Timestamp) -> Result<()> {
+    pub(super) async fn show_addresses(
+        &self,
+        entries: &mut [AuditEntry],
+        now: Timestamp,
+    ) -> Result<()> {
         let is_kept = |entry: &AuditEntry| now < entry.at.plus_seconds(86_400 * ADDRESS_DAYS);
         let kept = entries.iter().filter(|entry| is_kept(entry));
-        let mut keys: Vec<Key> = kept.filter_map(|entry| Some(Key::address(entry.actor_id?, entry.address_id?))).collect();
+        let mut keys: Vec<Key> = kept
+            .filter_map(|entry| Some(Key::address(entry.actor_id?, entry.address_id?)))
+            .collect();
         keys.sort_by(|one, other| (&one.pk, &one.sk).cmp(&(&other.pk, &other.sk)));
         keys.dedup();
         let found = self.get_many(&keys, Freshness::Strong).await?;
@@ -71,7 +83,12 @@ impl Store {
 
     /// Gives those entries of history their addresses that are of a person's own changes. The
     /// addresses of others are theirs.
-    pub(super) async fn show_own_addresses(&self, person: Uuid, entries: &mut [AuditEntry], now: Timestamp) -> Result<()> {
+    pub(super) async fn show_own_addresses(
+        &self,
+        person: Uuid,
+        entries: &mut [AuditEntry],
+        now: Timestamp,
+    ) -> Result<()> {
         for entry in entries.iter_mut().filter(|entry| entry.actor_id != Some(person)) {
             entry.address_id = None;
         }
@@ -80,7 +97,16 @@ impl Store {
 
     /// Deletes the addresses that a person's changes came from.
     pub(super) async fn delete_addresses(&self, actor: Uuid) -> Result<()> {
-        let items = self.query_items(&Key::address(actor, Uuid::nil()), "", From::Start, usize::MAX, Freshness::Strong, None).await?;
+        let items = self
+            .query_items(
+                &Key::address(actor, Uuid::nil()),
+                "",
+                From::Start,
+                usize::MAX,
+                Freshness::Strong,
+                None,
+            )
+            .await?;
         self.write_batch(Vec::new(), items.iter().filter_map(Key::of).collect()).await
     }
 

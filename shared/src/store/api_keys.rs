@@ -1,4 +1,5 @@
-//! API keys: each stands in its owner's partition and, by the SHA-256 of its text, where authentication finds it.
+//! API keys: each stands in its owner's partition and, by the SHA-256 of its text, where
+//! authentication finds it.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,18 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, decode, encode, if_met};
+use super::{
+    Act, Freshness, From, Refusal, Store, Transaction, WriteError, decode, encode, if_met,
+};
 use crate::Response;
 use crate::auth::api_key::{self, KeyText};
-use crate::auth::{AccountRead, Caller, Operator, Sealed, SignedIn, SteppedUp, UsedKey, VerifiedToken};
+use crate::auth::{
+    AccountRead, Caller, Operator, Sealed, SignedIn, SteppedUp, UsedKey, VerifiedToken,
+};
 use crate::error::{Error, Fault, Issue, Place, Result};
-use crate::models::{ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, OPERATOR_SCOPE, Permission, USER_SCOPE, User};
+use crate::models::{
+    ApiKey, ApiKeyRecord, ApiKeySecret, FieldChange, OPERATOR_SCOPE, Permission, USER_SCOPE, User,
+};
 use crate::table::{Key, TTL, prefix};
 use crate::time::Timestamp;
 
@@ -114,14 +121,16 @@ impl Store {
 
     /// A user's first thousand keys, without those that were revoked too long ago.
     pub(super) async fn keys_of(&self, owner: Uuid, now: Timestamp) -> Result<Vec<ApiKey>> {
-        let mut keys: Vec<ApiKey> = self.query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong).await?;
+        let mut keys: Vec<ApiKey> = self
+            .query(&Key::user(owner), prefix::KEY, From::Start, 1000, Freshness::Strong)
+            .await?;
         keys.retain(|key| key.is_kept(now));
         Ok(keys)
     }
 
-    /// The next of the caller's own keys, in order of their ids, from behind one on: at most so many,
-    /// and the last that was looked at, where there are more. Keys that were revoked too long ago are
-    /// left out.
+    /// The next of the caller's own keys, in order of their ids, from behind one on: at most so
+    /// many, and the last that was looked at, where there are more. Keys that were revoked too long
+    /// ago are left out.
     pub async fn next_api_keys(
         &self,
         token: &VerifiedToken,
@@ -131,7 +140,9 @@ impl Store {
     ) -> Result<Sealed<(Vec<ApiKey>, Option<Uuid>)>> {
         let owner = token.user_id();
         let after = after.map(|id| Key::api_key(owner, id).sk);
-        let (mut keys, more) = self.next_of::<ApiKey>(&Key::user(owner), prefix::KEY, From::Start, after, limit).await?;
+        let (mut keys, more) = self
+            .next_of::<ApiKey>(&Key::user(owner), prefix::KEY, From::Start, after, limit)
+            .await?;
         let last = keys.last().filter(|_| more).map(|key| key.id);
         keys.retain(|key| key.is_kept(now));
         Ok(Sealed::new((keys, last)))
@@ -146,7 +157,13 @@ impl Store {
         answer: impl Fn(MadeApiKey) -> Response + Sync,
     ) -> Result<Response> {
         let add = |transaction: &mut Transaction| {
-            Ok(answer(self.add_api_key(transaction, caller.user.id, new.clone(), Origin::default(), act)?))
+            Ok(answer(self.add_api_key(
+                transaction,
+                caller.user.id,
+                new.clone(),
+                Origin::default(),
+                act,
+            )?))
         };
         Ok(self.commit_key(caller.user.id, act, &add).await?)
     }
@@ -164,10 +181,16 @@ impl Store {
         answer: impl Fn(MadeApiKey) -> Response + Sync,
     ) -> Result<Response> {
         if owner.is_operator && Some(owner.id) != act.actor_id {
-            return Err(Error::invalid(Issue::new(Place::Path, "user_id", Fault::NotA("the id of someone who is no platform operator"))));
+            return Err(Error::invalid(Issue::new(
+                Place::Path,
+                "user_id",
+                Fault::NotA("the id of someone who is no platform operator"),
+            )));
         }
         let origin = Origin { minted_by: act.actor_id, ..Origin::default() };
-        let add = |transaction: &mut Transaction| Ok(answer(self.add_api_key(transaction, owner.id, new.clone(), origin, act)?));
+        let add = |transaction: &mut Transaction| {
+            Ok(answer(self.add_api_key(transaction, owner.id, new.clone(), origin, act)?))
+        };
         Ok(self.commit_key(owner.id, act, &add).await?)
     }
 
@@ -176,16 +199,29 @@ impl Store {
     ///
     /// # Errors
     /// `Conflict` where all of them work.
-    async fn commit_key(&self, owner: Uuid, act: &Act, add: AddKey<'_>) -> Result<Response, WriteError> {
+    async fn commit_key(
+        &self,
+        owner: Uuid,
+        act: &Act,
+        add: AddKey<'_>,
+    ) -> Result<Response, WriteError> {
         for _ in 0..super::users::CHANGE_ATTEMPTS {
             let mut transaction = self.transaction();
             let answer = add(&mut transaction)?;
             match self.commit_answered(transaction, act, &answer).await {
                 Err(WriteError::Refused(Refusal::TooManyKeys)) => {
                     if !self.revoke_expired(owner, act).await? {
-                        let (most, whose) =
-                            (self.caps.active_keys, if Some(owner) == act.actor_id { "You have" } else { "This person has" });
-                        let sentence = format!("{whose} {most} API keys that are not revoked, and there may be no more. Revoke one first.");
+                        let (most, whose) = (
+                            self.caps.active_keys,
+                            if Some(owner) == act.actor_id {
+                                "You have"
+                            } else {
+                                "This person has"
+                            },
+                        );
+                        let sentence = format!(
+                            "{whose} {most} API keys that are not revoked, and there may be no more. Revoke one first."
+                        );
                         return Err(Error::Conflict(sentence).into());
                     }
                 }
@@ -198,7 +234,11 @@ impl Store {
     /// Revokes those of a person's keys that have expired, as many as a transaction takes. Returns
     /// false where none has.
     async fn revoke_expired(&self, owner: Uuid, act: &Act) -> Result<bool> {
-        let Some(ActiveKeys { key_ids }) = self.get(&Key::active_keys(owner), Freshness::Strong).await? else { return Ok(true) };
+        let Some(ActiveKeys { key_ids }) =
+            self.get(&Key::active_keys(owner), Freshness::Strong).await?
+        else {
+            return Ok(true);
+        };
         let keys: Vec<_> = key_ids.iter().map(|id| Key::api_key(owner, *id)).collect();
         let mut expired: Vec<ApiKeyRecord> = self.get_many(&keys, Freshness::Strong).await?;
         expired.retain(|key| key.key.is_active && key.key.expires_at <= act.at);
@@ -223,7 +263,8 @@ impl Store {
         let mut working = Vec::new();
         let mut start = None;
         loop {
-            let (items, next) = self.page_of(&Key::user(owner), prefix::KEY, usize::MAX, start).await?;
+            let (items, next) =
+                self.page_of(&Key::user(owner), prefix::KEY, usize::MAX, start).await?;
             for item in items {
                 working.extend(Some(decode::<ApiKeyRecord>(item)?).filter(|key| key.key.is_active));
             }
@@ -235,7 +276,13 @@ impl Store {
     }
 
     /// Revokes keys that were just read.
-    pub(super) fn revoke_all(&self, transaction: &mut Transaction, owner: Uuid, keys: &[ApiKeyRecord], at: Timestamp) -> Result<()> {
+    pub(super) fn revoke_all(
+        &self,
+        transaction: &mut Transaction,
+        owner: Uuid,
+        keys: &[ApiKeyRecord],
+        at: Timestamp,
+    ) -> Result<()> {
         for old in keys {
             let mut revoked = old.clone();
             revoked.key.is_active = false;
@@ -243,7 +290,11 @@ impl Store {
             self.replace_api_key(transaction, owner, old, &revoked)?;
         }
         let ids: Vec<_> = keys.iter().map(|key| key.key.id.to_string()).collect();
-        if ids.is_empty() { Ok(()) } else { transaction.take_from_set(&Key::active_keys(owner), KEY_IDS, ids) }
+        if ids.is_empty() {
+            Ok(())
+        } else {
+            transaction.take_from_set(&Key::active_keys(owner), KEY_IDS, ids)
+        }
     }
 
     /// Makes the caller's default key; where there is one that works, that one without its text.
@@ -263,7 +314,12 @@ impl Store {
         let add = |transaction: &mut Transaction| {
             let made = self.add_api_key(transaction, owner, new.clone(), Origin::default(), act)?;
             let item = encode(&Key::default_api_key(owner), &DefaultKey { key_id: made.key.id })?;
-            transaction.put_if(item, "key_id", present.map(|key_id| key_id.to_string()), Refusal::Changed)?;
+            transaction.put_if(
+                item,
+                "key_id",
+                present.map(|key_id| key_id.to_string()),
+                Refusal::Changed,
+            )?;
             Ok(answer(Ok(made)))
         };
         match self.commit_key(owner, act, &add).await {
@@ -271,16 +327,25 @@ impl Store {
             // Another request made it at the same time.
             Err(WriteError::Refused(Refusal::Changed)) => {
                 let (_, key) = self.default_api_key(owner, act.at).await?;
-                key.map(|key| answer(Err(key))).ok_or_else(|| Error::Conflict("The default key changed meanwhile. Try again.".into()))
+                key.map(|key| answer(Err(key))).ok_or_else(|| {
+                    Error::Conflict("The default key changed meanwhile. Try again.".into())
+                })
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// The id of a user's default key, and the key itself where it works.
-    async fn default_api_key(&self, owner: Uuid, now: Timestamp) -> Result<(Option<Uuid>, Option<ApiKey>)> {
+    async fn default_api_key(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+    ) -> Result<(Option<Uuid>, Option<ApiKey>)> {
         let pointer = Key::default_api_key(owner);
-        let (present, keys) = futures::try_join!(self.get::<DefaultKey>(&pointer, Freshness::Strong), self.keys_of(owner, now))?;
+        let (present, keys) = futures::try_join!(
+            self.get::<DefaultKey>(&pointer, Freshness::Strong),
+            self.keys_of(owner, now)
+        )?;
         let Some(DefaultKey { key_id }) = present else { return Ok((None, None)) };
         let key = match keys.into_iter().find(|key| key.id == key_id) {
             Some(key) => Some(key),
@@ -305,22 +370,35 @@ impl Store {
     ) -> Result<Response> {
         let owner = caller.user.id;
         let pointer = Key::default_api_key(owner);
-        let (old, default) = futures::try_join!(self.api_key(owner, key_id, act.at), self.get::<DefaultKey>(&pointer, Freshness::Strong))?;
-        let conflict = || Error::Conflict("This key is revoked, expired or rotated already: make a new one.".into());
+        let (old, default) = futures::try_join!(
+            self.api_key(owner, key_id, act.at),
+            self.get::<DefaultKey>(&pointer, Freshness::Strong)
+        )?;
+        let conflict = || {
+            Error::Conflict(
+                "This key is revoked, expired or rotated already: make a new one.".into(),
+            )
+        };
         if !old.key.works(act.at) || old.is_rotated {
             return Err(conflict());
         }
         if old.key.minted_by.is_some() {
-            return Err(Error::Conflict("An operator made this key: make one of your own, or ask for another.".into()));
+            return Err(Error::Conflict(
+                "An operator made this key: make one of your own, or ask for another.".into(),
+            ));
         }
         let new = rotation.of(&old.key, &caller.user, act.at);
         if new.scope == OPERATOR_SCOPE && !caller.operates() {
-            return Err(Error::Conflict("Only platform operators have keys of the scope `operator`: give another scope.".into()));
+            return Err(Error::Conflict(
+                "Only platform operators have keys of the scope `operator`: give another scope."
+                    .into(),
+            ));
         }
         let origin = Origin { parent: Some(key_id), ..Origin::default() };
         let mut retired = old.clone();
         retired.is_rotated = true;
-        retired.key.expires_at = old.key.expires_at.min(act.at.plus_seconds(rotation.overlap_seconds));
+        retired.key.expires_at =
+            old.key.expires_at.min(act.at.plus_seconds(rotation.overlap_seconds));
         let is_default = default.is_some_and(|default| default.key_id == key_id);
         let add = |transaction: &mut Transaction| {
             let made = self.add_api_key(transaction, owner, new.clone(), origin, act)?;
@@ -343,7 +421,12 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such key.
-    pub async fn revoke_api_key(&self, caller: &Caller<SignedIn>, key_id: Uuid, act: &Act) -> Result<()> {
+    pub async fn revoke_api_key(
+        &self,
+        caller: &Caller<SignedIn>,
+        key_id: Uuid,
+        act: &Act,
+    ) -> Result<()> {
         let owner = caller.user.id;
         for _ in 0..super::users::CHANGE_ATTEMPTS {
             let old = self.api_key(owner, key_id, act.at).await?;
@@ -362,7 +445,8 @@ impl Store {
         Err(Error::Unavailable("the key kept changing".into()))
     }
 
-    /// Notes that a key authenticated at that time: where its owner lists it, and where authentication finds it.
+    /// Notes that a key authenticated at that time: where its owner lists it, and where
+    /// authentication finds it.
     pub async fn note_key_used(&self, used: &UsedKey, at: Timestamp) -> Result<()> {
         let note = async |key: Key| {
             let outcome = self
@@ -377,18 +461,30 @@ impl Store {
                 .await;
             if_met(outcome)
         };
-        futures::try_join!(note(Key::api_key(used.owner, used.key_id)), note(Key::api_key_secret(&used.sha256)))?;
+        futures::try_join!(
+            note(Key::api_key(used.owner, used.key_id)),
+            note(Key::api_key_secret(&used.sha256))
+        )?;
         Ok(())
     }
 
     async fn api_key(&self, owner: Uuid, key_id: Uuid, now: Timestamp) -> Result<ApiKeyRecord> {
-        let record: Option<ApiKeyRecord> = self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
+        let record: Option<ApiKeyRecord> =
+            self.get(&Key::api_key(owner, key_id), Freshness::Strong).await?;
         record.filter(|record| record.key.is_kept(now)).ok_or_else(Error::no_such_key)
     }
 
     /// Adds to a transaction all that makes a key.
-    fn add_api_key(&self, transaction: &mut Transaction, owner: Uuid, new: NewApiKey, origin: Origin, act: &Act) -> Result<MadeApiKey> {
-        let text = KeyText::generate().map_err(|_| Error::internal("the system gives no random bytes"))?;
+    fn add_api_key(
+        &self,
+        transaction: &mut Transaction,
+        owner: Uuid,
+        new: NewApiKey,
+        origin: Origin,
+        act: &Act,
+    ) -> Result<MadeApiKey> {
+        let text =
+            KeyText::generate().map_err(|_| Error::internal("the system gives no random bytes"))?;
         let key = ApiKey {
             id: Uuid::now_v7(),
             prefix: text.prefix().to_owned(),
@@ -404,27 +500,49 @@ impl Store {
             rotation_parent_key_id: origin.parent,
             minted_by: origin.minted_by,
         };
-        let sha256 = api_key::hash(text.reveal()).ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
+        let sha256 = api_key::hash(text.reveal())
+            .ok_or_else(|| Error::internal("a new key has a wrong checksum"))?;
         let stepped_up = act.limits.is_stepped_up();
         let record = ApiKeyRecord { key: key.clone(), sha256, is_rotated: false, stepped_up };
         transaction.require_user(owner)?;
         let (active, ids) = (Key::active_keys(owner), vec![key.id.to_string()]);
-        transaction.add_to_set(&active, KEY_IDS, ids, Some(self.caps.active_keys), Refusal::TooManyKeys)?;
+        transaction.add_to_set(
+            &active,
+            KEY_IDS,
+            ids,
+            Some(self.caps.active_keys),
+            Refusal::TooManyKeys,
+        )?;
         transaction.create(encode(&Key::api_key(owner, key.id), &record)?, Refusal::Impossible)?;
-        transaction.create(encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?, Refusal::Impossible)?;
+        transaction.create(
+            encode(&Key::api_key_secret(&record.sha256), &secret(owner, &record))?,
+            Refusal::Impossible,
+        )?;
         let id = |id: Uuid| serde_json::Value::String(id.to_string());
-        let change = FieldChange { before: origin.parent.map(id).unwrap_or_default(), after: id(key.id) };
+        let change =
+            FieldChange { before: origin.parent.map(id).unwrap_or_default(), after: id(key.id) };
         let words: Vec<_> = key.permissions.iter().map(|permission| permission.as_str()).collect();
         let permissions = FieldChange { before: serde_json::Value::Null, after: words.into() };
-        let changes = BTreeMap::from([("key_id".to_owned(), change), ("permissions".to_owned(), permissions)]);
+        let changes = BTreeMap::from([
+            ("key_id".to_owned(), change),
+            ("permissions".to_owned(), permissions),
+        ]);
         self.record_changes(transaction, owner, act, changes)?;
         Ok(MadeApiKey { key, text })
     }
 
-    /// Replaces both items of a key, if it is as it was read. Those of a revoked one end by themselves.
-    fn replace_api_key(&self, transaction: &mut Transaction, owner: Uuid, old: &ApiKeyRecord, new: &ApiKeyRecord) -> Result<()> {
+    /// Replaces both items of a key, if it is as it was read. Those of a revoked one end by
+    /// themselves.
+    fn replace_api_key(
+        &self,
+        transaction: &mut Transaction,
+        owner: Uuid,
+        old: &ApiKeyRecord,
+        new: &ApiKeyRecord,
+    ) -> Result<()> {
         let key = Key::api_key(owner, old.key.id);
-        let mut items = [encode(&key, new)?, encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?];
+        let mut items =
+            [encode(&key, new)?, encode(&Key::api_key_secret(&new.sha256), &secret(owner, new))?];
         if let Some(end) = new.key.vanishes_at() {
             let end = AttributeValue::N(end.as_second().to_string());
             items.iter_mut().for_each(|item| drop(item.insert(TTL.to_owned(), end.clone())));
@@ -441,7 +559,13 @@ impl Store {
         transaction.put(encode(&Key::api_key_secret(&record.sha256), &secret(owner, record))?)?;
         if record.key.is_active {
             let ids = vec![record.key.id.to_string()];
-            transaction.add_to_set(&Key::active_keys(owner), KEY_IDS, ids, None, Refusal::Impossible)?;
+            transaction.add_to_set(
+                &Key::active_keys(owner),
+                KEY_IDS,
+                ids,
+                None,
+                Refusal::Impossible,
+            )?;
         }
         self.commit(transaction).await
     }

@@ -111,12 +111,13 @@ impl Act {
     }
 }
 
-/// The fields that tell nothing of a change: every change has them; and the team's name, a copy that
-/// may be a person's name.
+/// The fields that tell nothing of a change: every change has them; and the team's name, a copy
+/// that may be a person's name.
 const UNTOLD: [&str; 3] = ["version", "updated_at", "team_name"];
 
 impl Store {
-    /// Adds the entry of a change to the change's transaction. `None` is a user who does not exist yet, or no longer.
+    /// Adds the entry of a change to the change's transaction. `None` is a user who does not exist
+    /// yet, or no longer.
     pub(crate) fn record(
         &self,
         transaction: &mut Transaction,
@@ -146,7 +147,8 @@ impl Store {
         self.record_changes(transaction, user, act, BTreeMap::from([(name.to_owned(), change)]))
     }
 
-    /// Adds the entry of what was done to something of a user's: names and values, before and after.
+    /// Adds the entry of what was done to something of a user's: names and values, before and
+    /// after.
     pub(crate) fn record_changes(
         &self,
         transaction: &mut Transaction,
@@ -177,9 +179,25 @@ impl Store {
 
 impl Store {
     /// A user's history, newest first, at most `limit` entries from before the entry `before`.
-    pub async fn audit_log(&self, _: &Operator, user: Uuid, before: Option<Uuid>, limit: usize, now: Timestamp) -> Result<Vec<AuditEntry>> {
+    pub async fn audit_log(
+        &self,
+        _: &Operator,
+        user: Uuid,
+        before: Option<Uuid>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<AuditEntry>> {
         let start = before.map(|entry| Key::audit(user, entry).item());
-        let items = self.query_items(&Key::audit(user, Uuid::nil()), "", From::End, limit, Freshness::Strong, start).await?;
+        let items = self
+            .query_items(
+                &Key::audit(user, Uuid::nil()),
+                "",
+                From::End,
+                limit,
+                Freshness::Strong,
+                start,
+            )
+            .await?;
         let mut entries = items.into_iter().map(decode).collect::<Result<Vec<AuditEntry>>>()?;
         self.show_addresses(&mut entries, now).await?;
         Ok(entries)
@@ -191,7 +209,8 @@ impl Store {
     }
 }
 
-/// Fields that say nothing of the person: ids, rights, states and times. The rest of an entry goes with the user.
+/// Fields that say nothing of the person: ids, rights, states and times. The rest of an entry goes
+/// with the user.
 const NOT_PERSONAL: [&str; 30] = [
     "id",
     "number",
@@ -226,11 +245,18 @@ const NOT_PERSONAL: [&str; 30] = [
 ];
 
 impl Store {
-    /// Reduces a page of a user's history to what is not personal, from behind the key `start` on. Gives the key behind which the rest is. Run
-    /// again, it changes nothing.
-    pub(super) async fn reduce_page(&self, user: Uuid, start: Option<Item>) -> Result<Option<Item>> {
+    /// Reduces a page of a user's history to what is not personal, from behind the key `start` on.
+    /// Gives the key behind which the rest is. Run again, it changes nothing.
+    pub(super) async fn reduce_page(
+        &self,
+        user: Uuid,
+        start: Option<Item>,
+    ) -> Result<Option<Item>> {
         let (items, next) = self.page_of(&Key::audit(user, Uuid::nil()), "", PAGE, start).await?;
-        let reduced = items.into_iter().filter_map(|item| reduced(item).transpose()).collect::<Result<Vec<_>>>()?;
+        let reduced = items
+            .into_iter()
+            .filter_map(|item| reduced(item).transpose())
+            .collect::<Result<Vec<_>>>()?;
         self.write_batch(reduced, Vec::new()).await?;
         Ok(next)
     }
@@ -240,7 +266,9 @@ impl Store {
 fn reduced(mut item: Item) -> Result<Option<Item>> {
     let mut entry: AuditEntry = decode(item.clone())?;
     let mut is_personal = entry.reason.take().is_some();
-    for (_, change) in entry.changes.iter_mut().filter(|(name, _)| !NOT_PERSONAL.contains(&name.as_str())) {
+    for (_, change) in
+        entry.changes.iter_mut().filter(|(name, _)| !NOT_PERSONAL.contains(&name.as_str()))
+    {
         is_personal |= !change.before.is_null() || !change.after.is_null();
         *change = FieldChange { before: Value::Null, after: Value::Null };
     }
@@ -261,7 +289,10 @@ fn changes(before: Option<&User>, after: Option<&User>) -> Result<BTreeMap<Strin
     // Collecting would sort first, by code of its own for each kind of map.
     let mut changes = BTreeMap::new();
     for name in names.filter(|name| before.get(*name) != after.get(*name)) {
-        changes.insert(name.clone(), FieldChange { before: value(&before, name), after: value(&after, name) });
+        changes.insert(
+            name.clone(),
+            FieldChange { before: value(&before, name), after: value(&after, name) },
+        );
     }
     Ok(changes)
 }

@@ -1,5 +1,5 @@
-//! The history of delegated tokens, and of the tokens that come from them: who gave which one out, and who
-//! used it. An entry names both people, as actor and in its changes.
+//! The history of delegated tokens, and of the tokens that come from them: who gave which one out,
+//! and who used it. An entry names both people, as actor and in its changes.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,18 @@ const USED_INTERVAL: i64 = 600;
 const MAX_REMEMBERED: usize = 10_000;
 
 impl Store {
-    /// Notes in the history of `delegator` that the actor of `act` was given a delegated token, and keeps
-    /// the response with it, where the request has an `Idempotency-Key`.
-    pub async fn note_delegated(&self, delegator: Uuid, token: Uuid, scopes: &[String], act: &Act, response: &Response) -> Result<()> {
-        let changes = told([("token_id", token.to_string().into()), ("scopes", scopes.to_vec().into())]);
+    /// Notes in the history of `delegator` that the actor of `act` was given a delegated token, and
+    /// keeps the response with it, where the request has an `Idempotency-Key`.
+    pub async fn note_delegated(
+        &self,
+        delegator: Uuid,
+        token: Uuid,
+        scopes: &[String],
+        act: &Act,
+        response: &Response,
+    ) -> Result<()> {
+        let changes =
+            told([("token_id", token.to_string().into()), ("scopes", scopes.to_vec().into())]);
         let mut transaction = self.transaction();
         self.record_changes(&mut transaction, delegator, act, changes)?;
         if let Some(actor) = act.actor_id.filter(|_| act.receipt.is_some()) {
@@ -32,16 +40,32 @@ impl Store {
         Ok(self.commit_answered(transaction, act, response).await?)
     }
 
-    /// Notes in the history of who acts that they were given a token that comes from a delegated one.
-    pub async fn note_principal(&self, delegation: &Delegation, token: Uuid, act: &Act) -> Result<()> {
+    /// Notes in the history of who acts that they were given a token that comes from a delegated
+    /// one.
+    pub async fn note_principal(
+        &self,
+        delegation: &Delegation,
+        token: Uuid,
+        act: &Act,
+    ) -> Result<()> {
         let mut transaction = self.transaction();
-        self.record_changes(&mut transaction, delegation.actor, act, changes_of_principal(delegation, token))?;
+        self.record_changes(
+            &mut transaction,
+            delegation.actor,
+            act,
+            changes_of_principal(delegation, token),
+        )?;
         Ok(self.commit(transaction).await?)
     }
 
-    /// Notes that a delegated token was used, or one that comes from it, in the history of the user whom
-    /// it is for: once in ten minutes for each token and process.
-    pub async fn note_delegation_used(&self, token: &VerifiedToken, delegation: &Delegation, act: &Act) -> Result<()> {
+    /// Notes that a delegated token was used, or one that comes from it, in the history of the user
+    /// whom it is for: once in ten minutes for each token and process.
+    pub async fn note_delegation_used(
+        &self,
+        token: &VerifiedToken,
+        delegation: &Delegation,
+        act: &Act,
+    ) -> Result<()> {
         let key = delegation.token_id;
         {
             let mut used = self.uses();
@@ -61,7 +85,12 @@ impl Store {
         noted
     }
 
-    async fn put_use(&self, token: &VerifiedToken, delegation: &Delegation, act: &Act) -> Result<()> {
+    async fn put_use(
+        &self,
+        token: &VerifiedToken,
+        delegation: &Delegation,
+        act: &Act,
+    ) -> Result<()> {
         let changes = if token.is_principal() {
             changes_of_principal(delegation, delegation.token_id)
         } else {
@@ -86,5 +115,8 @@ fn told<const N: usize>(values: [(&str, Value); N]) -> BTreeMap<String, FieldCha
 }
 
 fn changes_of_principal(delegation: &Delegation, token: Uuid) -> BTreeMap<String, FieldChange> {
-    told([("token_id", token.to_string().into()), ("delegator_id", delegation.delegator.to_string().into())])
+    told([
+        ("token_id", token.to_string().into()),
+        ("delegator_id", delegation.delegator.to_string().into()),
+    ])
 }

@@ -1,5 +1,5 @@
-//! Erasing a user with everything of theirs. Cut off anywhere, it can be run again; nothing of the user is left but their history,
-//! reduced to ids.
+//! Erasing a user with everything of theirs. Cut off anywhere, it can be run again; nothing of the
+//! user is left but their history, reduced to ids.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,11 +15,14 @@ use super::users::CHANGE_ATTEMPTS;
 use super::{Act, Freshness, Refusal, Store, WriteError, decode, encode, failed, if_met};
 use crate::Response;
 use crate::error::{Error, Result};
-use crate::models::{Invite, InviteStatus, SandboxRecord, SandboxStatus, Share, Status, Team, User};
+use crate::models::{
+    Invite, InviteStatus, SandboxRecord, SandboxStatus, Share, Status, Team, User,
+};
 use crate::table::{ERASURE, Item, Key, prefix};
 use crate::time::Timestamp;
 
-/// In a team of more users than this, no erasure can be that of the last one: so many do not run at one time.
+/// In a team of more users than this, no erasure can be that of the last one: so many do not run at
+/// one time.
 const SMALL_TEAM: u64 = 64;
 
 /// The number of items held at one time, where a query's limit of 1 MB does not make them fewer.
@@ -46,7 +49,8 @@ pub enum Erasure {
 #[derive(Debug)]
 pub(super) struct Turn {
     pages: AtomicU32,
-    /// True for the purge's, which may come back to the user: a request does not wait until all users of a team have its new name.
+    /// True for the purge's, which may come back to the user: a request does not wait until all
+    /// users of a team have its new name.
     is_purge: bool,
 }
 
@@ -71,7 +75,9 @@ impl Turn {
     /// # Errors
     /// Refused as `TurnOver`.
     pub(super) fn take(&self, follows: bool) -> Result<(), WriteError> {
-        let taken = self.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(u32::from(follows)));
+        let taken = self.pages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(u32::from(follows))
+        });
         taken.map(|_| ()).map_err(|_| WriteError::Refused(Refusal::TurnOver))
     }
 }
@@ -88,17 +94,29 @@ pub(super) struct Progress {
 }
 
 impl Store {
-    /// Erases a user and everything of theirs, also where others write the user meanwhile: not where someone else came first, nor where
-    /// `still` no longer holds of the user.
+    /// Erases a user and everything of theirs, also where others write the user meanwhile: not
+    /// where someone else came first, nor where `still` no longer holds of the user.
     ///
-    /// The user is marked first, as deleted and due by now: from then on nothing is added to what is theirs, nobody restores it, and
-    /// what was cut off is due at once. So is what takes longer than a request waits.
-    pub async fn erase(&self, user: User, still: impl Fn(&User) -> bool + Sync, act: &Act) -> Result<Erasure> {
+    /// The user is marked first, as deleted and due by now: from then on nothing is added to what
+    /// is theirs, nobody restores it, and what was cut off is due at once. So is what takes longer
+    /// than a request waits.
+    pub async fn erase(
+        &self,
+        user: User,
+        still: impl Fn(&User) -> bool + Sync,
+        act: &Act,
+    ) -> Result<Erasure> {
         self.erase_in(user, &still, act, &Turn::of_request(PAGES_OF_A_REQUEST)).await
     }
 
     /// The same within a turn.
-    pub(super) async fn erase_in(&self, mut user: User, still: &(dyn Fn(&User) -> bool + Sync), act: &Act, turn: &Turn) -> Result<Erasure> {
+    pub(super) async fn erase_in(
+        &self,
+        mut user: User,
+        still: &(dyn Fn(&User) -> bool + Sync),
+        act: &Act,
+        turn: &Turn,
+    ) -> Result<Erasure> {
         for attempt in 0..CHANGE_ATTEMPTS {
             back_off(attempt).await;
             let erased = match self.mark_due(&user, act).await {
@@ -108,19 +126,27 @@ impl Store {
             };
             match erased {
                 Err(WriteError::Refused(Refusal::TurnOver)) => return Ok(Erasure::Unfinished),
-                Err(WriteError::Refused(Refusal::Changed)) => match self.user(user.id, Freshness::Strong).await? {
-                    Some(present) if still(&present) => user = present,
-                    _ => return Ok(Erasure::NotOurs),
-                },
+                Err(WriteError::Refused(Refusal::Changed)) => {
+                    match self.user(user.id, Freshness::Strong).await? {
+                        Some(present) if still(&present) => user = present,
+                        _ => return Ok(Erasure::NotOurs),
+                    }
+                }
                 outcome => return Ok(outcome.map(|()| Erasure::Done)?),
             }
         }
         // Many who leave one team at one time get in each other's way.
-        if turn.is_purge { Ok(Erasure::Unfinished) } else { Err(Error::Unavailable("the user kept changing".into())) }
+        if turn.is_purge {
+            Ok(Erasure::Unfinished)
+        } else {
+            Err(Error::Unavailable("the user kept changing".into()))
+        }
     }
 
     async fn mark_due(&self, user: &User, act: &Act) -> Result<User, WriteError> {
-        if user.status == Status::Deleted && user.delete_scheduled_at.is_some_and(|due| due <= act.at) {
+        if user.status == Status::Deleted
+            && user.delete_scheduled_at.is_some_and(|due| due <= act.at)
+        {
             return Ok(user.clone());
         }
         let marked = marked_due(user, act);
@@ -128,18 +154,24 @@ impl Store {
         Ok(self.update_user(user, marked, &act, &|_| Ok(()), &|_| Response::default()).await?.0)
     }
 
-    /// Erases a user who is marked. What is theirs goes first and the user last, in one transaction with the unique values and the
-    /// counts.
+    /// Erases a user who is marked. What is theirs goes first and the user last, in one transaction
+    /// with the unique values and the counts.
     ///
     /// # Errors
-    /// Refused as `Changed` where someone else wrote the user since it was read; as `TurnOver` where there is more to do.
+    /// Refused as `Changed` where someone else wrote the user since it was read; as `TurnOver`
+    /// where there is more to do.
     async fn erase_marked(&self, user: &User, act: &Act, turn: &Turn) -> Result<(), WriteError> {
         let progress = self.clear_partition_in(user, act, turn).await?;
-        let progress = progress.filter(|progress| progress.version == user.version).unwrap_or_default();
-        for (part, history) in [Some(user.id), user.invited_as].into_iter().enumerate().skip(progress.part) {
+        let progress =
+            progress.filter(|progress| progress.version == user.version).unwrap_or_default();
+        for (part, history) in
+            [Some(user.id), user.invited_as].into_iter().enumerate().skip(progress.part)
+        {
             let Some(history) = history else { continue };
-            let done = Some(&progress.after).filter(|after| part == progress.part && !after.is_empty());
-            let mut start = done.map(|sk| Key { sk: sk.clone(), ..Key::audit(history, Uuid::nil()) }.item());
+            let done =
+                Some(&progress.after).filter(|after| part == progress.part && !after.is_empty());
+            let mut start =
+                done.map(|sk| Key { sk: sk.clone(), ..Key::audit(history, Uuid::nil()) }.item());
             loop {
                 start = self.reduce_page(history, start).await?;
                 let Some(last) = start.as_ref().and_then(Key::of) else { break };
@@ -160,8 +192,15 @@ impl Store {
         if let Some(invite) = user.invite_id {
             let key = Key::invite(user.team_id, invite);
             let pending = InviteStatus::Pending;
-            waits = self.get::<Invite>(&key, Freshness::Strong).await?.is_some_and(|invite| invite.status == pending);
-            if waits { transaction.delete_if(&key, "status", pending.as_str())? } else { transaction.delete(&key)? }
+            waits = self
+                .get::<Invite>(&key, Freshness::Strong)
+                .await?
+                .is_some_and(|invite| invite.status == pending);
+            if waits {
+                transaction.delete_if(&key, "status", pending.as_str())?
+            } else {
+                transaction.delete(&key)?
+            }
         }
         let count = Key::count(user.team_id, user.id);
         let (team, read) = self.team_after(user).await?;
@@ -179,8 +218,13 @@ impl Store {
         }
         match team {
             TeamAfter::Gone => {
-                // Who was counted is this one only if they are there still: after another erasure of theirs it is who stays.
-                if self.user(user.id, Freshness::Strong).await?.is_none_or(|present| present.version != user.version) {
+                // Who was counted is this one only if they are there still: after another erasure
+                // of theirs it is who stays.
+                if self
+                    .user(user.id, Freshness::Strong)
+                    .await?
+                    .is_none_or(|present| present.version != user.version)
+                {
                     return Err(WriteError::Refused(Refusal::Changed));
                 }
                 self.clear_team(user.team_id, &count, turn).await?;
@@ -192,8 +236,20 @@ impl Store {
                 // Two who leave at one time must not each take the other for one who stays.
                 let team = Key::team(user.team_id);
                 match departures {
-                    0 => transaction.add_if(&team, &[("departures", 1)], "attribute_not_exists(departures)", &[], Refusal::Changed)?,
-                    n => transaction.add_if(&team, &[("departures", 1)], "departures = :n", &[(":n", n)], Refusal::Changed)?,
+                    0 => transaction.add_if(
+                        &team,
+                        &[("departures", 1)],
+                        "attribute_not_exists(departures)",
+                        &[],
+                        Refusal::Changed,
+                    )?,
+                    n => transaction.add_if(
+                        &team,
+                        &[("departures", 1)],
+                        "departures = :n",
+                        &[(":n", n)],
+                        Refusal::Changed,
+                    )?,
                 }
             }
             TeamAfter::Stays => transaction.add(&count, &[(user.class().code().as_str(), -1)])?,
@@ -202,8 +258,15 @@ impl Store {
         self.commit(transaction).await
     }
 
-    /// Gives the team that was named after a user a name of its own, and its other users that copy of it.
-    async fn rename_team(&self, user: &User, team: &Team, after: Option<String>, turn: &Turn) -> Result<(), WriteError> {
+    /// Gives the team that was named after a user a name of its own, and its other users that copy
+    /// of it.
+    async fn rename_team(
+        &self,
+        user: &User,
+        team: &Team,
+        after: Option<String>,
+        turn: &Turn,
+    ) -> Result<(), WriteError> {
         let names = neutral_names(team.id, &team.slug).filter(|_| team.owner_user_id == user.id);
         let Some((name, slug)) = names else { return Ok(()) };
         if !turn.is_purge {
@@ -213,14 +276,25 @@ impl Store {
             let renamed = Team { name: name.clone(), slug, ..team.clone() };
             let key = Key::team(team.id);
             let mut transaction = self.transaction();
-            transaction.update(&key, ("name", AttributeValue::S(team.name.clone())), &encode(&key, team)?, &encode(&key, &renamed)?)?;
+            transaction.update(
+                &key,
+                ("name", AttributeValue::S(team.name.clone())),
+                &encode(&key, team)?,
+                &encode(&key, &renamed)?,
+            )?;
             self.commit(transaction).await?;
         }
         let mut number = after.unwrap_or_default();
         loop {
             let (users, last) = self.numbered_keys(team.id, &number, PAGE).await?;
-            let renames = users.into_iter().filter(|id| *id != user.id).map(|id| self.copy_team_name(id, team.id, &name));
-            futures::stream::iter(renames.collect::<Vec<_>>()).buffer_unordered(8).try_collect::<()>().await?;
+            let renames = users
+                .into_iter()
+                .filter(|id| *id != user.id)
+                .map(|id| self.copy_team_name(id, team.id, &name));
+            futures::stream::iter(renames.collect::<Vec<_>>())
+                .buffer_unordered(8)
+                .try_collect::<()>()
+                .await?;
             let Some(last) = last else { return Ok(()) };
             self.keep_progress(user, TEAM_PART, &last).await?;
             number = last;
@@ -262,7 +336,11 @@ impl Store {
             .await;
         match outcome {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(WriteError::Refused(Refusal::Changed))
             }
             Err(error) => Err(failed(error).into()),
@@ -270,24 +348,40 @@ impl Store {
     }
 
     /// Erases a user whom another manages, by the line of the manager's list.
-    async fn erase_managed(&self, manager: &User, line: &Item, act: &Act, turn: &Turn) -> Result<(), WriteError> {
-        let Some(id) = line.get("id").and_then(|id| id.as_s().ok()?.parse::<Uuid>().ok()) else { return Ok(()) };
+    async fn erase_managed(
+        &self,
+        manager: &User,
+        line: &Item,
+        act: &Act,
+        turn: &Turn,
+    ) -> Result<(), WriteError> {
+        let Some(id) = line.get("id").and_then(|id| id.as_s().ok()?.parse::<Uuid>().ok()) else {
+            return Ok(());
+        };
         let is_managed = |user: &User| user.manager_id == Some(manager.id);
-        let Some(user) = self.user(id, Freshness::Strong).await?.filter(is_managed) else { return Ok(()) };
+        let Some(user) = self.user(id, Freshness::Strong).await?.filter(is_managed) else {
+            return Ok(());
+        };
         match Box::pin(self.erase_in(user, &is_managed, &act.part("user.erased"), turn)).await? {
             Erasure::Unfinished => Err(WriteError::Refused(Refusal::TurnOver)),
             Erasure::Done | Erasure::NotOurs => Ok(()),
         }
     }
 
-    /// Deletes all that stands in a user's partition but the user, each with its other half elsewhere; managed users with all of theirs.
+    /// Deletes all that stands in a user's partition but the user, each with its other half
+    /// elsewhere; managed users with all of theirs.
     pub(super) async fn clear_partition(&self, user: &User, act: &Act) -> Result<()> {
         self.clear_partition_in(user, act, &Turn::unlimited()).await?;
         Ok(())
     }
 
     /// The same within a turn, a page at a time. Gives how far an erasure of the user has got.
-    async fn clear_partition_in(&self, user: &User, act: &Act, turn: &Turn) -> Result<Option<Progress>, WriteError> {
+    async fn clear_partition_in(
+        &self,
+        user: &User,
+        act: &Act,
+        turn: &Turn,
+    ) -> Result<Option<Progress>, WriteError> {
         let partition = Key::user(user.id);
         let count = Key::own_sandbox_count(user.id);
         let mut is_counted = false;
@@ -312,7 +406,13 @@ impl Store {
         Ok(progress)
     }
 
-    async fn clear_page(&self, user: &User, items: Vec<Item>, act: &Act, turn: &Turn) -> Result<Option<Progress>, WriteError> {
+    async fn clear_page(
+        &self,
+        user: &User,
+        items: Vec<Item>,
+        act: &Act,
+        turn: &Turn,
+    ) -> Result<Option<Progress>, WriteError> {
         let mut keys: Vec<Key> = Vec::new();
         let mut shares: Vec<Share> = Vec::new();
         let mut progress = None;
@@ -328,7 +428,9 @@ impl Store {
                 turn.take(true)?;
                 self.erase_managed(user, &item, act, turn).await?;
             }
-            if key.sk.starts_with(prefix::SANDBOX) && self.release_sandbox(user, &key, &item).await? {
+            if key.sk.starts_with(prefix::SANDBOX)
+                && self.release_sandbox(user, &key, &item).await?
+            {
                 continue;
             }
             if let Some(share) = share_at(&key, &item) {
@@ -342,26 +444,35 @@ impl Store {
             keys.push(key);
         }
         let releases = shares.iter().map(|share| self.release_share(user.id, share));
-        futures::stream::iter(releases.collect::<Vec<_>>()).buffer_unordered(8).try_collect::<()>().await?;
-        let (here, elsewhere): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| key.pk == Key::user(user.id).pk);
+        futures::stream::iter(releases.collect::<Vec<_>>())
+            .buffer_unordered(8)
+            .try_collect::<()>()
+            .await?;
+        let (here, elsewhere): (Vec<Key>, Vec<Key>) =
+            keys.into_iter().partition(|key| key.pk == Key::user(user.id).pk);
         self.write_batch(Vec::new(), elsewhere).await?;
         self.write_batch(Vec::new(), here).await?;
         Ok(progress)
     }
 
-    /// Deletes a sandbox that counts against the team's limit, and the count with it. Says whether it counted.
+    /// Deletes a sandbox that counts against the team's limit, and the count with it. Says whether
+    /// it counted.
     async fn release_sandbox(&self, user: &User, key: &Key, item: &Item) -> Result<bool> {
         let record: SandboxRecord = decode(item.clone())?;
         if record.sandbox.status == SandboxStatus::Destroyed {
             return Ok(false);
         }
         // The word that is stored, which may be that of an earlier version.
-        let status = item.get("status").and_then(|status| status.as_s().ok()).map_or("", String::as_str);
+        let status =
+            item.get("status").and_then(|status| status.as_s().ok()).map_or("", String::as_str);
         let mut transaction = self.transaction();
         transaction.delete_if(key, "status", status)?;
         transaction.add(&Key::sandbox_count(user.team_id), &[("sandboxes", -1)])?;
         let reserved = i64::try_from(record.reserved_mb_ms).unwrap_or(i64::MAX);
-        transaction.add(&Key::own_sandbox_count(user.id), &[("sandboxes", -1), ("reserved_mb_ms", -reserved)])?;
+        transaction.add(
+            &Key::own_sandbox_count(user.id),
+            &[("sandboxes", -1), ("reserved_mb_ms", -reserved)],
+        )?;
         match self.commit(transaction).await {
             // It was deleted or destroyed meanwhile.
             Err(WriteError::Refused(Refusal::Changed)) => Ok(false),
@@ -383,14 +494,17 @@ impl Store {
         Ok((after, Some(team)))
     }
 
-    /// Deletes all that a team has but the team itself and the count of its one user: these go with the user, and tell until then
-    /// that there is one.
+    /// Deletes all that a team has but the team itself and the count of its one user: these go with
+    /// the user, and tell until then that there is one.
     async fn clear_team(&self, team: Uuid, count: &Key, turn: &Turn) -> Result<(), WriteError> {
         let mut start = None;
         loop {
             turn.take(start.is_some())?;
             let (items, next) = self.page_of(&Key::team(team), "", PAGE, start).await?;
-            let keys = items.iter().filter_map(Key::of).filter(|key| *key != Key::team(team) && key != count);
+            let keys = items
+                .iter()
+                .filter_map(Key::of)
+                .filter(|key| *key != Key::team(team) && key != count);
             self.write_batch(Vec::new(), keys.collect()).await?;
             start = next;
             if start.is_none() {

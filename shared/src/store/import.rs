@@ -37,8 +37,12 @@ impl Existing {
     fn take(&mut self, item: Found) {
         let username_of = item.pk.strip_prefix("USERNAME#").and_then(|team| team.parse().ok());
         match (item.user_id, username_of) {
-            (Some(holder), Some(team)) => drop(self.usernames.insert((team, item.sk), holder)),
-            (Some(holder), None) if item.pk.starts_with("EMAIL#") => drop(self.emails.insert(item.sk, holder)),
+            (Some(holder), Some(team)) => {
+                self.usernames.insert((team, item.sk), holder);
+            }
+            (Some(holder), None) if item.pk.starts_with("EMAIL#") => {
+                self.emails.insert(item.sk, holder);
+            }
             _ => self.teams.extend(item.id.zip(item.team_id)),
         }
     }
@@ -59,7 +63,12 @@ impl Store {
 
     /// Returns which of those users exist, and who holds those emails and the usernames in those
     /// teams.
-    pub async fn existing(&self, ids: &[Uuid], emails: &[String], usernames: &[(Uuid, String)]) -> Result<Existing> {
+    pub async fn existing(
+        &self,
+        ids: &[Uuid],
+        emails: &[String],
+        usernames: &[(Uuid, String)],
+    ) -> Result<Existing> {
         let ids = ids.iter().map(|id| Key::user(*id));
         let emails = emails.iter().map(|email| Key::email(email));
         let usernames = usernames.iter().map(|(team, username)| Key::username(*team, username));
@@ -67,7 +76,9 @@ impl Store {
         self.find(ids.chain(emails).chain(usernames).collect(), &mut existing).await?;
         // The teams of those who hold something.
         let holders = existing.emails.values().chain(existing.usernames.values());
-        let unknown = holders.filter(|holder| !existing.teams.contains_key(holder)).map(|holder| Key::user(*holder));
+        let unknown = holders
+            .filter(|holder| !existing.teams.contains_key(holder))
+            .map(|holder| Key::user(*holder));
         self.find(unknown.collect(), &mut existing).await?;
         Ok(existing)
     }
@@ -107,6 +118,8 @@ impl Store {
     /// Makes a user an administrator of their team.
     pub async fn make_administrator(&self, user: User, at: Timestamp) -> Result<()> {
         let change = |user: &User| Ok(User { role: Role::Admin, ..user.clone() });
-        self.change_user(user, &change, &act("user.updated", at), &|_| Response::default()).await.map(|_| ())
+        self.change_user(user, &change, &act("user.updated", at), &|_| Response::default())
+            .await
+            .map(|_| ())
     }
 }

@@ -18,9 +18,14 @@ const MAX_LISTED: usize = 10_000;
 
 impl Store {
     /// A team's newest invites, without those that were revoked too long ago.
-    pub async fn invites(&self, access: &TeamAccess<MembersRead>, now: Timestamp) -> Result<Vec<Invite>> {
+    pub async fn invites(
+        &self,
+        access: &TeamAccess<MembersRead>,
+        now: Timestamp,
+    ) -> Result<Vec<Invite>> {
         let team = Key::team(access.team_id());
-        let mut invites: Vec<Invite> = self.query(&team, prefix::INVITE, From::End, MAX_LISTED, Freshness::Strong).await?;
+        let mut invites: Vec<Invite> =
+            self.query(&team, prefix::INVITE, From::End, MAX_LISTED, Freshness::Strong).await?;
         invites.retain(|invite| invite.vanishes_at().is_none_or(|end| end > now));
         Ok(invites)
     }
@@ -57,9 +62,16 @@ impl Store {
         };
         let most = i64::from(self.caps.pending_invites);
         let also = |transaction: &mut Transaction| {
-            transaction.create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible)?;
+            transaction
+                .create(encode(&Key::invite(team_id, invite.id), &invite)?, Refusal::Impossible)?;
             let room = "attribute_not_exists(pending) OR pending < :most";
-            transaction.add_if(&Key::invite_count(team_id), &[("pending", 1)], room, &[(":most", most)], Refusal::TooManyInvites)
+            transaction.add_if(
+                &Key::invite_count(team_id),
+                &[("pending", 1)],
+                room,
+                &[(":most", most)],
+                Refusal::TooManyInvites,
+            )
         };
         self.create_user_with(&user, act, &also, &|_| answer(&invite)).await
     }
@@ -75,19 +87,34 @@ impl Store {
         act: &Act,
         answer: impl Fn(&Invite) -> Response + Sync,
     ) -> Result<Response> {
-        let conflict = || Error::Conflict("Only a pending invite can be revoked: this one is used or revoked already.".into());
+        let conflict = || {
+            Error::Conflict(
+                "Only a pending invite can be revoked: this one is used or revoked already.".into(),
+            )
+        };
         let key = Key::invite(invite.team_id, invite.id);
         for attempt in 0..CHANGE_ATTEMPTS {
             back_off(attempt).await;
             if invite.status != InviteStatus::Pending {
                 return Err(conflict());
             }
-            let revoked = Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
+            let revoked =
+                Invite { status: InviteStatus::Revoked, updated_at: act.at, ..invite.clone() };
             let revoke = |transaction: &mut Transaction| {
                 // The email is that of the user who goes.
                 let email = ("email", String::new());
-                let texts = [("status", InviteStatus::Revoked.as_str().to_owned()), ("updated_at", act.at.to_string()), email];
-                transaction.set_if(&key, &texts, revoked.vanishes_at(), ("status", InviteStatus::Pending.as_str()), Refusal::Changed)?;
+                let texts = [
+                    ("status", InviteStatus::Revoked.as_str().to_owned()),
+                    ("updated_at", act.at.to_string()),
+                    email,
+                ];
+                transaction.set_if(
+                    &key,
+                    &texts,
+                    revoked.vanishes_at(),
+                    ("status", InviteStatus::Pending.as_str()),
+                    Refusal::Changed,
+                )?;
                 transaction.add(&Key::invite_count(invite.team_id), &[("pending", -1)])
             };
             let made = |user: &User| user.invite_id == Some(invite.id);
@@ -95,7 +122,8 @@ impl Store {
                 // The user goes, the invite stays.
                 Some(user) => {
                     let marked = User { invite_id: None, ..marked_due(&user, act) };
-                    let marked = self.update_user(&user, marked, act, &revoke, &|_| answer(&revoked)).await;
+                    let marked =
+                        self.update_user(&user, marked, act, &revoke, &|_| answer(&revoked)).await;
                     marked.map(|(user, answer)| (Some(user), answer))
                 }
                 None => {
@@ -113,7 +141,12 @@ impl Store {
                     let (marked, answer) = outcome?;
                     if let Some(marked) = marked {
                         // Should this be cut off, the user is due already: the next purge does it.
-                        self.erase(marked, |user| user.status == Status::Deleted, &act.part("user.erased")).await?;
+                        self.erase(
+                            marked,
+                            |user| user.status == Status::Deleted,
+                            &act.part("user.erased"),
+                        )
+                        .await?;
                     }
                     return Ok(answer);
                 }
@@ -123,7 +156,11 @@ impl Store {
     }
 
     /// The invite of that id in a team whose invites the caller may see.
-    pub async fn invite_of(&self, access: &TeamAccess<InvitesWrite>, id: Uuid) -> Result<Option<Invite>> {
+    pub async fn invite_of(
+        &self,
+        access: &TeamAccess<InvitesWrite>,
+        id: Uuid,
+    ) -> Result<Option<Invite>> {
         self.get(&Key::invite(access.team_id(), id), Freshness::Strong).await
     }
 }

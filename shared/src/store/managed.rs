@@ -9,7 +9,10 @@ use super::transaction::back_off;
 use super::users::{Answer, CHANGE_ATTEMPTS};
 use super::{Act, Freshness, From, Refusal, Store, Transaction, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite, SignedIn, VerifiedToken};
+use crate::auth::{
+    Caller, ManagedUsersRead, ManagedUsersWrite, OnManagedUsers, OnMembers, Sealed, SharingWrite,
+    SignedIn, VerifiedToken,
+};
 use crate::error::{Error, Result};
 use crate::models::{FieldChange, ManagedUser, Share, Status, Team, User};
 use crate::table::{Key, prefix};
@@ -31,20 +34,27 @@ impl Store {
     /// The users whom the caller manages.
     pub async fn managed_users(&self, token: &VerifiedToken) -> Result<Sealed<Vec<ManagedUser>>> {
         let partition = Key::user(token.user_id());
-        self.query(&partition, prefix::MANAGED, From::Start, MOST_LISTED, Freshness::Strong).await.map(Sealed::new)
+        self.query(&partition, prefix::MANAGED, From::Start, MOST_LISTED, Freshness::Strong)
+            .await
+            .map(Sealed::new)
     }
 
     /// The shares that others gave the caller.
     pub async fn shares_received(&self, token: &VerifiedToken) -> Result<Sealed<Vec<Share>>> {
         let partition = Key::user(token.user_id());
-        self.query(&partition, prefix::SHARED, From::Start, MOST_LISTED, Freshness::Strong).await.map(Sealed::new)
+        self.query(&partition, prefix::SHARED, From::Start, MOST_LISTED, Freshness::Strong)
+            .await
+            .map(Sealed::new)
     }
 
-    /// Those who gave these shares, with what they gave; without those whose account is locked or deleted.
+    /// Those who gave these shares, with what they gave; without those whose account is locked or
+    /// deleted.
     pub async fn grantors(&self, shares: Vec<Share>) -> Result<Vec<(User, Share)>> {
         let keys: Vec<_> = shares.iter().map(|share| Key::user(share.grantor_id)).collect();
         let users: Vec<User> = self.get_many(&keys, Freshness::Eventual).await?;
-        let usable = users.into_iter().filter(|user| matches!(user.status, Status::Active | Status::Invited));
+        let usable = users
+            .into_iter()
+            .filter(|user| matches!(user.status, Status::Active | Status::Invited));
         Ok(usable
             .filter_map(|user| {
                 let share = shares.iter().find(|share| share.grantor_id == user.id)?.clone();
@@ -71,7 +81,10 @@ impl Store {
         answer: Answer<'_>,
     ) -> Result<Response> {
         let manager = &manager.user;
-        let (number, mut most) = futures::try_join!(self.next_number(manager.team_id), self.most_managed(manager.team_id, act.at))?;
+        let (number, mut most) = futures::try_join!(
+            self.next_number(manager.team_id),
+            self.most_managed(manager.team_id, act.at)
+        )?;
         let user = User {
             first_name: Some(first_name),
             last_name,
@@ -83,17 +96,25 @@ impl Store {
         loop {
             let also = |transaction: &mut Transaction| {
                 transaction.require_user(manager.id)?;
-                let (count, room) = (Key::managed_count(manager.team_id), "attribute_not_exists(managed) OR managed < :most");
+                let (count, room) = (
+                    Key::managed_count(manager.team_id),
+                    "attribute_not_exists(managed) OR managed < :most",
+                );
                 let most = [(":most", i64::try_from(most).unwrap_or(i64::MAX))];
                 transaction.add_if(&count, &[("managed", 1)], room, &most, Refusal::TooManyManaged)
             };
             match self.create_user_with(&user, act, &also, answer).await {
                 Err(WriteError::Refused(Refusal::TooManyManaged)) => {
                     // The team may have got a larger tier since it was read.
-                    self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner).remove(&manager.team_id);
+                    self.team_tiers
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .remove(&manager.team_id);
                     let present = self.most_managed(manager.team_id, act.at).await?;
                     if present <= most {
-                        let sentence = format!("Your team has {most} managed users, and its quota tier allows no more. Delete one first.");
+                        let sentence = format!(
+                            "Your team has {most} managed users, and its quota tier allows no more. Delete one first."
+                        );
                         return Err(Error::Conflict(sentence));
                     }
                     most = present;
@@ -106,13 +127,15 @@ impl Store {
     /// The most managed users that a team may have, by its tier; from memory where that was read
     /// within the last minute.
     async fn most_managed(&self, team: Uuid, now: Timestamp) -> Result<u64> {
-        let known = self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner).get(&team).cloned();
+        let known =
+            self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner).get(&team).cloned();
         let tiers = self.quota_tiers(now);
         let (tier, tiers) = match known.filter(|(read_at, _)| now < read_at.plus_seconds(60)) {
             Some((_, tier)) => (tier, tiers.await?),
             None => {
                 let key = Key::team(team);
-                let (read, tiers) = futures::try_join!(self.get::<Team>(&key, Freshness::Eventual), tiers)?;
+                let (read, tiers) =
+                    futures::try_join!(self.get::<Team>(&key, Freshness::Eventual), tiers)?;
                 let read = read.ok_or_else(|| Error::internal(format!("team {team} is gone")))?;
                 let mut known = self.team_tiers.lock().unwrap_or_else(PoisonError::into_inner);
                 if known.len() >= MAX_KNOWN_TEAMS {
@@ -123,7 +146,9 @@ impl Store {
             }
         };
         let tier = tiers.iter().find(|known| known.id == tier);
-        Ok(tier.ok_or_else(|| Error::internal(format!("team {team} has no quota tier")))?.max_managed_users())
+        Ok(tier
+            .ok_or_else(|| Error::internal(format!("team {team} has no quota tier")))?
+            .max_managed_users())
     }
 
     /// The next shares that the caller gave, in order of the grantees' ids, from behind one on: at
@@ -144,8 +169,15 @@ impl Store {
     /// # Errors
     /// Refused as `Gone` where either of the two is deleted or does not exist; `Conflict` where
     /// either has as many as a person may.
-    pub async fn share(&self, caller: &Caller<SharingWrite>, grantee: Uuid, scopes: Vec<String>, act: &Act) -> Result<Share, WriteError> {
-        let share = Share { grantor_id: caller.user.id, grantee_id: grantee, scopes, created_at: act.at };
+    pub async fn share(
+        &self,
+        caller: &Caller<SharingWrite>,
+        grantee: Uuid,
+        scopes: Vec<String>,
+        act: &Act,
+    ) -> Result<Share, WriteError> {
+        let share =
+            Share { grantor_id: caller.user.id, grantee_id: grantee, scopes, created_at: act.at };
         self.load_share(&share, act).await
     }
 
@@ -153,7 +185,10 @@ impl Store {
     pub async fn load_share(&self, share: &Share, act: &Act) -> Result<Share, WriteError> {
         let id = |id: Uuid| FieldChange { before: Value::Null, after: id.to_string().into() };
         let scopes = FieldChange { before: Value::Null, after: share.scopes.clone().into() };
-        let changes = BTreeMap::from([("grantee_id".to_owned(), id(share.grantee_id)), ("scopes".to_owned(), scopes)]);
+        let changes = BTreeMap::from([
+            ("grantee_id".to_owned(), id(share.grantee_id)),
+            ("scopes".to_owned(), scopes),
+        ]);
         let grant = encode(&Key::grant(share.grantor_id, share.grantee_id), share)?;
         let received = encode(&Key::shared(share.grantee_id, share.grantor_id), share)?;
         for attempt in 0..CHANGE_ATTEMPTS {
@@ -162,12 +197,26 @@ impl Store {
             transaction.create(grant.clone(), Refusal::ShareExists)?;
             transaction.put(received.clone())?;
             let most = Some(self.caps.share_partners);
-            transaction.count_on_user(share.grantee_id, SHARES_RECEIVED, 1, most, Refusal::NoRoomForShare)?;
-            transaction.count_on_user(share.grantor_id, SHARES_GIVEN, 1, most, Refusal::NoRoomToShare)?;
+            transaction.count_on_user(
+                share.grantee_id,
+                SHARES_RECEIVED,
+                1,
+                most,
+                Refusal::NoRoomForShare,
+            )?;
+            transaction.count_on_user(
+                share.grantor_id,
+                SHARES_GIVEN,
+                1,
+                most,
+                Refusal::NoRoomToShare,
+            )?;
             self.record_changes(&mut transaction, share.grantor_id, act, changes.clone())?;
             match self.commit(transaction).await {
                 Err(WriteError::Refused(Refusal::ShareExists)) => {}
-                Err(WriteError::Refused(refusal)) => return Err(self.no_room(share, refusal).await?),
+                Err(WriteError::Refused(refusal)) => {
+                    return Err(self.no_room(share, refusal).await?);
+                }
                 outcome => return outcome.map(|()| share.clone()),
             }
             let mut transaction = self.transaction();
@@ -179,7 +228,8 @@ impl Store {
             match self.commit(transaction).await {
                 // It is the same, or was taken back meanwhile.
                 Err(WriteError::Refused(Refusal::Unchanged)) => {
-                    if let Some(present) = self.share_of(share.grantor_id, share.grantee_id).await? {
+                    if let Some(present) = self.share_of(share.grantor_id, share.grantee_id).await?
+                    {
                         return Ok(present);
                     }
                 }
@@ -196,17 +246,26 @@ impl Store {
             Refusal::NoRoomForShare => (share.grantee_id, "This person is let in by"),
             refusal => return Ok(WriteError::Refused(refusal)),
         };
-        let is_there = self.user(user, Freshness::Strong).await?.is_some_and(|user| user.status != Status::Deleted);
+        let is_there = self
+            .user(user, Freshness::Strong)
+            .await?
+            .is_some_and(|user| user.status != Status::Deleted);
         if !is_there {
             return Ok(WriteError::Refused(Refusal::Gone));
         }
         let most = self.caps.share_partners;
-        let sentence = format!("{sentence} {most} people, and there may be no more. Take a share back first.");
+        let sentence =
+            format!("{sentence} {most} people, and there may be no more. Take a share back first.");
         Ok(WriteError::Failed(Error::Conflict(sentence)))
     }
 
     /// Takes a share back, at once. Says whether there was one.
-    pub async fn unshare(&self, caller: &Caller<SharingWrite>, grantee: Uuid, act: &Act) -> Result<bool> {
+    pub async fn unshare(
+        &self,
+        caller: &Caller<SharingWrite>,
+        grantee: Uuid,
+        act: &Act,
+    ) -> Result<bool> {
         self.end_share(caller.user.id, grantee, act).await
     }
 
@@ -217,7 +276,11 @@ impl Store {
         for attempt in 0..CHANGE_ATTEMPTS {
             back_off(attempt).await;
             let mut transaction = self.transaction();
-            transaction.delete_if(&Key::grant(grantor, grantee), "grantee_id", &grantee.to_string())?;
+            transaction.delete_if(
+                &Key::grant(grantor, grantee),
+                "grantee_id",
+                &grantee.to_string(),
+            )?;
             transaction.delete(&Key::shared(grantee, grantor))?;
             transaction.count_on_user(grantor, SHARES_GIVEN, -1, None, Refusal::Gone)?;
             transaction.count_on_user(grantee, SHARES_RECEIVED, -1, None, Refusal::Gone)?;
@@ -238,20 +301,31 @@ impl Store {
             true => (share.grantee_id, SHARES_RECEIVED),
             false => (share.grantor_id, SHARES_GIVEN),
         };
-        let (grant, received) = (Key::grant(share.grantor_id, share.grantee_id), Key::shared(share.grantee_id, share.grantor_id));
+        let (grant, received) = (
+            Key::grant(share.grantor_id, share.grantee_id),
+            Key::shared(share.grantee_id, share.grantor_id),
+        );
         let mut transaction = self.transaction();
         transaction.delete_if(&grant, "grantee_id", &share.grantee_id.to_string())?;
         transaction.delete(&received)?;
         transaction.count_on_user(other, attribute, -1, None, Refusal::Gone)?;
         match self.commit(transaction).await {
             // It was taken back meanwhile, or the other is gone: there is nothing to count.
-            Err(WriteError::Refused(Refusal::Changed | Refusal::Gone)) => self.write_batch(Vec::new(), vec![received, grant]).await,
+            Err(WriteError::Refused(Refusal::Changed | Refusal::Gone)) => {
+                self.write_batch(Vec::new(), vec![received, grant]).await
+            }
             outcome => Ok(outcome?),
         }
     }
 
-    /// Gives back the share by which another user lets the caller in. Returns false where there is none.
-    pub async fn decline_share(&self, caller: &Caller<SharingWrite>, grantor: Uuid, act: &Act) -> Result<bool> {
+    /// Gives back the share by which another user lets the caller in. Returns false where there is
+    /// none.
+    pub async fn decline_share(
+        &self,
+        caller: &Caller<SharingWrite>,
+        grantor: Uuid,
+        act: &Act,
+    ) -> Result<bool> {
         self.end_share(grantor, caller.user.id, act).await
     }
 
@@ -260,15 +334,26 @@ impl Store {
         self.get(&Key::shared(grantee, grantor), Freshness::Strong).await
     }
 
-    /// The user of that id whose account may be used, with the share by which they let the caller in, if there is one.
-    pub async fn delegating(&self, caller: &Caller<SignedIn>, id: Uuid) -> Result<Option<(User, Option<Share>)>> {
-        let (user, share) = futures::try_join!(self.user(id, Freshness::Strong), self.share_of(id, caller.user.id))?;
-        Ok(user.filter(|user| matches!(user.status, Status::Active | Status::Invited)).map(|user| (user, share)))
+    /// The user of that id whose account may be used, with the share by which they let the caller
+    /// in, if there is one.
+    pub async fn delegating(
+        &self,
+        caller: &Caller<SignedIn>,
+        id: Uuid,
+    ) -> Result<Option<(User, Option<Share>)>> {
+        let (user, share) = futures::try_join!(
+            self.user(id, Freshness::Strong),
+            self.share_of(id, caller.user.id)
+        )?;
+        Ok(user
+            .filter(|user| matches!(user.status, Status::Active | Status::Invited))
+            .map(|user| (user, share)))
     }
 }
 
 impl Sealed<Option<User>> {
-    /// Opens the user to administrators of their team, and to platform operators; to anyone else there is none.
+    /// Opens the user to administrators of their team, and to platform operators; to anyone else
+    /// there is none.
     pub fn open_for_admin<R: OnMembers>(self, caller: &Caller<R>) -> Option<User> {
         self.into_inner().filter(|user| caller.administers(user.team_id).is_ok())
     }

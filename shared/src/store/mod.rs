@@ -1,4 +1,5 @@
-//! Reads and writes of the single table. The files beside this one hold them by what they are about.
+//! Reads and writes of the single table. The files beside this one hold them by what they are
+//! about.
 
 mod accounts;
 mod addresses;
@@ -29,7 +30,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
+};
 use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -114,18 +117,24 @@ impl Store {
     }
 
     /// Reads one item.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &Key, freshness: Freshness) -> Result<Option<T>> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        freshness: Freshness,
+    ) -> Result<Option<T>> {
         self.get_item(key, freshness).await?.map(decode).transpose()
     }
 
     // Apart, so that it is compiled once and not for each type.
     async fn get_item(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key.item()));
-        let output = request.consistent_read(freshness == Freshness::Strong).send().await.map_err(failed)?;
+        let output =
+            request.consistent_read(freshness == Freshness::Strong).send().await.map_err(failed)?;
         Ok(output.item)
     }
 
-    /// Reads up to `limit` records of one partition whose sort keys start with `prefix`; "" for all.
+    /// Reads up to `limit` records of one partition whose sort keys start with `prefix`; "" for
+    /// all.
     pub(crate) async fn query<T: DeserializeOwned>(
         &self,
         partition: &Key,
@@ -134,7 +143,11 @@ impl Store {
         limit: usize,
         freshness: Freshness,
     ) -> Result<Vec<T>> {
-        self.query_items(partition, prefix, from, limit, freshness, None).await?.into_iter().map(decode).collect()
+        self.query_items(partition, prefix, from, limit, freshness, None)
+            .await?
+            .into_iter()
+            .map(decode)
+            .collect()
     }
 
     /// The same as items, from behind the key `start` on if there is one.
@@ -149,7 +162,9 @@ impl Store {
     ) -> Result<Vec<Item>> {
         let mut found = Vec::new();
         loop {
-            let (items, next) = self.query_call(partition, prefix, from, limit - found.len(), freshness, start).await?;
+            let (items, next) = self
+                .query_call(partition, prefix, from, limit - found.len(), freshness, start)
+                .await?;
             found.extend(items);
             start = next;
             if start.is_none() || found.len() >= limit {
@@ -158,8 +173,8 @@ impl Store {
         }
     }
 
-    /// The next records of one partition whose sort keys start with `prefix`, in their order, from behind the sort key `after` on: at most so many, and
-    /// whether there are more.
+    /// The next records of one partition whose sort keys start with `prefix`, in their order, from
+    /// behind the sort key `after` on: at most so many, and whether there are more.
     pub(crate) async fn next_of<T: DeserializeOwned>(
         &self,
         partition: &Key,
@@ -169,14 +184,16 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<T>, bool)> {
         let start = after.map(|sk| Key { sk, ..partition.clone() }.item());
-        let mut items = self.query_items(partition, prefix, from, limit + 1, Freshness::Strong, start).await?;
+        let mut items =
+            self.query_items(partition, prefix, from, limit + 1, Freshness::Strong, start).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         Ok((items.into_iter().map(decode).collect::<Result<_>>()?, more))
     }
 
-    /// One call's worth of a partition's items whose sort keys start with `prefix`: at most so many and 1 MB, from behind the key `start` on; and the
-    /// key behind which the rest is. For work that must not hold a whole partition.
+    /// One call's worth of a partition's items whose sort keys start with `prefix`: at most so many
+    /// and 1 MB, from behind the key `start` on; and the key behind which the rest is. For work
+    /// that must not hold a whole partition.
     pub(crate) async fn page_of(
         &self,
         partition: &Key,
@@ -219,8 +236,13 @@ impl Store {
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
     }
 
-    /// Reads many items by their keys, a hundred a call and all calls together; in no order, and without those that do not exist.
-    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<T>> {
+    /// Reads many items by their keys, a hundred a call and all calls together; in no order, and
+    /// without those that do not exist.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: &[Key],
+        freshness: Freshness,
+    ) -> Result<Vec<T>> {
         // DynamoDB takes 100 keys a call.
         let calls = keys.chunks(100).map(|keys| self.get_hundred(keys, freshness));
         futures::future::try_join_all(calls).await?.into_iter().flatten().map(decode).collect()
@@ -239,23 +261,41 @@ impl Store {
                 .consistent_read(freshness == Freshness::Strong)
                 .build()
                 .map_err(Error::internal)?;
-            let mut output = self.client.batch_get_item().request_items(&self.table, request).send().await.map_err(failed)?;
-            found.extend(output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
-            open =
-                output.unprocessed_keys.take().and_then(|mut tables| tables.remove(&self.table)).map(|left| left.keys).unwrap_or_default();
+            let mut output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, request)
+                .send()
+                .await
+                .map_err(failed)?;
+            found.extend(
+                output
+                    .responses
+                    .take()
+                    .and_then(|mut tables| tables.remove(&self.table))
+                    .unwrap_or_default(),
+            );
+            open = output
+                .unprocessed_keys
+                .take()
+                .and_then(|mut tables| tables.remove(&self.table))
+                .map(|left| left.keys)
+                .unwrap_or_default();
         }
         Err(Error::Unavailable("keys left unprocessed after 8 attempts".into()))
     }
 
-    /// Every quota tier: the built-in ones, and what the table says over them; from memory if the table was read within the last
-    /// minute. `now` is the request's time.
+    /// Every quota tier: the built-in ones, and what the table says over them; from memory if the
+    /// table was read within the last minute. `now` is the request's time.
     pub async fn quota_tiers(&self, now: Timestamp) -> Result<Arc<Vec<QuotaTier>>> {
-        if let Some((read_at, tiers)) = self.tiers.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+        if let Some((read_at, tiers)) =
+            self.tiers.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
             && now < read_at.plus_seconds(60)
         {
             return Ok(tiers.clone());
         }
-        let mut tiers: Vec<QuotaTier> = self.query(&Key::tier(""), "", From::Start, 1000, Freshness::Eventual).await?;
+        let mut tiers: Vec<QuotaTier> =
+            self.query(&Key::tier(""), "", From::Start, 1000, Freshness::Eventual).await?;
         for tier in QuotaTier::built_in() {
             if tiers.iter().all(|known| known.id != tier.id) {
                 tiers.push(tier);
@@ -266,20 +306,25 @@ impl Store {
         Ok(tiers)
     }
 
-    /// Puts and deletes items, whatever was there: 25 a call, and some calls together. All may be done or some, so it is for what can be
-    /// done again.
+    /// Puts and deletes items, whatever was there: 25 a call, and some calls together. All may be
+    /// done or some, so it is for what can be done again.
     pub(crate) async fn write_batch(&self, puts: Vec<Item>, deletes: Vec<Key>) -> Result<()> {
         let mut writes = Vec::with_capacity(puts.len() + deletes.len());
         for item in puts {
-            let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+            let put =
+                PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
             writes.push(WriteRequest::builder().put_request(put).build());
         }
         for key in deletes {
-            let delete = DeleteRequest::builder().set_key(Some(key.item())).build().map_err(Error::internal)?;
+            let delete = DeleteRequest::builder()
+                .set_key(Some(key.item()))
+                .build()
+                .map_err(Error::internal)?;
             writes.push(WriteRequest::builder().delete_request(delete).build());
         }
         // DynamoDB takes 25 a call.
-        let calls: Vec<_> = writes.chunks(25).map(|writes| self.write_few(writes.to_vec())).collect();
+        let calls: Vec<_> =
+            writes.chunks(25).map(|writes| self.write_few(writes.to_vec())).collect();
         futures::stream::iter(calls).buffer_unordered(4).try_collect::<()>().await
     }
 
@@ -289,21 +334,39 @@ impl Store {
                 return Ok(());
             }
             transaction::back_off(attempt).await;
-            let mut output = self.client.batch_write_item().request_items(&self.table, open).send().await.map_err(failed)?;
-            open = output.unprocessed_items.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+            let mut output = self
+                .client
+                .batch_write_item()
+                .request_items(&self.table, open)
+                .send()
+                .await
+                .map_err(failed)?;
+            open = output
+                .unprocessed_items
+                .take()
+                .and_then(|mut tables| tables.remove(&self.table))
+                .unwrap_or_default();
         }
         Err(Error::Unavailable("writes left unprocessed after 8 attempts".into()))
     }
 
     /// Whether the table can be reached: one cheap read.
     pub async fn reach(&self) -> Result<()> {
-        let _: Option<QuotaTier> = self.get(&Key::tier(crate::models::DEFAULT_QUOTA_TIER), Freshness::Eventual).await?;
+        let _: Option<QuotaTier> =
+            self.get(&Key::tier(crate::models::DEFAULT_QUOTA_TIER), Freshness::Eventual).await?;
         Ok(())
     }
 
-    /// Writes one item, whatever was there. For loading data; requests write through a [`Transaction`].
+    /// Writes one item, whatever was there. For loading data; requests write through a
+    /// [`Transaction`].
     pub async fn put(&self, key: &Key, record: &impl Serialize) -> Result<()> {
-        self.client.put_item().table_name(&self.table).set_item(Some(encode(key, record)?)).send().await.map_err(failed)?;
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(encode(key, record)?))
+            .send()
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 }
@@ -315,9 +378,11 @@ pub(crate) fn encode(key: &Key, record: &impl Serialize) -> Result<Item> {
     Ok(item)
 }
 
-/// An item as its record. The error says what record it should be, and not what it holds, which serde's own message would.
+/// An item as its record. The error says what record it should be, and not what it holds, which
+/// serde's own message would.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(|_| Error::internal(format!("an item is no {}", std::any::type_name::<T>())))
+    serde_dynamo::from_item(item)
+        .map_err(|_| Error::internal(format!("an item is no {}", std::any::type_name::<T>())))
 }
 
 /// The id of the user whose index entry an item is.
@@ -339,7 +404,13 @@ pub(crate) struct Holder {
 /// The outcome of an update whose condition may well not be met: that is no failure.
 pub(crate) fn if_met<T>(outcome: std::result::Result<T, SdkError<UpdateItemError>>) -> Result<()> {
     match outcome {
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => Ok(()),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(())
+        }
         outcome => outcome.map(|_| ()).map_err(failed),
     }
 }
@@ -381,7 +452,10 @@ mod tests {
     fn a_call_that_was_never_made_is_a_fault_of_ours_and_one_without_an_answer_is_not() {
         let fault = failed(SdkError::<GetItemError>::construction_failure("no region"));
         assert!(matches!(fault, Error::Internal(_)), "{fault:?}");
-        for passing in [SdkError::<GetItemError>::timeout_error("late"), SdkError::dispatch_failure(ConnectorError::io("cut".into()))] {
+        for passing in [
+            SdkError::<GetItemError>::timeout_error("late"),
+            SdkError::dispatch_failure(ConnectorError::io("cut".into())),
+        ] {
             let passing = failed(passing);
             assert!(matches!(passing, Error::Unavailable(_)), "{passing:?}");
         }

@@ -11,8 +11,9 @@ use super::{Store, failed};
 use crate::error::{Error, Result};
 use crate::table::Key;
 
-/// The numbers that this process has taken for each team and not yet given. They are taken a few at a time, so that making a
-/// user mostly waits for no extra call; a process that ends leaves the rest of its few as a gap.
+/// The numbers that this process has taken for each team and not yet given. They are taken a few at
+/// a time, so that making a user mostly waits for no extra call; a process that ends leaves the
+/// rest of its few as a gap.
 #[derive(Default)]
 pub struct Leases(Mutex<HashMap<Uuid, Range<u64>>>);
 

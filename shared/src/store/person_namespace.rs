@@ -17,7 +17,8 @@ struct PersonNamespace {
 impl Store {
     /// Returns the namespace, if it was made.
     pub(crate) async fn person_namespace(&self) -> Result<Option<Uuid>> {
-        let item: Option<PersonNamespace> = self.get(&Key::person_namespace(), Freshness::Strong).await?;
+        let item: Option<PersonNamespace> =
+            self.get(&Key::person_namespace(), Freshness::Strong).await?;
         Ok(item.map(|item| item.namespace))
     }
 
@@ -34,7 +35,11 @@ impl Store {
             .await;
         match outcome {
             Ok(_) => Ok(made.namespace),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
                 let standing = self.person_namespace().await?;
                 standing.ok_or_else(|| Error::internal("the namespace of people's ids is gone"))
             }

@@ -23,7 +23,8 @@ const BATCH: usize = 100;
 const PAGES_OF_A_TURN: u32 = 4;
 /// How long before its time is up the purge begins no more accounts.
 const STOPS_BEFORE: Duration = Duration::from_secs(10);
-/// How long before it drops those that it has begun: being cut off does no harm, but its report should be heard.
+/// How long before it drops those that it has begun: being cut off does no harm, but its report
+/// should be heard.
 const DROPS_BEFORE: Duration = Duration::from_secs(2);
 
 /// What a purge did.
@@ -49,13 +50,19 @@ struct Tally {
 }
 
 impl Store {
-    /// Erases every account that is due at `now`, until `deadline`. Each is read again before it is touched; one that fails does not
-    /// stop the others, and one with very much of theirs lets the others go first; two purges at once share the work, and a purge that is cut off
-    /// is taken up by the next. What is held in memory does not grow with what is erased.
+    /// Erases every account that is due at `now`, until `deadline`. Each is read again before it is
+    /// touched; one that fails does not stop the others, and one with very much of theirs lets the
+    /// others go first; two purges at once share the work, and a purge that is cut off is taken up
+    /// by the next. What is held in memory does not grow with what is erased.
     ///
     /// # Errors
     /// As the listing of due accounts.
-    pub async fn purge(&self, by: &AuditCredential, now: Timestamp, deadline: Instant) -> Result<Report> {
+    pub async fn purge(
+        &self,
+        by: &AuditCredential,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<Report> {
         let tally = Tally::default();
         let mut oldest: Option<Timestamp> = None;
         let work = self.purge_until(by, now, deadline - STOPS_BEFORE, &tally, &mut oldest);
@@ -94,7 +101,15 @@ impl Store {
             }
             let Some(last) = due.last() else { break };
             tried = last.place.clone();
-            let (left, on_time) = self.purge_some(by, due.into_iter().map(|due| due.user).collect(), now, last_start, tally).await;
+            let (left, on_time) = self
+                .purge_some(
+                    by,
+                    due.into_iter().map(|due| due.user).collect(),
+                    now,
+                    last_start,
+                    tally,
+                )
+                .await;
             large.extend(left);
             if !on_time {
                 return Ok(false);
@@ -110,7 +125,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives each account a turn. Says whose was not enough, and whether all had one before `last_start`.
+    /// Gives each account a turn. Says whose was not enough, and whether all had one before
+    /// `last_start`.
     async fn purge_some(
         &self,
         by: &AuditCredential,
@@ -146,13 +162,19 @@ impl Store {
         (left, on_time)
     }
 
-    /// The next accounts that are due at `now`, from behind a place in the index: with none left out before the last of them.
+    /// The next accounts that are due at `now`, from behind a place in the index: with none left
+    /// out before the last of them.
     async fn due_after(&self, place: &str, now: Timestamp) -> Result<Vec<Due>> {
         let mut found = Vec::new();
         let mut horizon: Option<String> = None;
-        let mut partitions: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+        let mut partitions: std::collections::HashMap<String, usize> =
+            std::collections::HashMap::new();
         for (place, item) in self.wide(DUE, (">", place.to_owned()), From::Start, BATCH).await? {
-            let partition = item.get(DUE.partition).and_then(|partition| partition.as_s().ok()).cloned().unwrap_or_default();
+            let partition = item
+                .get(DUE.partition)
+                .and_then(|partition| partition.as_s().ok())
+                .cloned()
+                .unwrap_or_default();
             let count = partitions.entry(partition).or_default();
             *count += 1;
             if *count == BATCH && horizon.as_ref().is_none_or(|horizon| place < *horizon) {
@@ -160,15 +182,27 @@ impl Store {
             }
             found.extend(Due::at(place));
         }
-        found.retain(|due| due.at <= now && horizon.as_ref().is_none_or(|horizon| due.place <= *horizon));
+        found.retain(|due| {
+            due.at <= now && horizon.as_ref().is_none_or(|horizon| due.place <= *horizon)
+        });
         Ok(found)
     }
 
     /// Erases an account in one turn, if it is still due.
     async fn purge_one(&self, by: &AuditCredential, id: Uuid, now: Timestamp) -> Result<Erasure> {
-        let is_due = |user: &User| user.status == Status::Deleted && user.delete_scheduled_at.is_some_and(|due| due <= now);
+        let is_due = |user: &User| {
+            user.status == Status::Deleted && user.delete_scheduled_at.is_some_and(|due| due <= now)
+        };
         match self.user(id, Freshness::Strong).await?.filter(is_due) {
-            Some(user) => self.erase_in(user, &is_due, &Act::of_machine(by.clone(), "user.purged", now), &Turn::of(PAGES_OF_A_TURN)).await,
+            Some(user) => {
+                self.erase_in(
+                    user,
+                    &is_due,
+                    &Act::of_machine(by.clone(), "user.purged", now),
+                    &Turn::of(PAGES_OF_A_TURN),
+                )
+                .await
+            }
             None => Ok(Erasure::NotOurs),
         }
     }
@@ -207,7 +241,10 @@ mod tests {
 
     #[test]
     fn the_log_says_what_was_behind_a_failure() {
-        assert_eq!(cause(&Error::Unavailable("the table is throttled".into())), "the table is throttled");
+        assert_eq!(
+            cause(&Error::Unavailable("the table is throttled".into())),
+            "the table is throttled"
+        );
         assert_eq!(cause(&Error::internal("an item is no user")), "an item is no user");
         assert_eq!(cause(&Error::KeyReused), Error::KeyReused.to_string());
     }

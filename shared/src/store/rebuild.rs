@@ -153,7 +153,13 @@ impl Store {
 
     /// Puts the cells of a sequence in place of its spans. Returns false if one of these was
     /// changed: then some may be replaced and some not.
-    async fn replace(&self, team: Uuid, sequence: Sequence, span: &Span, mut versions: Versions) -> Result<bool> {
+    async fn replace(
+        &self,
+        team: Uuid,
+        sequence: Sequence,
+        span: &Span,
+        mut versions: Versions,
+    ) -> Result<bool> {
         let mut transaction = self.transaction();
         let mut transactions = Vec::new();
         let mut items = 0;

@@ -1,9 +1,9 @@
-//! Receipts: the answer to a request with an `Idempotency-Key`, kept in the transaction of what the request did. Sent again within
-//! a day, the request gets its first answer and does nothing.
+//! Receipts: the answer to a request with an `Idempotency-Key`, kept in the transaction of what the
+//! request did. Sent again within a day, the request gets its first answer and does nothing.
 //!
-//! Answers may hold secrets, such as a new API key, so they are stored encrypted. The key to them is made
-//! from `RESPONSE_SECRET`, which signs nothing, and the request's `Idempotency-Key`, of which only a hash
-//! is stored: it takes the request itself and the secret to read one.
+//! Answers may hold secrets, such as a new API key, so they are stored encrypted. The key to them
+//! is made from `RESPONSE_SECRET`, which signs nothing, and the request's `Idempotency-Key`, of
+//! which only a hash is stored: it takes the request itself and the secret to read one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,9 +84,11 @@ impl KeptAnswer {
     /// Opens the answer to the request that it was given to.
     ///
     /// # Errors
-    /// `Forbidden` where the caller had more rights then; `Conflict` where it cannot be given again.
+    /// `Forbidden` where the caller had more rights then; `Conflict` where it cannot be given
+    /// again.
     pub fn open(&self, receipt: &Receipt) -> Result<Response> {
-        let then = self.0.role.zip(self.0.operates).map(|(role, operates)| Rights { role, operates });
+        let then =
+            self.0.role.zip(self.0.operates).map(|(role, operates)| Rights { role, operates });
         match (receipt.rights, then) {
             (Some(now), Some(then)) if !now.cover(then) => Err(Error::Forbidden(FEWER_RIGHTS)),
             _ => receipt.open(&self.0),
@@ -95,7 +97,8 @@ impl KeptAnswer {
 }
 
 /// The refusal of an answer to a caller who has fewer rights by now.
-const FEWER_RIGHTS: &str = "This request was carried out while you had more rights. Its response is not given again.";
+const FEWER_RIGHTS: &str =
+    "This request was carried out while you had more rights. Its response is not given again.";
 
 /// An answer as it is encrypted.
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,9 +109,16 @@ struct Answer {
 }
 
 impl Receipt {
-    /// The receipt of a request: by whom and with what kind of credential it was sent, under which key, and the fingerprint of what it
-    /// says.
-    pub fn new(secret: &Secret, caller: Uuid, credential: &str, idempotency_key: &str, fingerprint: &str, now: Timestamp) -> Result<Self> {
+    /// The receipt of a request: by whom and with what kind of credential it was sent, under which
+    /// key, and the fingerprint of what it says.
+    pub fn new(
+        secret: &Secret,
+        caller: Uuid,
+        credential: &str,
+        idempotency_key: &str,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Self> {
         let name = self::fingerprint(&[credential.as_bytes(), idempotency_key.as_bytes()]);
         let encryption = secret.derive("idempotency answer", idempotency_key.as_bytes())?;
         let (key, fingerprint) = (Key::receipt(caller, &name), fingerprint.to_owned());
@@ -142,7 +152,10 @@ impl Receipt {
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
             .expression_attribute_names("#expires", TTL)
-            .expression_attribute_values(":now", AttributeValue::N(self.now.as_second().to_string()))
+            .expression_attribute_values(
+                ":now",
+                AttributeValue::N(self.now.as_second().to_string()),
+            )
             .build()
             .map_err(Error::internal)
     }
@@ -151,7 +164,11 @@ impl Receipt {
         let headers = response.headers().iter();
         let mut answer = Answer {
             status: response.status().as_u16(),
-            headers: headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect(),
+            headers: headers
+                .filter_map(|(name, value)| {
+                    Some((name.to_string(), value.to_str().ok()?.to_owned()))
+                })
+                .collect(),
             body: match response.body() {
                 Body::Text(text) => Some(text.clone()),
                 _ => Some(String::new()),
@@ -163,23 +180,35 @@ impl Receipt {
             answer.body = None;
             bytes = serde_json::to_vec(&answer).map_err(Error::internal)?;
         }
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.encryption).map_err(Error::internal)?;
-        let nonce = key.seal_in_place_append_tag(Aad::from(&self.fingerprint), &mut bytes).map_err(Error::internal)?;
+        let key =
+            RandomizedNonceKey::new(&AES_256_GCM, &self.encryption).map_err(Error::internal)?;
+        let nonce = key
+            .seal_in_place_append_tag(Aad::from(&self.fingerprint), &mut bytes)
+            .map_err(Error::internal)?;
         Ok(base64::encode([nonce.as_ref().as_slice(), &bytes].concat()))
     }
 
     fn open(&self, record: &Record) -> Result<Response> {
-        let unreadable = || Error::Conflict("This request was carried out, but its answer cannot be given again.".into());
+        let unreadable = || {
+            Error::Conflict(
+                "This request was carried out, but its answer cannot be given again.".into(),
+            )
+        };
         let bytes = base64::decode(&record.answer).map_err(|_| unreadable())?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or_else(unreadable)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.encryption).map_err(Error::internal)?;
+        let key =
+            RandomizedNonceKey::new(&AES_256_GCM, &self.encryption).map_err(Error::internal)?;
         let mut bytes = sealed.to_vec();
-        let opened = key.open_in_place(Nonce::from(nonce), Aad::from(&self.fingerprint), &mut bytes).map_err(|_| unreadable())?;
+        let opened = key
+            .open_in_place(Nonce::from(nonce), Aad::from(&self.fingerprint), &mut bytes)
+            .map_err(|_| unreadable())?;
         let answer: Answer = serde_json::from_slice(opened).map_err(Error::internal)?;
         let mut response = Response::new(Body::from(answer.body.ok_or_else(unreadable)?));
         *response.status_mut() = StatusCode::from_u16(answer.status).map_err(Error::internal)?;
         for (name, value) in answer.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
                 response.headers_mut().insert(name, value);
             }
         }
@@ -202,7 +231,8 @@ impl Store {
         }
     }
 
-    /// Keeps the answer to a request that wrote nothing else; one that another request under the same key was given first, instead.
+    /// Keeps the answer to a request that wrote nothing else; one that another request under the
+    /// same key was given first, instead.
     pub async fn keep_answer(&self, receipt: &Receipt, answer: Response) -> Result<Response> {
         if receipt.kept.load(Ordering::Relaxed) {
             return Ok(answer);
@@ -222,7 +252,8 @@ impl Store {
     }
 }
 
-/// The fingerprint of a request: the SHA-256 of its parts, each with its length before it, in hexadecimal.
+/// The fingerprint of a request: the SHA-256 of its parts, each with its length before it, in
+/// hexadecimal.
 pub fn fingerprint(parts: &[&[u8]]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {

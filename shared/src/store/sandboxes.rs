@@ -1,7 +1,9 @@
-//! Sandboxes, and what a team may use of them. Every limit is held by a condition of the write that counts, so that no race passes it.
+//! Sandboxes, and what a team may use of them. Every limit is held by a condition of the write that
+//! counts, so that no race passes it.
 //!
-//! GB-hours are counted when a sandbox is destroyed. So that a day's limit holds all the same, a sandbox that may run for a limited
-//! time takes the most it may use from the day it is made in, and gives back what it did not use.
+//! GB-hours are counted when a sandbox is destroyed. So that a day's limit holds all the same, a
+//! sandbox that may run for a limited time takes the most it may use from the day it is made in,
+//! and gives back what it did not use.
 //!
 //! A sandbox counts as running from its making until it is destroyed, unless the platform reports
 //! otherwise. Its owner's own word changes no bill.
@@ -14,9 +16,14 @@ use uuid::Uuid;
 
 use super::{Act, Freshness, From, Refusal, Store, WriteError, encode};
 use crate::Response;
-use crate::auth::{Caller, Metering, Operator, SandboxesRead, SandboxesWrite, Sealed, VerifiedToken};
+use crate::auth::{
+    Caller, Metering, Operator, SandboxesRead, SandboxesWrite, Sealed, VerifiedToken,
+};
 use crate::error::{Error, Fault, Issue, Place, Result};
-use crate::models::{FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Role, Sandbox, SandboxRecord, SandboxStatus, UsageRecord, User};
+use crate::models::{
+    FieldChange, MB_MS_PER_GB_HOUR, QuotaTier, Role, Sandbox, SandboxRecord, SandboxStatus,
+    UsageRecord, User,
+};
 use crate::table::{Key, prefix};
 use crate::time::Timestamp;
 
@@ -50,7 +57,9 @@ struct MemberShare {
 impl MemberShare {
     /// The share of one who is no administrator of the team. Those have all of it.
     fn of(member: &User, tier: &QuotaTier, percent: u32) -> Option<Self> {
-        let share = |whole: u64| u64::try_from(u128::from(whole) * u128::from(percent) / 100).unwrap_or(whole);
+        let share = |whole: u64| {
+            u64::try_from(u128::from(whole) * u128::from(percent) / 100).unwrap_or(whole)
+        };
         // A member may have one sandbox where the team may have one.
         let sandboxes = share(tier.max_concurrent_sandboxes).max(1);
         (member.role != Role::Admin).then(|| Self { sandboxes, mb_ms: share(gb_hours_limit(tier)) })
@@ -81,7 +90,8 @@ impl Store {
     ) -> Result<Response> {
         let owner = &caller.user;
         let share = MemberShare::of(owner, tier, self.caps.member_share_percent);
-        let reserved = u64::from(new.memory_mb.unwrap_or(0)).saturating_mul(new.timeout_ms.unwrap_or(0));
+        let reserved =
+            u64::from(new.memory_mb.unwrap_or(0)).saturating_mul(new.timeout_ms.unwrap_or(0));
         let limit = gb_hours_limit(tier);
         let sandbox = Sandbox {
             id: format!("sbx_{}", Uuid::now_v7().simple()),
@@ -99,13 +109,24 @@ impl Store {
             timeout_ms: new.timeout_ms,
         };
         let answer = answer(&sandbox);
-        let record = SandboxRecord { ran_ms: 0, running_since: Some(act.at), reserved_mb_ms: reserved, version: 1, sandbox };
+        let record = SandboxRecord {
+            ran_ms: 0,
+            running_since: Some(act.at),
+            reserved_mb_ms: reserved,
+            version: 1,
+            sandbox,
+        };
         let (team, date) = (owner.team_id, act.at.date());
         // A limit of 2^63 and more is none.
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let left = limit.checked_sub(reserved).filter(|_| limit > 0 && tier.daily_sandbox_creates > 0);
+        let left =
+            limit.checked_sub(reserved).filter(|_| limit > 0 && tier.daily_sandbox_creates > 0);
         let Some(left) = left.filter(|_| tier.max_concurrent_sandboxes > 0) else {
-            let refusal = if tier.max_concurrent_sandboxes == 0 { Refusal::TooManySandboxes } else { Refusal::DayUsedUp };
+            let refusal = if tier.max_concurrent_sandboxes == 0 {
+                Refusal::TooManySandboxes
+            } else {
+                Refusal::DayUsedUp
+            };
             return Err(self.exceeded(owner, tier, refusal, reserved, act.at).await);
         };
         let mut transaction = self.transaction();
@@ -122,38 +143,63 @@ impl Store {
             None => transaction.add(&count, &own)?,
             Some(share) => {
                 let Some(rest) = share.mb_ms.checked_sub(reserved) else {
-                    return Err(self.exceeded(owner, tier, Refusal::MemberShareUsedUp, reserved, act.at).await);
+                    return Err(self
+                        .exceeded(owner, tier, Refusal::MemberShareUsedUp, reserved, act.at)
+                        .await);
                 };
                 let condition = "attribute_not_exists(sandboxes) OR (sandboxes < :most AND reserved_mb_ms <= :rest)";
                 let numbers = [(":most", number(share.sandboxes)), (":rest", number(rest))];
-                transaction.add_if(&count, &own, condition, &numbers, Refusal::MemberShareUsedUp)?;
+                transaction.add_if(
+                    &count,
+                    &own,
+                    condition,
+                    &numbers,
+                    Refusal::MemberShareUsedUp,
+                )?;
             }
         }
-        // The day must have room for what this one may use; where that is not known, any room at all.
-        let fits = if reserved == 0 { "committed_mb_ms < :left" } else { "committed_mb_ms <= :left" };
+        // The day must have room for what this one may use; where that is not known, any room at
+        // all.
+        let fits =
+            if reserved == 0 { "committed_mb_ms < :left" } else { "committed_mb_ms <= :left" };
         let condition = format!(
             "(attribute_not_exists(sandbox_creates) OR sandbox_creates < :most) AND (attribute_not_exists(committed_mb_ms) OR {fits})"
         );
         transaction.use_day(
             &Key::usage(team, &date),
             &[("sandbox_creates", "1".to_owned()), ("committed_mb_ms", reserved.to_string())],
-            Some((&condition, &[(":most", number(tier.daily_sandbox_creates)), (":left", number(left))])),
+            Some((
+                &condition,
+                &[(":most", number(tier.daily_sandbox_creates)), (":left", number(left))],
+            )),
             &UsageKey { team, date: &date, at: act.at },
         )?;
         transaction.require_user(owner.id)?;
-        transaction.create(encode(&Key::sandbox(owner.id, &record.sandbox.id), &record)?, Refusal::Impossible)?;
+        transaction.create(
+            encode(&Key::sandbox(owner.id, &record.sandbox.id), &record)?,
+            Refusal::Impossible,
+        )?;
         self.record_one(&mut transaction, owner.id, act, "sandbox_id", record.sandbox.id.clone())?;
         match self.commit_answered(transaction, act, &answer).await {
             Ok(()) => Ok(answer),
-            Err(WriteError::Refused(refusal @ (Refusal::TooManySandboxes | Refusal::MemberShareUsedUp | Refusal::DayUsedUp))) => {
-                Err(self.exceeded(owner, tier, refusal, reserved, act.at).await)
-            }
+            Err(WriteError::Refused(
+                refusal @ (Refusal::TooManySandboxes
+                | Refusal::MemberShareUsedUp
+                | Refusal::DayUsedUp),
+            )) => Err(self.exceeded(owner, tier, refusal, reserved, act.at).await),
             Err(error) => Err(error.into()),
         }
     }
 
     /// The error that names the figure which is used up.
-    async fn exceeded(&self, owner: &User, tier: &QuotaTier, refusal: Refusal, reserved: u64, now: Timestamp) -> Error {
+    async fn exceeded(
+        &self,
+        owner: &User,
+        tier: &QuotaTier,
+        refusal: Refusal,
+        reserved: u64,
+        now: Timestamp,
+    ) -> Error {
         let hours = |mb_ms: u64| (mb_ms as f64 / MB_MS_PER_GB_HOUR * 100.0).round() / 100.0;
         let share = MemberShare::of(owner, tier, self.caps.member_share_percent);
         if let (Refusal::MemberShareUsedUp, Some(share)) = (refusal, share) {
@@ -167,21 +213,28 @@ impl Store {
         }
         if refusal == Refusal::TooManySandboxes {
             let most = tier.max_concurrent_sandboxes;
-            return Error::QuotaExceeded(format!("Concurrent sandbox quota exceeded ({most}/{most}): destroy one first."), None);
+            return Error::QuotaExceeded(
+                format!("Concurrent sandbox quota exceeded ({most}/{most}): destroy one first."),
+                None,
+            );
         }
         let date = now.date();
-        let usage: Option<UsageRecord> = match self.get(&Key::usage(owner.team_id, &date), Freshness::Strong).await {
-            Ok(usage) => usage,
-            Err(error) => return error,
-        };
-        let (creates, committed) = usage.map_or((0, 0), |usage| (usage.day.sandbox_creates, usage.committed_mb_ms));
+        let usage: Option<UsageRecord> =
+            match self.get(&Key::usage(owner.team_id, &date), Freshness::Strong).await {
+                Ok(usage) => usage,
+                Err(error) => return error,
+            };
+        let (creates, committed) =
+            usage.map_or((0, 0), |usage| (usage.day.sandbox_creates, usage.committed_mb_ms));
         let until_midnight = 86_400 - now.as_second().rem_euclid(86_400);
         let most = tier.daily_sandbox_creates;
         let message = if creates >= most {
             format!("Daily sandbox create quota exceeded ({creates}/{most} for {date})")
         } else {
             let (used, wanted, most) = (hours(committed), hours(reserved), tier.daily_gb_hours);
-            format!("Daily GB-hours quota exceeded ({used}/{most} for {date}, used or reserved; this sandbox may use {wanted} more)")
+            format!(
+                "Daily GB-hours quota exceeded ({used}/{most} for {date}, used or reserved; this sandbox may use {wanted} more)"
+            )
         };
         Error::QuotaExceeded(message, Some(until_midnight))
     }
@@ -204,7 +257,11 @@ impl Store {
             if new == old {
                 return Ok(new.sandbox);
             }
-            let new = SandboxRecord { sandbox: Sandbox { updated_at: act.at, ..new.sandbox }, version: old.version + 1, ..new };
+            let new = SandboxRecord {
+                sandbox: Sandbox { updated_at: act.at, ..new.sandbox },
+                version: old.version + 1,
+                ..new
+            };
             let mut transaction = self.transaction();
             self.replace_sandbox(&mut transaction, owner.id, &old, &new, act)?;
             match self.commit(transaction).await {
@@ -219,7 +276,12 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the caller has none of that id.
-    pub async fn destroy_sandbox(&self, caller: &Caller<SandboxesWrite>, id: &str, act: &Act) -> Result<Sandbox> {
+    pub async fn destroy_sandbox(
+        &self,
+        caller: &Caller<SandboxesWrite>,
+        id: &str,
+        act: &Act,
+    ) -> Result<Sandbox> {
         let owner = &caller.user;
         for _ in 0..ATTEMPTS {
             let old = self.sandbox(owner.id, id).await?;
@@ -228,24 +290,50 @@ impl Store {
             }
             let ran_ms = old.ran_until(act.at);
             let used = u64::from(old.sandbox.memory_mb.unwrap_or(0)).saturating_mul(ran_ms);
-            let sandbox =
-                Sandbox { status: SandboxStatus::Destroyed, destroyed_at: Some(act.at), updated_at: act.at, ..old.sandbox.clone() };
-            let new = SandboxRecord { sandbox, ran_ms, running_since: None, reserved_mb_ms: 0, version: old.version + 1 };
+            let sandbox = Sandbox {
+                status: SandboxStatus::Destroyed,
+                destroyed_at: Some(act.at),
+                updated_at: act.at,
+                ..old.sandbox.clone()
+            };
+            let new = SandboxRecord {
+                sandbox,
+                ran_ms,
+                running_since: None,
+                reserved_mb_ms: 0,
+                version: old.version + 1,
+            };
             let mut transaction = self.transaction();
             self.replace_sandbox(&mut transaction, owner.id, &old, &new, act)?;
             transaction.add(&Key::sandbox_count(owner.team_id), &[("sandboxes", -1)])?;
             let reserved = i64::try_from(old.reserved_mb_ms).unwrap_or(i64::MAX);
-            transaction.add(&Key::own_sandbox_count(owner.id), &[("sandboxes", -1), ("reserved_mb_ms", -reserved)])?;
+            transaction.add(
+                &Key::own_sandbox_count(owner.id),
+                &[("sandboxes", -1), ("reserved_mb_ms", -reserved)],
+            )?;
             let gb_hours = (used as f64 / MB_MS_PER_GB_HOUR).to_string();
             let given_back = |rest: i128| rest.to_string();
             let (made_on, today) = (old.sandbox.created_at.date(), act.at.date());
             let day = |date| UsageKey { team: owner.team_id, date, at: act.at };
             let today_too = if made_on == today { i128::from(old.reserved_mb_ms) } else { 0 };
-            let amounts = [("gb_hours", gb_hours), ("committed_mb_ms", given_back(i128::from(used) - today_too))];
-            transaction.use_day(&Key::usage(owner.team_id, &today), &amounts, None, &day(&today))?;
+            let amounts = [
+                ("gb_hours", gb_hours),
+                ("committed_mb_ms", given_back(i128::from(used) - today_too)),
+            ];
+            transaction.use_day(
+                &Key::usage(owner.team_id, &today),
+                &amounts,
+                None,
+                &day(&today),
+            )?;
             if made_on != today && old.reserved_mb_ms > 0 {
                 let amounts = [("committed_mb_ms", given_back(-i128::from(old.reserved_mb_ms)))];
-                transaction.use_day(&Key::usage(owner.team_id, &made_on), &amounts, None, &day(&made_on))?;
+                transaction.use_day(
+                    &Key::usage(owner.team_id, &made_on),
+                    &amounts,
+                    None,
+                    &day(&made_on),
+                )?;
             }
             match self.commit(transaction).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {}
@@ -273,9 +361,14 @@ impl Store {
             if old.sandbox.status == SandboxStatus::Destroyed {
                 return Err(Error::Conflict("This sandbox is destroyed: its bill is made.".into()));
             }
-            let age = act.at.as_millisecond().saturating_sub(old.sandbox.created_at.as_millisecond());
+            let age =
+                act.at.as_millisecond().saturating_sub(old.sandbox.created_at.as_millisecond());
             if i64::try_from(report.ran_ms).map_or(true, |ran| ran > age) {
-                return Err(Error::invalid(Issue::new(Place::Body, "ran_ms", Fault::NotAnInteger { min: 0, max: age })));
+                return Err(Error::invalid(Issue::new(
+                    Place::Body,
+                    "ran_ms",
+                    Fault::NotAnInteger { min: 0, max: age },
+                )));
             }
             let mut sandbox = old.sandbox.clone();
             if report.running {
@@ -285,12 +378,17 @@ impl Store {
                 sandbox.status = SandboxStatus::Paused;
             }
             let running_since = report.running.then_some(act.at);
-            let new = SandboxRecord { sandbox, ran_ms: report.ran_ms, running_since, ..old.clone() };
+            let new =
+                SandboxRecord { sandbox, ran_ms: report.ran_ms, running_since, ..old.clone() };
             // The same report again.
             if new == old {
                 return Ok(old);
             }
-            let new = SandboxRecord { sandbox: Sandbox { updated_at: act.at, ..new.sandbox }, version: old.version + 1, ..new };
+            let new = SandboxRecord {
+                sandbox: Sandbox { updated_at: act.at, ..new.sandbox },
+                version: old.version + 1,
+                ..new
+            };
             let mut transaction = self.transaction();
             self.replace_sandbox(&mut transaction, owner, &old, &new, act)?;
             match self.commit(transaction).await {
@@ -303,20 +401,33 @@ impl Store {
 
     /// How many sandboxes of a user are not destroyed, however old they are.
     pub async fn active_sandboxes(&self, _: &Operator, owner: Uuid) -> Result<usize> {
-        let all: Vec<Sandbox> = self.query(&Key::user(owner), prefix::SANDBOX, From::Start, usize::MAX, Freshness::Strong).await?;
+        let all: Vec<Sandbox> = self
+            .query(&Key::user(owner), prefix::SANDBOX, From::Start, usize::MAX, Freshness::Strong)
+            .await?;
         Ok(all.iter().filter(|sandbox| sandbox.status != SandboxStatus::Destroyed).count())
     }
 
     /// The next of the caller's own sandboxes, newest first, from behind the id `after` on: at most
     /// so many. Says too if there are more.
-    pub async fn next_sandboxes(&self, token: &VerifiedToken, after: Option<&str>, limit: usize) -> Result<Sealed<(Vec<Sandbox>, bool)>> {
+    pub async fn next_sandboxes(
+        &self,
+        token: &VerifiedToken,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Sealed<(Vec<Sandbox>, bool)>> {
         let owner = token.user_id();
         let after = after.map(|id| Key::sandbox(owner, id).sk);
-        Ok(Sealed::new(self.next_of(&Key::user(owner), prefix::SANDBOX, From::End, after, limit).await?))
+        Ok(Sealed::new(
+            self.next_of(&Key::user(owner), prefix::SANDBOX, From::End, after, limit).await?,
+        ))
     }
 
     /// A sandbox of the caller's own, if there is one of that id.
-    pub async fn sealed_sandbox(&self, token: &VerifiedToken, id: &str) -> Result<Sealed<Option<Sandbox>>> {
+    pub async fn sealed_sandbox(
+        &self,
+        token: &VerifiedToken,
+        id: &str,
+    ) -> Result<Sealed<Option<Sandbox>>> {
         match self.sandbox(token.user_id(), id).await {
             Ok(record) => Ok(Sealed::new(Some(record.sandbox))),
             Err(Error::NotFound(_)) => Ok(Sealed::new(None)),
@@ -326,7 +437,11 @@ impl Store {
 
     async fn sandbox(&self, owner: Uuid, id: &str) -> Result<SandboxRecord> {
         // Longer than any id: no key for DynamoDB.
-        let found = if id.len() > 100 { None } else { self.get(&Key::sandbox(owner, id), Freshness::Strong).await? };
+        let found = if id.len() > 100 {
+            None
+        } else {
+            self.get(&Key::sandbox(owner, id), Freshness::Strong).await?
+        };
         found.ok_or_else(Error::no_such_sandbox)
     }
 
@@ -343,8 +458,17 @@ impl Store {
         transaction.update(&key, as_read, &encode(&key, old)?, &encode(&key, new)?)?;
         let word = |sandbox: &Sandbox| Value::String(sandbox.status.as_str().to_owned());
         let changes = BTreeMap::from([
-            ("sandbox_id".to_owned(), FieldChange { before: old.sandbox.id.clone().into(), after: new.sandbox.id.clone().into() }),
-            ("status".to_owned(), FieldChange { before: word(&old.sandbox), after: word(&new.sandbox) }),
+            (
+                "sandbox_id".to_owned(),
+                FieldChange {
+                    before: old.sandbox.id.clone().into(),
+                    after: new.sandbox.id.clone().into(),
+                },
+            ),
+            (
+                "status".to_owned(),
+                FieldChange { before: word(&old.sandbox), after: word(&new.sandbox) },
+            ),
         ]);
         self.record_changes(transaction, owner, act, changes)
     }

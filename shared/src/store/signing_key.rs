@@ -23,11 +23,18 @@ impl Store {
             .table_name(&self.table)
             .set_item(Some(encode(&Key::signing_key(), key)?))
             .condition_expression("attribute_not_exists(pk) OR secret_created_at <= :created")
-            .expression_attribute_values(":created", AttributeValue::N(key.secret_created_at.to_string()))
+            .expression_attribute_values(
+                ":created",
+                AttributeValue::N(key.secret_created_at.to_string()),
+            )
             .send()
             .await;
         match outcome {
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
                 // A newer version of the secret may have the same text.
                 Ok(self.signing_key().await?.is_some_and(|present| present.kid == key.kid))
             }

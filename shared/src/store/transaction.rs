@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+};
 use uuid::Uuid;
 
 use super::sandboxes::UsageKey;
@@ -43,7 +45,8 @@ pub enum Refusal {
     TooManySandboxes,
     /// The member has as large a share of the team's sandboxes as a member may have.
     MemberShareUsedUp,
-    /// The team made as many sandboxes as it may in a day, or has its GB-hours of the day used or promised.
+    /// The team made as many sandboxes as it may in a day, or has its GB-hours of the day used or
+    /// promised.
     DayUsedUp,
     /// The request was answered before.
     Answered,
@@ -85,15 +88,17 @@ impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Refused(Refusal::Gone) => Error::AccountDeleted,
-            WriteError::Refused(Refusal::EmailTaken | Refusal::UsernameTaken | Refusal::ScimIdTaken) => {
-                Error::Conflict("User already exists".into())
-            }
-            WriteError::Refused(Refusal::LastAdmin) => {
-                Error::Conflict("This would leave the team without an administrator. Make someone else one first.".into())
-            }
-            WriteError::Refused(Refusal::Answered) => {
-                Error::Conflict("A request with this Idempotency-Key is still running. Try again in a moment.".into())
-            }
+            WriteError::Refused(
+                Refusal::EmailTaken | Refusal::UsernameTaken | Refusal::ScimIdTaken,
+            ) => Error::Conflict("User already exists".into()),
+            WriteError::Refused(Refusal::LastAdmin) => Error::Conflict(
+                "This would leave the team without an administrator. Make someone else one first."
+                    .into(),
+            ),
+            WriteError::Refused(Refusal::Answered) => Error::Conflict(
+                "A request with this Idempotency-Key is still running. Try again in a moment."
+                    .into(),
+            ),
             WriteError::Refused(refusal) => Error::internal(format!("refused: {refusal:?}")),
             WriteError::Failed(error) => error,
         }
@@ -110,7 +115,8 @@ pub struct Transaction {
     pub(super) new_address: Option<(Uuid, SourceAddress)>,
 }
 
-/// How often a transaction that collides with another is tried again: 25 ms to 800 ms apart, 2 s in all.
+/// How often a transaction that collides with another is tried again: 25 ms to 800 ms apart, 2 s in
+/// all.
 const ATTEMPTS: u32 = 8;
 
 impl Transaction {
@@ -120,51 +126,88 @@ impl Transaction {
     }
 
     fn push_put(&mut self, put: PutBuilder, item: Item, refusal: Refusal) -> Result<(), Error> {
-        let put = put.table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
+        let put =
+            put.table_name(&self.table).set_item(Some(item)).build().map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().put(put).build(), refusal);
         Ok(())
     }
 
-    fn push_update(&mut self, update: UpdateBuilder, key: &Key, refusal: Refusal) -> Result<(), Error> {
-        let update = update.table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+    fn push_update(
+        &mut self,
+        update: UpdateBuilder,
+        key: &Key,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let update = update
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .build()
+            .map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().update(update).build(), refusal);
         Ok(())
     }
 
-    fn push_delete(&mut self, delete: DeleteBuilder, key: &Key, refusal: Refusal) -> Result<(), Error> {
-        let delete = delete.table_name(&self.table).set_key(Some(key.item())).build().map_err(Error::internal)?;
+    fn push_delete(
+        &mut self,
+        delete: DeleteBuilder,
+        key: &Key,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let delete = delete
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .build()
+            .map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().delete(delete).build(), refusal);
         Ok(())
     }
 
     /// Writes an item that must not exist.
     pub(crate) fn create(&mut self, item: Item, refusal: Refusal) -> Result<(), Error> {
-        self.push_put(Put::builder().condition_expression("attribute_not_exists(pk)"), item, refusal)
+        self.push_put(
+            Put::builder().condition_expression("attribute_not_exists(pk)"),
+            item,
+            refusal,
+        )
     }
 
-    /// Turns an item from `before` into `after`, if the attribute `expected` names still has that value. Attributes that are the
-    /// same in both are left as they are by then: being seen changes some of a user's without counting as a version.
-    pub(crate) fn update(&mut self, key: &Key, expected: (&str, AttributeValue), before: &Item, after: &Item) -> Result<(), Error> {
+    /// Turns an item from `before` into `after`, if the attribute `expected` names still has that
+    /// value. Attributes that are the same in both are left as they are by then: being seen changes
+    /// some of a user's without counting as a version.
+    pub(crate) fn update(
+        &mut self,
+        key: &Key,
+        expected: (&str, AttributeValue),
+        before: &Item,
+        after: &Item,
+    ) -> Result<(), Error> {
         let mut update = Update::builder()
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
             .expression_attribute_values(":expected", expected.1);
         let mut set = Vec::new();
         let mut remove = Vec::new();
-        for (place, (attribute, value)) in after.iter().filter(|(attribute, value)| before.get(*attribute) != Some(value)).enumerate() {
+        for (place, (attribute, value)) in after
+            .iter()
+            .filter(|(attribute, value)| before.get(*attribute) != Some(value))
+            .enumerate()
+        {
             set.push(format!("#s{place} = :s{place}"));
             update = update
                 .expression_attribute_names(format!("#s{place}"), attribute)
                 .expression_attribute_values(format!(":s{place}"), value.clone());
         }
-        for (place, attribute) in before.keys().filter(|attribute| !after.contains_key(*attribute)).enumerate() {
+        for (place, attribute) in
+            before.keys().filter(|attribute| !after.contains_key(*attribute)).enumerate()
+        {
             remove.push(format!("#r{place}"));
             update = update.expression_attribute_names(format!("#r{place}"), attribute);
         }
         if set.is_empty() && remove.is_empty() {
             return Ok(());
         }
-        let mut expression = if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
+        let mut expression =
+            if set.is_empty() { String::new() } else { format!("SET {}", set.join(", ")) };
         if !remove.is_empty() {
             expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
         }
@@ -186,7 +229,13 @@ impl Transaction {
     }
 
     /// Writes an item where that attribute is this text, or, with `None`, where there is no item.
-    pub(crate) fn put_if(&mut self, item: Item, attribute: &str, text: Option<String>, refusal: Refusal) -> Result<(), Error> {
+    pub(crate) fn put_if(
+        &mut self,
+        item: Item,
+        attribute: &str,
+        text: Option<String>,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
         let Some(text) = text else { return self.create(item, refusal) };
         let put = Put::builder()
             .condition_expression("#attribute = :text")
@@ -196,8 +245,16 @@ impl Transaction {
     }
 
     /// Writes an item in place of one of the same key in which that attribute has another value.
-    pub(crate) fn put_if_other(&mut self, item: Item, attribute: &str, refusal: Refusal) -> Result<(), Error> {
-        let value = item.get(attribute).cloned().ok_or_else(|| Error::internal(format!("an item without {attribute}")))?;
+    pub(crate) fn put_if_other(
+        &mut self,
+        item: Item,
+        attribute: &str,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let value = item
+            .get(attribute)
+            .cloned()
+            .ok_or_else(|| Error::internal(format!("an item without {attribute}")))?;
         let put = Put::builder()
             .condition_expression("attribute_exists(pk) AND #attribute <> :value")
             .expression_attribute_names("#attribute", attribute)
@@ -219,13 +276,15 @@ impl Transaction {
             .condition_expression("#expected = :expected")
             .expression_attribute_names("#expected", expected.0)
             .expression_attribute_values(":expected", AttributeValue::S(expected.1.to_owned()));
-        let texts = texts.iter().map(|(attribute, text)| (*attribute, AttributeValue::S(text.clone())));
+        let texts =
+            texts.iter().map(|(attribute, text)| (*attribute, AttributeValue::S(text.clone())));
         let end = ends.map(|ends| (TTL, AttributeValue::N(ends.as_second().to_string())));
         let mut set = Vec::new();
         for (place, (attribute, value)) in texts.chain(end).enumerate() {
             set.push(format!("#s{place} = :s{place}"));
-            update =
-                update.expression_attribute_names(format!("#s{place}"), attribute).expression_attribute_values(format!(":s{place}"), value);
+            update = update
+                .expression_attribute_names(format!("#s{place}"), attribute)
+                .expression_attribute_values(format!(":s{place}"), value);
         }
         self.push_update(update.update_expression(format!("SET {}", set.join(", "))), key, refusal)
     }
@@ -235,27 +294,41 @@ impl Transaction {
         self.push_put(Put::builder(), item, Refusal::Impossible)
     }
 
-    /// Refuses the transaction as `Gone` unless that user exists and is not deleted. Who adds to a user's partition asks this, so that
-    /// nothing comes in while the user is erased.
+    /// Refuses the transaction as `Gone` unless that user exists and is not deleted. Who adds to a
+    /// user's partition asks this, so that nothing comes in while the user is erased.
     pub(crate) fn require_user(&mut self, user: Uuid) -> Result<(), Error> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(Key::user(user).item()))
             .condition_expression("attribute_exists(pk) AND #status <> :deleted")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+            .expression_attribute_values(
+                ":deleted",
+                AttributeValue::S(Status::Deleted.as_str().to_owned()),
+            )
             .build()
             .map_err(Error::internal)?;
         self.push(TransactWriteItem::builder().condition_check(check).build(), Refusal::Gone);
         Ok(())
     }
 
-    /// Moves a team's counts of administrators by what a user was and is. With `keeps_admin` the last one stays.
-    pub(crate) fn count_admins(&mut self, before: Option<&User>, after: Option<&User>, keeps_admin: bool) -> Result<(), Error> {
-        let count = |is: fn(&User) -> bool| i64::from(after.is_some_and(is)) - i64::from(before.is_some_and(is));
+    /// Moves a team's counts of administrators by what a user was and is. With `keeps_admin` the
+    /// last one stays.
+    pub(crate) fn count_admins(
+        &mut self,
+        before: Option<&User>,
+        after: Option<&User>,
+        keeps_admin: bool,
+    ) -> Result<(), Error> {
+        let count = |is: fn(&User) -> bool| {
+            i64::from(after.is_some_and(is)) - i64::from(before.is_some_and(is))
+        };
         let (admins, service_admins) = (count(User::governs), count(User::is_service_admin));
-        let Some(user) = after.or(before).filter(|_| admins != 0 || service_admins != 0) else { return Ok(()) };
-        let (key, amounts) = (Key::team(user.team_id), &[("admins", admins), ("service_admins", service_admins)]);
+        let Some(user) = after.or(before).filter(|_| admins != 0 || service_admins != 0) else {
+            return Ok(());
+        };
+        let (key, amounts) =
+            (Key::team(user.team_id), &[("admins", admins), ("service_admins", service_admins)]);
         if keeps_admin && admins < 0 {
             self.add_if(&key, amounts, "admins > :one", &[(":one", 1)], Refusal::LastAdmin)
         } else {
@@ -277,7 +350,12 @@ impl Transaction {
     }
 
     /// Deletes an item whose attribute has that text.
-    pub(crate) fn delete_if(&mut self, key: &Key, attribute: &str, text: &str) -> Result<(), Error> {
+    pub(crate) fn delete_if(
+        &mut self,
+        key: &Key,
+        attribute: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         let delete = Delete::builder()
             .condition_expression("#attribute = :text")
             .expression_attribute_names("#attribute", attribute)
@@ -301,7 +379,8 @@ impl Transaction {
     ) -> Result<(), Error> {
         let mut update = Update::builder().condition_expression(condition);
         for (name, number) in numbers {
-            update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
+            update =
+                update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
         }
         self.add_to(key, amounts, update, refusal)
     }
@@ -329,7 +408,12 @@ impl Transaction {
     }
 
     /// Takes texts out of a set of an item, where they are in it.
-    pub(crate) fn take_from_set(&mut self, key: &Key, attribute: &str, texts: Vec<String>) -> Result<(), Error> {
+    pub(crate) fn take_from_set(
+        &mut self,
+        key: &Key,
+        attribute: &str,
+        texts: Vec<String>,
+    ) -> Result<(), Error> {
         let update = Update::builder()
             .update_expression("DELETE #set :texts")
             .expression_attribute_names("#set", attribute)
@@ -356,31 +440,49 @@ impl Transaction {
             Some(most) => {
                 let room = "(attribute_not_exists(#count) OR #count < :most)";
                 update
-                    .condition_expression(format!("attribute_exists(pk) AND #status <> :deleted AND {room}"))
+                    .condition_expression(format!(
+                        "attribute_exists(pk) AND #status <> :deleted AND {room}"
+                    ))
                     .expression_attribute_names("#status", "status")
-                    .expression_attribute_values(":deleted", AttributeValue::S(Status::Deleted.as_str().to_owned()))
+                    .expression_attribute_values(
+                        ":deleted",
+                        AttributeValue::S(Status::Deleted.as_str().to_owned()),
+                    )
                     .expression_attribute_values(":most", AttributeValue::N(most.to_string()))
             }
         };
         self.push_update(update, &Key::user(user), refusal)
     }
 
-    fn add_to(&mut self, key: &Key, amounts: &[(&str, i64)], mut update: UpdateBuilder, refusal: Refusal) -> Result<(), Error> {
+    fn add_to(
+        &mut self,
+        key: &Key,
+        amounts: &[(&str, i64)],
+        mut update: UpdateBuilder,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
         let mut terms = Vec::new();
         for (place, (attribute, amount)) in amounts.iter().enumerate() {
             terms.push(format!("#a{place} :a{place}"));
             update = update
                 .expression_attribute_names(format!("#a{place}"), *attribute)
-                .expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount.to_string()));
+                .expression_attribute_values(
+                    format!(":a{place}"),
+                    AttributeValue::N(amount.to_string()),
+                );
         }
         if terms.is_empty() {
             return Ok(());
         }
-        self.push_update(update.update_expression(format!("ADD {}", terms.join(", "))), key, refusal)
+        self.push_update(
+            update.update_expression(format!("ADD {}", terms.join(", "))),
+            key,
+            refusal,
+        )
     }
 
-    /// Adds to the figures of a team's usage day, which is made if it does not exist; with a condition, and the numbers in it, only where
-    /// that holds.
+    /// Adds to the figures of a team's usage day, which is made if it does not exist; with a
+    /// condition, and the numbers in it, only where that holds.
     pub(super) fn use_day(
         &mut self,
         key: &Key,
@@ -392,12 +494,21 @@ impl Transaction {
         let mut terms = Vec::new();
         for (place, (attribute, amount)) in amounts.iter().enumerate() {
             terms.push(format!("{attribute} :a{place}"));
-            update = update.expression_attribute_values(format!(":a{place}"), AttributeValue::N(amount.clone()));
+            update = update.expression_attribute_values(
+                format!(":a{place}"),
+                AttributeValue::N(amount.clone()),
+            );
         }
         // The others must be there as well for the day to be read.
-        let missing = ["sandbox_creates", "gb_hours"].into_iter().filter(|name| !terms.iter().any(|term| term.starts_with(*name)));
-        let missing: Vec<_> = missing.map(|name| format!("{name} = if_not_exists({name}, :zero)")).collect();
-        let set = [&["team_id = :team, usage_date = :date, updated_at = :at".to_owned()][..], &missing].concat().join(", ");
+        let missing = ["sandbox_creates", "gb_hours"]
+            .into_iter()
+            .filter(|name| !terms.iter().any(|term| term.starts_with(*name)));
+        let missing: Vec<_> =
+            missing.map(|name| format!("{name} = if_not_exists({name}, :zero)")).collect();
+        let set =
+            [&["team_id = :team, usage_date = :date, updated_at = :at".to_owned()][..], &missing]
+                .concat()
+                .join(", ");
         update = update
             .update_expression(format!("ADD {} SET {set}", terms.join(", ")))
             .expression_attribute_values(":team", AttributeValue::S(day.team.to_string()))
@@ -407,7 +518,8 @@ impl Transaction {
         if let Some((condition, numbers)) = condition {
             update = update.condition_expression(condition);
             for (name, number) in numbers {
-                update = update.expression_attribute_values(*name, AttributeValue::N(number.to_string()));
+                update = update
+                    .expression_attribute_values(*name, AttributeValue::N(number.to_string()));
             }
         }
         self.push_update(update, key, Refusal::DayUsedUp)
@@ -423,11 +535,22 @@ impl Transaction {
 impl Store {
     /// A transaction with nothing in it yet.
     pub(crate) fn transaction(&self) -> Transaction {
-        Transaction { table: self.table.clone(), writes: Vec::new(), refusals: Vec::new(), new_address: None }
+        Transaction {
+            table: self.table.clone(),
+            writes: Vec::new(),
+            refusals: Vec::new(),
+            new_address: None,
+        }
     }
 
-    /// Makes all the writes of a change or none, and keeps the change's answer with them, where the request has an `Idempotency-Key`.
-    pub(crate) async fn commit_answered(&self, mut transaction: Transaction, act: &Act, answer: &Response) -> Result<(), WriteError> {
+    /// Makes all the writes of a change or none, and keeps the change's answer with them, where the
+    /// request has an `Idempotency-Key`.
+    pub(crate) async fn commit_answered(
+        &self,
+        mut transaction: Transaction,
+        act: &Act,
+        answer: &Response,
+    ) -> Result<(), WriteError> {
         if let Some(receipt) = &act.receipt {
             transaction.put_first(receipt.put(&self.table, answer)?, Refusal::Answered);
         }
@@ -440,8 +563,9 @@ impl Store {
 
     /// Makes all the writes or none.
     ///
-    /// A collision with another transaction is tried again under the same request token, so that an answer that was lost does not
-    /// write twice: the SDK makes a new token for every call and does not retry collisions.
+    /// A collision with another transaction is tried again under the same request token, so that an
+    /// answer that was lost does not write twice: the SDK makes a new token for every call and does
+    /// not retry collisions.
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<(), WriteError> {
         let token = Uuid::new_v4().to_string();
         for attempt in 0..ATTEMPTS {
@@ -459,30 +583,48 @@ impl Store {
                 }
                 return Ok(());
             };
-            if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() {
+            if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+                error.as_service_error()
+            {
                 // The reasons stand in the order of the writes.
-                let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"));
-                let unmet = codes.clone().zip(&transaction.refusals).find(|(code, _)| *code == "ConditionalCheckFailed");
+                let codes = canceled
+                    .cancellation_reasons()
+                    .iter()
+                    .map(|reason| reason.code().unwrap_or("None"));
+                let unmet = codes
+                    .clone()
+                    .zip(&transaction.refusals)
+                    .find(|(code, _)| *code == "ConditionalCheckFailed");
                 if let Some((_, refusal)) = unmet {
                     return Err(WriteError::Refused(*refusal));
                 }
-                let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+                let passing =
+                    ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
                 if codes.clone().any(|code| passing.contains(&code)) {
                     continue;
                 }
                 let reasons: Vec<_> = codes.collect();
-                return Err(WriteError::Failed(Error::internal(format!("cancelled: {reasons:?} {:?}", canceled.message()))));
+                return Err(WriteError::Failed(Error::internal(format!(
+                    "cancelled: {reasons:?} {:?}",
+                    canceled.message()
+                ))));
             }
-            if error.as_service_error().is_some_and(|error| error.code() == Some("TransactionInProgressException")) {
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.code() == Some("TransactionInProgressException"))
+            {
                 continue;
             }
             return Err(WriteError::Failed(failed(error)));
         }
-        Err(WriteError::Failed(Error::Unavailable("the transaction kept colliding with others".into())))
+        Err(WriteError::Failed(Error::Unavailable(
+            "the transaction kept colliding with others".into(),
+        )))
     }
 }
 
-/// Waits before the n-th attempt: not at all before the first, then 25 ms doubling up to 800 ms, each with jitter.
+/// Waits before the n-th attempt: not at all before the first, then 25 ms doubling up to 800 ms,
+/// each with jitter.
 pub(crate) async fn back_off(attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(pause(attempt, Uuid::new_v4().as_fields().0)).await;
@@ -502,10 +644,22 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_bound_and_differ() {
-        for (attempt, least, most) in [(1, 12, 24), (2, 25, 49), (3, 50, 99), (5, 200, 399), (6, 400, 799), (7, 400, 799), (100, 400, 799)]
-        {
-            let pauses: Vec<_> = (0..10_000).map(|chance| pause(attempt, chance).as_millis()).collect();
-            assert_eq!((pauses.iter().min(), pauses.iter().max()), (Some(&least), Some(&most)), "attempt {attempt}");
+        for (attempt, least, most) in [
+            (1, 12, 24),
+            (2, 25, 49),
+            (3, 50, 99),
+            (5, 200, 399),
+            (6, 400, 799),
+            (7, 400, 799),
+            (100, 400, 799),
+        ] {
+            let pauses: Vec<_> =
+                (0..10_000).map(|chance| pause(attempt, chance).as_millis()).collect();
+            assert_eq!(
+                (pauses.iter().min(), pauses.iter().max()),
+                (Some(&least), Some(&most)),
+                "attempt {attempt}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The life of a user record: each write keeps the unique values, the counters and the manager's list in step.
+//! The life of a user record: each write keeps the unique values, the counters and the manager's
+//! list in step.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,8 @@ pub(super) const CHANGE_ATTEMPTS: u32 = 8;
 /// The most keys that are revoked together: a transaction takes 100 writes, and a key is two.
 pub(super) const MOST_KEYS: usize = 40;
 
-/// What else is to be written with a change. A reference, and so are the others: a change would otherwise be compiled anew for each caller.
+/// What else is to be written with a change. A reference, and so are the others: a change would
+/// otherwise be compiled anew for each caller.
 pub(crate) type Also<'a> = &'a (dyn Fn(&mut Transaction) -> Result<()> + Sync);
 
 /// The answer that shows a user.
@@ -38,17 +40,27 @@ impl Store {
     }
 
     /// The user of that id, if the caller's team has it.
-    pub async fn user_in_team(&self, access: &TeamAccess<MembersRead>, id: Uuid) -> Result<Option<User>> {
+    pub async fn user_in_team(
+        &self,
+        access: &TeamAccess<MembersRead>,
+        id: Uuid,
+    ) -> Result<Option<User>> {
         Ok(self.user(id, Freshness::Strong).await?.filter(|user| user.team_id == access.team_id()))
     }
 
-    /// Adds to a transaction all that makes a user: the record, its unique values and names, its counts, its place in the manager's
-    /// list, the first entry of its history.
-    pub(crate) fn add_user(&self, transaction: &mut Transaction, user: &User, act: &Act) -> Result<()> {
+    /// Adds to a transaction all that makes a user: the record, its unique values and names, its
+    /// counts, its place in the manager's list, the first entry of its history.
+    pub(crate) fn add_user(
+        &self,
+        transaction: &mut Transaction,
+        user: &User,
+        act: &Act,
+    ) -> Result<()> {
         transaction.create(user_item(user)?, Refusal::UserExists)?;
         self.claim_values(transaction, user, &[])?;
         self.list_names(transaction, None, Some(user))?;
-        transaction.add(&Key::count(user.team_id, user.id), &[(user.class().code().as_str(), 1)])?;
+        transaction
+            .add(&Key::count(user.team_id, user.id), &[(user.class().code().as_str(), 1)])?;
         self.list_managed(transaction, user)?;
         self.record(transaction, user.id, act, None, Some(user))
     }
@@ -88,7 +100,11 @@ impl Store {
     ) -> Result<Response, WriteError> {
         // A refused request takes no number.
         act.limits.admit(None, &user)?;
-        let user = User { team_id: access.team_id(), number: self.next_number(access.team_id()).await?, ..user };
+        let user = User {
+            team_id: access.team_id(),
+            number: self.next_number(access.team_id()).await?,
+            ..user
+        };
         self.create_user_with(&user, act, &|_| Ok(()), answer).await
     }
 
@@ -111,7 +127,12 @@ impl Store {
         after.updated_at = act.at;
         let mut transaction = self.transaction();
         let version = ("version", AttributeValue::N(before.version.to_string()));
-        transaction.update(&Key::user(after.id), version, &user_item(before)?, &user_item(&after)?)?;
+        transaction.update(
+            &Key::user(after.id),
+            version,
+            &user_item(before)?,
+            &user_item(&after)?,
+        )?;
         let held = Key::unique_values(before);
         self.claim_values(&mut transaction, &after, &held)?;
         let kept = Key::unique_values(&after);
@@ -121,7 +142,10 @@ impl Store {
         self.list_names(&mut transaction, Some(before), Some(&after))?;
         if before.class() != after.class() {
             let (from, to) = (before.class().code(), after.class().code());
-            transaction.add(&Key::count(after.team_id, after.id), &[(from.as_str(), -1), (to.as_str(), 1)])?;
+            transaction.add(
+                &Key::count(after.team_id, after.id),
+                &[(from.as_str(), -1), (to.as_str(), 1)],
+            )?;
         }
         transaction.count_admins(Some(before), Some(&after), act.keeps_admin)?;
         if ManagedUser::from(before) != ManagedUser::from(&after) {
@@ -134,8 +158,8 @@ impl Store {
         Ok((after, answer))
     }
 
-    /// Changes a user, starting from what was read; where someone else wrote it since, from what they left. Nothing is written where
-    /// nothing changes.
+    /// Changes a user, starting from what was read; where someone else wrote it since, from what
+    /// they left. Nothing is written where nothing changes.
     ///
     /// # Errors
     /// What `change` gives; `Conflict` where a new unique value is another's.
@@ -150,7 +174,8 @@ impl Store {
         self.change_with(user, &change, act, &|_| Ok(()), answer).await
     }
 
-    /// The same, with what else is to be written in the same transaction. Nothing is written where `change` gives nothing.
+    /// The same, with what else is to be written in the same transaction. Nothing is written where
+    /// `change` gives nothing.
     pub(crate) async fn change_with(
         &self,
         mut user: User,
@@ -161,7 +186,8 @@ impl Store {
     ) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             let Some(changed) = change(&user)? else { return Ok(answer(&user)) };
-            // A key that was made beside a soft delete, by a process that ended before it saw that, shall not come back with its owner.
+            // A key that was made beside a soft delete, by a process that ended before it saw that,
+            // shall not come back with its owner.
             let is_restored = user.status == Status::Deleted && changed.status != Status::Deleted;
             let mut keys = if is_restored { self.working_keys(user.id).await? } else { Vec::new() };
             keys.truncate(MOST_KEYS);
@@ -183,10 +209,13 @@ impl Store {
 
     /// A user who was read before, as it is now.
     pub(crate) async fn again(&self, id: Uuid) -> Result<User> {
-        self.user(id, Freshness::Strong).await?.ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))
+        self.user(id, Freshness::Strong)
+            .await?
+            .ok_or_else(|| Error::NotFound("The user was deleted meanwhile.".into()))
     }
 
-    /// Makes a user a platform operator, or one no more: for who has the table itself, as no endpoint does it.
+    /// Makes a user a platform operator, or one no more: for who has the table itself, as no
+    /// endpoint does it.
     ///
     /// # Errors
     /// `AccountNotFound`; `Conflict` for someone who was invited and has not signed up: whoever
@@ -194,14 +223,16 @@ impl Store {
     pub async fn set_operator(&self, id: Uuid, is_operator: bool, act: &Act) -> Result<()> {
         let user = self.user(id, Freshness::Strong).await?.ok_or(Error::AccountNotFound)?;
         let change = |user: &User| match user.status {
-            Status::Invited if is_operator => Err(Error::Conflict("This user has not signed up yet. Wait until they have.".into())),
+            Status::Invited if is_operator => Err(Error::Conflict(
+                "This user has not signed up yet. Wait until they have.".into(),
+            )),
             _ => Ok(User { is_operator, ..user.clone() }),
         };
         self.change_user(user, &change, act, &|_| Response::default()).await.map(|_| ())
     }
 
-    /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says whether the user as they are by then
-    /// may be changed.
+    /// Changes a user's quota tier, and that of the team where it is the user's own. `may` says
+    /// whether the user as they are by then may be changed.
     pub async fn change_quota(
         &self,
         user: User,
@@ -217,13 +248,18 @@ impl Store {
         let change = |user: &User| {
             may(user)?;
             // Whoever changed the user's tier since it was read changed the team's too.
-            let differs = user.quota_tier_id != quota_tier_id || (team_differs && user.quota_tier_id == read);
+            let differs =
+                user.quota_tier_id != quota_tier_id || (team_differs && user.quota_tier_id == read);
             Ok(differs.then(|| User { quota_tier_id: quota_tier_id.to_owned(), ..user.clone() }))
         };
         let also = |transaction: &mut Transaction| match own_team {
             Some(team) => {
                 let key = Key::team(team.id);
-                let changed = Team { quota_tier_id: quota_tier_id.to_owned(), updated_at: act.at, ..team.clone() };
+                let changed = Team {
+                    quota_tier_id: quota_tier_id.to_owned(),
+                    updated_at: act.at,
+                    ..team.clone()
+                };
                 let owner = ("owner_user_id", AttributeValue::S(team.owner_user_id.to_string()));
                 transaction.update(&key, owner, &encode(&key, team)?, &encode(&key, &changed)?)
             }
@@ -232,16 +268,28 @@ impl Store {
         self.change_with(user, &change, act, &also, answer).await
     }
 
-    /// Soft-deletes a user: refused from now on, their API keys revoked, and erased `grace_days` from now. `may` says whether the
-    /// user as they are by then may be deleted.
-    pub async fn soft_delete(&self, mut user: User, grace_days: u32, may: May<'_>, act: &Act, answer: Answer<'_>) -> Result<Response> {
+    /// Soft-deletes a user: refused from now on, their API keys revoked, and erased `grace_days`
+    /// from now. `may` says whether the user as they are by then may be deleted.
+    pub async fn soft_delete(
+        &self,
+        mut user: User,
+        grace_days: u32,
+        may: May<'_>,
+        act: &Act,
+        answer: Answer<'_>,
+    ) -> Result<Response> {
         for attempt in 0..CHANGE_ATTEMPTS {
             may(&user)?;
             act.may_remove(&user)?;
             let mut keys = self.working_keys(user.id).await?;
             let with_the_user = keys.split_off(keys.len().saturating_sub(MOST_KEYS));
-            // These end before it is known whether the user may go: the last administrator keeps theirs.
-            if !keys.is_empty() && act.keeps_admin && user.governs() && self.administrators(user.team_id).await? <= 1 {
+            // These end before it is known whether the user may go: the last administrator keeps
+            // theirs.
+            if !keys.is_empty()
+                && act.keeps_admin
+                && user.governs()
+                && self.administrators(user.team_id).await? <= 1
+            {
                 return Err(WriteError::Refused(Refusal::LastAdmin).into());
             }
             for keys in keys.chunks(MOST_KEYS) {
@@ -261,7 +309,9 @@ impl Store {
                 deleted_from: Some(user.status),
                 ..user.clone()
             };
-            let also = |transaction: &mut Transaction| self.revoke_all(transaction, user.id, &with_the_user, act.at);
+            let also = |transaction: &mut Transaction| {
+                self.revoke_all(transaction, user.id, &with_the_user, act.at)
+            };
             match self.update_user(&user, deleted, act, &also, answer).await {
                 Err(WriteError::Refused(Refusal::Changed)) => {
                     back_off(attempt + 1).await;
@@ -290,12 +340,17 @@ impl Store {
             #[serde(default)]
             admins: u64,
         }
-        Ok(self.get::<Counted>(&Key::team(team), Freshness::Strong).await?.map_or(0, |team| team.admins))
+        Ok(self
+            .get::<Counted>(&Key::team(team), Freshness::Strong)
+            .await?
+            .map_or(0, |team| team.admins))
     }
 
-    /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no change: the version stays.
+    /// Notes that a user was seen, unless that was noted in the ten minutes before. It is no
+    /// change: the version stays.
     pub async fn note_seen(&self, user: &User, seen: &Seen) -> Result<()> {
-        let (sort_attribute, sort_key) = last_seen_attribute(&User { last_seen: Some(seen.clone()), ..user.clone() });
+        let (sort_attribute, sort_key) =
+            last_seen_attribute(&User { last_seen: Some(seen.clone()), ..user.clone() });
         let seen_item = AttributeValue::M(serde_dynamo::to_item(seen).map_err(Error::internal)?);
         let outcome = self
             .client
@@ -314,13 +369,18 @@ impl Store {
         if_met(outcome)
     }
 
-    /// Writes many new users at once, which nobody may hold the unique values of: for loading. Counts are added once a shard.
+    /// Writes many new users at once, which nobody may hold the unique values of: for loading.
+    /// Counts are added once a shard.
     pub async fn load_users(&self, users: &[User]) -> Result<(), WriteError> {
         self.load_with(users, None).await
     }
 
     /// The same, with the entry that begins each user's history.
-    pub(super) async fn load_with(&self, users: &[User], act: Option<&Act>) -> Result<(), WriteError> {
+    pub(super) async fn load_with(
+        &self,
+        users: &[User],
+        act: Option<&Act>,
+    ) -> Result<(), WriteError> {
         let mut transaction = self.transaction();
         let mut counts: BTreeMap<Key, BTreeMap<String, i64>> = BTreeMap::new();
         for user in users {
@@ -334,23 +394,34 @@ impl Store {
             }
             let mut count = |key, attribute: &str, amount| {
                 if amount != 0 {
-                    *counts.entry(key).or_default().entry(attribute.to_owned()).or_default() += amount;
+                    *counts.entry(key).or_default().entry(attribute.to_owned()).or_default() +=
+                        amount;
                 }
             };
             count(Key::count(user.team_id, user.id), &user.class().code(), 1);
-            count(Key::managed_count(user.team_id), "managed", i64::from(user.manager_id.is_some()));
+            count(
+                Key::managed_count(user.team_id),
+                "managed",
+                i64::from(user.manager_id.is_some()),
+            );
             count(Key::team(user.team_id), "admins", i64::from(user.governs()));
             count(Key::team(user.team_id), "service_admins", i64::from(user.is_service_admin()));
         }
         for (key, amounts) in counts {
-            let amounts: Vec<_> = amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)).collect();
+            let amounts: Vec<_> =
+                amounts.iter().map(|(attribute, amount)| (attribute.as_str(), *amount)).collect();
             transaction.add(&key, &amounts)?;
         }
         self.commit(transaction).await
     }
 
     /// Claims each unique value of the user that is not held already.
-    pub(super) fn claim_values(&self, transaction: &mut Transaction, user: &User, held: &[Key]) -> Result<()> {
+    pub(super) fn claim_values(
+        &self,
+        transaction: &mut Transaction,
+        user: &User,
+        held: &[Key],
+    ) -> Result<()> {
         for key in Key::unique_values(user).into_iter().filter(|key| !held.contains(key)) {
             let refusal = match key.pk.split('#').next() {
                 Some("EMAIL") => Refusal::EmailTaken,
@@ -367,10 +438,18 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the user's names, and what stands under the email that is kept, as they are after a change: operators find users there.
-    pub(super) fn list_names(&self, transaction: &mut Transaction, before: Option<&User>, after: Option<&User>) -> Result<()> {
+    /// Keeps the user's names, and what stands under the email that is kept, as they are after a
+    /// change: operators find users there.
+    pub(super) fn list_names(
+        &self,
+        transaction: &mut Transaction,
+        before: Option<&User>,
+        after: Option<&User>,
+    ) -> Result<()> {
         let names = after.map(Key::names).unwrap_or_default();
-        for key in before.map(Key::names).unwrap_or_default().iter().filter(|key| !names.contains(key)) {
+        for key in
+            before.map(Key::names).unwrap_or_default().iter().filter(|key| !names.contains(key))
+        {
             transaction.delete(key)?;
         }
         let Some(after) = after else { return Ok(()) };
@@ -385,9 +464,11 @@ impl Store {
         }
         let email = |user: &User| user.email.as_deref().map(Key::email);
         match (before.and_then(email), email(after)) {
-            (Some(held), Some(key)) if held == key => {
-                put(transaction, key, serde_dynamo::to_item(Holder { user_id: after.id }).map_err(Error::internal)?)
-            }
+            (Some(held), Some(key)) if held == key => put(
+                transaction,
+                key,
+                serde_dynamo::to_item(Holder { user_id: after.id }).map_err(Error::internal)?,
+            ),
             _ => Ok(()),
         }
     }
@@ -395,7 +476,9 @@ impl Store {
     /// Puts a managed user's names into the manager's list.
     pub(super) fn list_managed(&self, transaction: &mut Transaction, user: &User) -> Result<()> {
         match user.manager_id {
-            Some(manager) => transaction.put(encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?),
+            Some(manager) => {
+                transaction.put(encode(&Key::managed(manager, user.id), &ManagedUser::from(user))?)
+            }
             None => Ok(()),
         }
     }
@@ -411,12 +494,16 @@ fn listed_item(user: &User) -> Result<Item> {
 }
 
 /// What the workspace's lists show, beside the full name, the id, the class and the team's name.
-const ROW_ATTRIBUTES: [&str; 6] = ["number", "view_all", "device_user_id", "pub_key", "created_at", "updated_at"];
+const ROW_ATTRIBUTES: [&str; 6] =
+    ["number", "view_all", "device_user_id", "pub_key", "created_at", "updated_at"];
 
 /// A user as an item, with its place in every index.
 pub(super) fn user_item(user: &User) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(user).map_err(Error::internal)?;
-    let mut row: Item = ROW_ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
+    let mut row: Item = ROW_ATTRIBUTES
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone())))
+        .collect();
     row.insert("full_name".to_owned(), AttributeValue::S(user.full_name()));
     item.extend(user_attributes(user));
     item.insert(ROW.to_owned(), AttributeValue::M(row));

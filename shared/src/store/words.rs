@@ -1,5 +1,6 @@
-//! The words of names, by which the members of a large team are found, but for those who are deleted.
-//! Requests do not write them: the table's stream keeps them, in batches that may be applied again.
+//! The words of names, by which the members of a large team are found, but for those who are
+//! deleted. Requests do not write them: the table's stream keeps them, in batches that may be
+//! applied again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -23,7 +24,9 @@ impl Store {
     pub(super) async fn keep_words(&self, changes: &[Change]) -> Result<()> {
         let mut last = BTreeMap::new();
         for change in changes {
-            let words = |placed: &Option<Placed>| placed.iter().flat_map(Placed::words).collect::<BTreeSet<_>>();
+            let words = |placed: &Option<Placed>| {
+                placed.iter().flat_map(Placed::words).collect::<BTreeSet<_>>()
+            };
             let (before, after) = (words(&change.before), words(&change.after));
             last.extend(before.difference(&after).map(|(key, _)| (key.clone(), None)));
             last.extend(after.difference(&before).map(|(key, user)| (key.clone(), Some(*user))));
@@ -31,8 +34,8 @@ impl Store {
         self.write_words(last).await
     }
 
-    /// Writes the words of a team's names anew, where they are not what they should be. Of the words
-    /// that should be, a hash each is held: 16 bytes or so.
+    /// Writes the words of a team's names anew, where they are not what they should be. Of the
+    /// words that should be, a hash each is held: 16 bytes or so.
     pub(super) async fn rebuild_words(&self, team: Uuid) -> Result<()> {
         let state = RandomState::new();
         let mut missing = HashSet::new();
@@ -43,7 +46,8 @@ impl Store {
         let partition = Key { pk: Key::words_of(team), sk: String::new() };
         let mut start = None;
         loop {
-            let found = self.query_call(&partition, "", From::Start, PAGE, Freshness::Strong, start);
+            let found =
+                self.query_call(&partition, "", From::Start, PAGE, Freshness::Strong, start);
             let (items, next) = found.await?;
             let kept = items.iter().filter_map(Key::of);
             let stale = kept.filter(|key| !missing.remove(&state.hash_one(&key.sk)));
@@ -62,9 +66,13 @@ impl Store {
         Ok(())
     }
 
-    /// The words of the next members of a team by number, from behind `after`, which goes on; none at
-    /// the end.
-    async fn words_of_next(&self, team: Uuid, after: &mut Option<u64>) -> Result<Option<Vec<(Key, Uuid)>>> {
+    /// The words of the next members of a team by number, from behind `after`, which goes on; none
+    /// at the end.
+    async fn words_of_next(
+        &self,
+        team: Uuid,
+        after: &mut Option<u64>,
+    ) -> Result<Option<Vec<(Key, Uuid)>>> {
         let (members, _) = self.page_by_number(team, *after, PAGE).await?;
         let Some(last) = members.last() else { return Ok(None) };
         *after = Some(last.number);

@@ -1,4 +1,5 @@
-//! A handler that does nothing: what any start of `lambda_http` takes, which the artifact's is compared with.
+//! A handler that does nothing: what any start of `lambda_http` takes, which the artifact's is
+//! compared with.
 
 use lambda_http::{Error, Request, run, service_fn};
 

@@ -101,10 +101,14 @@ impl View<'_> {
         self.model.users.iter().filter(|(_, user)| user.team == team).map(|(id, _)| *id).collect()
     }
 
-    /// What must be answered to a request of that caller, shown of that label; none where that is not known.
+    /// What must be answered to a request of that caller, shown of that label; none where that is
+    /// not known.
     pub fn body(&self, request: &Request, me: Id, of: Id, by: By) -> Option<Value> {
         Some(match request {
-            Request::SignUp { .. } | Request::ShowAccount | Request::ChangeProfile { .. } | Request::RestoreAccount => {
+            Request::SignUp { .. }
+            | Request::ShowAccount
+            | Request::ChangeProfile { .. }
+            | Request::RestoreAccount => {
                 let mut account = self.account(of);
                 account["email_verified"] = json!(self.of(of).email_verified_at.is_some());
                 account["session_email"] = match by {
@@ -114,9 +118,13 @@ impl View<'_> {
                 account
             }
             Request::ExportAccount => self.export(of),
-            Request::DeleteAccount => json!({"success": true, "scheduled_hard_delete_at": self.of(of).due.map(time)}),
+            Request::DeleteAccount => {
+                json!({"success": true, "scheduled_hard_delete_at": self.of(of).due.map(time)})
+            }
             Request::ListKeys => self.keys(me),
-            Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeDefaultKey => self.key(of),
+            Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeDefaultKey => {
+                self.key(of)
+            }
             Request::MakeUserKey { .. } => {
                 let key = self.key(of);
                 json!({
@@ -127,13 +135,20 @@ impl View<'_> {
             Request::RevokeKey { .. } => json!({"success": true}),
             Request::ListEveryone { limit } => {
                 let mut all: Vec<Id> = self.model.users.keys().copied().collect();
-                all.sort_by_key(|id| std::cmp::Reverse((self.of(*id).created_at, self.ids.user(*id))));
+                all.sort_by_key(|id| {
+                    std::cmp::Reverse((self.of(*id).created_at, self.ids.user(*id)))
+                });
                 all.iter().take(*limit).map(|id| self.user(*id)).collect()
             }
             Request::FindUsers { text } => {
-                let begins = |value: Option<String>| value.is_some_and(|value| fold(value.trim()).starts_with(&fold(text)));
+                let begins = |value: Option<String>| {
+                    value.is_some_and(|value| fold(value.trim()).starts_with(&fold(text)))
+                };
                 let found = |(id, user): (&Id, &User)| {
-                    (begins(user.email.clone()) || begins(user.name.clone()) || begins(Some(self.shown_name(*id)))).then_some(*id)
+                    (begins(user.email.clone())
+                        || begins(user.name.clone())
+                        || begins(Some(self.shown_name(*id))))
+                    .then_some(*id)
                 };
                 let mut found: Vec<Id> = self.model.users.iter().filter_map(found).collect();
                 found.sort_by_key(|id| self.ids.user(*id));
@@ -145,9 +160,13 @@ impl View<'_> {
             | Request::Unsuspend { .. }
             | Request::RestoreUser { .. } => self.detail(of),
             Request::EraseUser { .. } => json!({"deleted": true, "user_id": self.ids.user(of)}),
-            Request::ShowHistory { limit, .. } => self.history(of).into_iter().rev().take(*limit).collect(),
+            Request::ShowHistory { limit, .. } => {
+                self.history(of).into_iter().rev().take(*limit).collect()
+            }
             Request::ListTiers => json!(tiers()),
-            Request::MakeSandbox { .. } | Request::ChangeSandbox { .. } | Request::DestroySandbox { .. } => {
+            Request::MakeSandbox { .. }
+            | Request::ChangeSandbox { .. }
+            | Request::DestroySandbox { .. } => {
                 let sandbox = &self.model.sandboxes[&of];
                 let mut shown = self.sandbox(of, sandbox);
                 shown["config"] = json!({"vcpus": null, "memory_mb": sandbox.memory_mb});
@@ -168,14 +187,17 @@ impl View<'_> {
                 json!({"status": "success", "details": self.invite(of, &self.model.invites[&of].email)})
             }
             Request::ListTeam { limit } => {
-                let users = self.by_number(|_, user| user.team == self.of(me).team && user.status != Status::Deleted);
+                let users = self.by_number(|_, user| {
+                    user.team == self.of(me).team && user.status != Status::Deleted
+                });
                 json!({"users": users.iter().take(*limit).map(|id| self.numbered(*id)).collect::<Vec<_>>()})
             }
             Request::ShowNumber { .. } => self.numbered(of),
             Request::MakeUser { .. } => {
                 let mut body = self.numbered(of);
                 let invited_as = self.ids.user(of);
-                body["inviteLink"] = json!(format!("http://localhost:3000/sign-up?invite={invited_as}"));
+                body["inviteLink"] =
+                    json!(format!("http://localhost:3000/sign-up?invite={invited_as}"));
                 body
             }
             Request::ChangeUser { role, .. } => {
@@ -187,8 +209,12 @@ impl View<'_> {
             }
             Request::DeleteUser { .. } | Request::DeleteInactive { .. } => Value::Null,
             Request::Search { text } => {
-                let begins = |value: &Option<String>| value.as_deref().is_some_and(|value| fold(value).starts_with(&fold(text)));
-                let contains = |value: &Option<String>| value.as_deref().is_some_and(|value| fold(value).contains(&fold(text)));
+                let begins = |value: &Option<String>| {
+                    value.as_deref().is_some_and(|value| fold(value).starts_with(&fold(text)))
+                };
+                let contains = |value: &Option<String>| {
+                    value.as_deref().is_some_and(|value| fold(value).contains(&fold(text)))
+                };
                 let found = self.by_number(|_, user| {
                     text.chars().count() > 1
                         && user.team == self.of(me).team
@@ -207,11 +233,17 @@ impl View<'_> {
                 found.iter().map(shown).collect()
             }
             Request::CountAdmins => {
-                let counts = |user: &&User| user.team == self.of(me).team && user.role == Role::Admin && user.status != Status::Deleted;
+                let counts = |user: &&User| {
+                    user.team == self.of(me).team
+                        && user.role == Role::Admin
+                        && user.status != Status::Deleted
+                };
                 json!({"password": 0, "noPassword": self.model.users.values().filter(counts).count(), "service": 0})
             }
             Request::ListInactive => {
-                let inactive = self.by_number(|id, user| user.team == self.of(me).team && id != me && self.model.is_inactive(id));
+                let inactive = self.by_number(|id, user| {
+                    user.team == self.of(me).team && id != me && self.model.is_inactive(id)
+                });
                 let shown = |id: &Id| {
                     let user = self.of(*id);
                     let (seen, made) = (user.last_seen.map(time), time(user.created_at));
@@ -223,8 +255,12 @@ impl View<'_> {
                 };
                 json!({"version": 1, "inactiveUsers": inactive.iter().map(shown).collect::<Vec<_>>()})
             }
-            Request::ListManaged { managed, shared, name } => self.acquainted(me, *managed, *shared, *name),
-            Request::MakeManaged { .. } | Request::ShowManaged { .. } | Request::ChangeManaged { .. } => {
+            Request::ListManaged { managed, shared, name } => {
+                self.acquainted(me, *managed, *shared, *name)
+            }
+            Request::MakeManaged { .. }
+            | Request::ShowManaged { .. }
+            | Request::ChangeManaged { .. } => {
                 let user = self.of(of);
                 json!({
                     "id": self.ids.user(of), "first_name": user.first_name, "last_name": user.last_name, "admin": user.is_operator,
@@ -233,7 +269,8 @@ impl View<'_> {
             }
             Request::DeleteManaged { .. } | Request::Unshare { .. } => Value::Null,
             Request::ListShares => {
-                let mut given: Vec<_> = self.model.shares.keys().filter(|(from, _)| *from == me).collect();
+                let mut given: Vec<_> =
+                    self.model.shares.keys().filter(|(from, _)| *from == me).collect();
                 given.sort_by_key(|(_, to)| self.ids.user(*to));
                 given.into_iter().map(|(_, to)| self.share(me, *to)).collect()
             }
@@ -252,7 +289,8 @@ impl View<'_> {
 
     fn user(&self, id: Id) -> Value {
         let user = self.of(id);
-        let suspended = |at| json!({"suspended_at": time(at), "suspended_reason": "as the model has it"});
+        let suspended =
+            |at| json!({"suspended_at": time(at), "suspended_reason": "as the model has it"});
         json!({
             "id": self.ids.user(id), "email": user.email, "tier": "free", "quota_tier_id": user.tier, "is_operator": user.is_operator,
             "created_at": time(user.created_at), "updated_at": time(user.updated_at), "name": user.name,
@@ -293,10 +331,24 @@ impl View<'_> {
         for key in export["api_keys"].as_array_mut().expect("keys") {
             let fields = key.as_object_mut().expect("a key");
             let prefix = fields.remove("prefix").expect("a prefix");
-            let owner = [("user_id", json!(self.ids.user(id))), ("team_id", json!(self.ids.team(self.of(id).team)))];
-            fields.extend(owner.into_iter().chain([("key_prefix", prefix)]).map(|(name, value)| (name.to_owned(), value)));
+            let owner = [
+                ("user_id", json!(self.ids.user(id))),
+                ("team_id", json!(self.ids.team(self.of(id).team))),
+            ];
+            fields.extend(
+                owner
+                    .into_iter()
+                    .chain([("key_prefix", prefix)])
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
         }
-        let mut managed: Vec<Id> = self.model.users.iter().filter(|(_, user)| user.manager == Some(id)).map(|(id, _)| *id).collect();
+        let mut managed: Vec<Id> = self
+            .model
+            .users
+            .iter()
+            .filter(|(_, user)| user.manager == Some(id))
+            .map(|(id, _)| *id)
+            .collect();
         managed.sort_by_key(|id| self.ids.user(*id));
         let shown = |id: &Id| {
             let user = self.of(*id);
@@ -307,7 +359,8 @@ impl View<'_> {
         };
         export["managed_users"] = managed.iter().map(shown).collect();
         let shares = |side: fn(&(Id, Id)) -> (Id, Id)| {
-            let mut shares: Vec<(Id, Id)> = self.model.shares.keys().copied().filter(|share| side(share).0 == id).collect();
+            let mut shares: Vec<(Id, Id)> =
+                self.model.shares.keys().copied().filter(|share| side(share).0 == id).collect();
             shares.sort_by_key(|share| self.ids.user(side(share).1));
             let shown = |(from, to): (Id, Id)| {
                 let share = &self.model.shares[&(from, to)];
@@ -322,7 +375,8 @@ impl View<'_> {
         export["shares_received"] = shares(|(from, to)| (*to, *from));
         // With what was done before they signed up, under the id of then.
         let earlier = self.of(id).invited_as.map(|id| self.history(id)).unwrap_or_default();
-        export["audit_log"] = self.history(id).into_iter().rev().chain(earlier.into_iter().rev()).collect();
+        export["audit_log"] =
+            self.history(id).into_iter().rev().chain(earlier.into_iter().rev()).collect();
         export
     }
 
@@ -338,8 +392,13 @@ impl View<'_> {
     }
 
     fn keys(&self, owner: Id) -> Value {
-        let mut keys: Vec<Id> =
-            self.model.keys.iter().filter(|(_, key)| key.owner == owner && key.is_kept(self.model.now)).map(|(id, _)| *id).collect();
+        let mut keys: Vec<Id> = self
+            .model
+            .keys
+            .iter()
+            .filter(|(_, key)| key.owner == owner && key.is_kept(self.model.now))
+            .map(|(id, _)| *id)
+            .collect();
         keys.sort_by_key(|id| self.ids.keys[id].0);
         keys.into_iter().map(|id| self.key(id)).collect()
     }
@@ -355,7 +414,8 @@ impl View<'_> {
     }
 
     fn own_sandboxes(&self, owner: Id) -> Value {
-        let mut own: Vec<_> = self.model.sandboxes.iter().filter(|(_, sandbox)| sandbox.owner == owner).collect();
+        let mut own: Vec<_> =
+            self.model.sandboxes.iter().filter(|(_, sandbox)| sandbox.owner == owner).collect();
         own.sort_by_key(|(id, _)| std::cmp::Reverse(&self.ids.sandboxes[*id]));
         own.into_iter().take(100).map(|(id, sandbox)| self.sandbox(*id, sandbox)).collect()
     }
@@ -370,7 +430,9 @@ impl View<'_> {
 
     fn summary(&self, id: Id) -> Value {
         let user = self.of(id);
-        let seen = |at: Option<i64>| at.map(|at| json!({"at": at, "remote_ip": "127.0.0.1", "user_agent": ""}));
+        let seen = |at: Option<i64>| {
+            at.map(|at| json!({"at": at, "remote_ip": "127.0.0.1", "user_agent": ""}))
+        };
         let status = match user.status {
             Status::Invited => "new",
             Status::Active | Status::Suspended => "extant",
@@ -411,7 +473,13 @@ impl View<'_> {
     }
 
     fn invites(&self, page: &DirectoryPage) -> Value {
-        let mut invites: Vec<Id> = self.model.invites.iter().filter(|(_, invite)| invite.team == page.team).map(|(id, _)| *id).collect();
+        let mut invites: Vec<Id> = self
+            .model
+            .invites
+            .iter()
+            .filter(|(_, invite)| invite.team == page.team)
+            .map(|(id, _)| *id)
+            .collect();
         invites.sort_by_cached_key(|id| {
             let invite = &self.model.invites[id];
             let value = match page.field {
@@ -421,17 +489,25 @@ impl View<'_> {
             };
             (value, self.ids.invites[id])
         });
-        self.directory_page(page, invites, |id| self.invite(id, self.model.invites[&id].stored_email()))
+        self.directory_page(page, invites, |id| {
+            self.invite(id, self.model.invites[&id].stored_email())
+        })
     }
 
-    fn directory_page(&self, page: &DirectoryPage, mut all: Vec<Id>, shown: impl Fn(Id) -> Value) -> Value {
+    fn directory_page(
+        &self,
+        page: &DirectoryPage,
+        mut all: Vec<Id>,
+        shown: impl Fn(Id) -> Value,
+    ) -> Value {
         if page.descending {
             all.reverse();
         }
         let (count, offset, size) = (all.len(), page.offset, page.size);
         let shown: Vec<Value> = all.into_iter().skip(offset).take(size).map(shown).collect();
         let next = Some(offset + size).filter(|next| *next < count);
-        let previous = Some(offset).filter(|offset| *offset > 0).map(|offset| offset.saturating_sub(size));
+        let previous =
+            Some(offset).filter(|offset| *offset > 0).map(|offset| offset.saturating_sub(size));
         json!({
             "status": "success",
             "pagination": {
@@ -451,7 +527,13 @@ impl View<'_> {
     }
 
     fn by_number(&self, which: impl Fn(Id, &User) -> bool) -> Vec<Id> {
-        let mut users: Vec<Id> = self.model.users.iter().filter(|(id, user)| which(**id, user)).map(|(id, _)| *id).collect();
+        let mut users: Vec<Id> = self
+            .model
+            .users
+            .iter()
+            .filter(|(id, user)| which(**id, user))
+            .map(|(id, _)| *id)
+            .collect();
         users.sort_by_key(|id| self.ids.number(*id));
         users
     }
@@ -477,14 +559,24 @@ impl View<'_> {
             users
         };
         let users = &self.model.users;
-        let of_me = users.iter().filter(|(_, user)| managed && user.manager == Some(me)).map(|(id, _)| *id);
-        let grantors = self.model.shares.keys().filter(|(_, to)| shared && *to == me).map(|(from, _)| *from);
-        let grantors = grantors.filter(|from| users[from].is_usable() && users[from].manager != Some(me));
-        let all = std::iter::once(me).chain(in_order(of_me.collect())).chain(in_order(grantors.collect()));
-        let named = all.filter(|id| name.is_none_or(|name| fold(&self.shown_name(*id)).contains(&fold(name))));
+        let of_me =
+            users.iter().filter(|(_, user)| managed && user.manager == Some(me)).map(|(id, _)| *id);
+        let grantors =
+            self.model.shares.keys().filter(|(_, to)| shared && *to == me).map(|(from, _)| *from);
+        let grantors =
+            grantors.filter(|from| users[from].is_usable() && users[from].manager != Some(me));
+        let all = std::iter::once(me)
+            .chain(in_order(of_me.collect()))
+            .chain(in_order(grantors.collect()));
+        let named = all
+            .filter(|id| name.is_none_or(|name| fold(&self.shown_name(*id)).contains(&fold(name))));
         let shown = |id: Id| {
             let user = self.of(id);
-            let scopes = if id == me { OWN_SCOPES.to_vec() } else { self.model.granted(id, me).unwrap_or_default() };
+            let scopes = if id == me {
+                OWN_SCOPES.to_vec()
+            } else {
+                self.model.granted(id, me).unwrap_or_default()
+            };
             json!({
                 "id": self.ids.user(id), "first_name": user.first_name, "last_name": user.last_name, "scopes": scopes,
                 "display_name": self.shown_name(id), "is_managed": user.manager.is_some(),
@@ -519,7 +611,8 @@ impl View<'_> {
     }
 
     fn workspace(&self, me: Id, page: &WorkspacePage) -> Value {
-        let seen = if self.of(me).role == Role::Admin { self.members(self.of(me).team) } else { vec![me] };
+        let seen =
+            if self.of(me).role == Role::Admin { self.members(self.of(me).team) } else { vec![me] };
         let admits = |id: &Id| {
             let user = self.of(*id);
             page.role.is_none_or(|role| role == user.role)
@@ -560,9 +653,15 @@ impl View<'_> {
 
 /// An object without what is null, but for these.
 /// The fields of user-admin that are there without a value too.
-const NULLS: [&str; 5] = ["seenAt", "scimId", "seatType", "companyRole", "productUpdatesEmailConsent"];
+const NULLS: [&str; 5] =
+    ["seenAt", "scimId", "seatType", "companyRole", "productUpdatesEmailConsent"];
 
 fn without_nulls(body: Value, but: &[&str]) -> Value {
     let Value::Object(fields) = body else { return body };
-    Value::Object(fields.into_iter().filter(|(name, value)| !value.is_null() || but.contains(&name.as_str())).collect::<Map<_, _>>())
+    Value::Object(
+        fields
+            .into_iter()
+            .filter(|(name, value)| !value.is_null() || but.contains(&name.as_str()))
+            .collect::<Map<_, _>>(),
+    )
 }

@@ -1,5 +1,6 @@
-//! A model of the whole API: random requests by random callers, each of which must be answered, and must leave the table, as plain
-//! maps have it. A run that fails is shrunk to the fewest steps that still fail.
+//! A model of the whole API: random requests by random callers, each of which must be answered, and
+//! must leave the table, as plain maps have it. A run that fails is shrunk to the fewest steps that
+//! still fail.
 
 mod answers;
 mod generate;
@@ -12,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestError, TestRng, TestRunner};
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestError, TestRng, TestRunner,
+};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 use generate::Reference;
@@ -53,7 +56,11 @@ struct Tally {
     outcomes: Mutex<BTreeMap<String, BTreeMap<String, usize>>>,
 }
 
-static TALLY: Tally = Tally { requests: AtomicUsize::new(0), steps: AtomicUsize::new(0), outcomes: Mutex::new(BTreeMap::new()) };
+static TALLY: Tally = Tally {
+    requests: AtomicUsize::new(0),
+    steps: AtomicUsize::new(0),
+    outcomes: Mutex::new(BTreeMap::new()),
+};
 
 impl Tally {
     fn request(&self) {
@@ -63,13 +70,22 @@ impl Tally {
     fn note(&self, step: &Step, outcomes: &[Outcome]) {
         self.steps.fetch_add(1, Ordering::Relaxed);
         let words = outcomes.iter().map(|outcome| match (outcome, step) {
-            (Outcome::Refused(refusal), Step::Ask(ask)) => refusal.answer(ask.request.contract()).0.to_string(),
+            (Outcome::Refused(refusal), Step::Ask(ask)) => {
+                refusal.answer(ask.request.contract()).0.to_string()
+            }
             (Outcome::Refused(refusal), _) => format!("{refusal:?}"),
             (Outcome::Done(status, _), _) => status.to_string(),
             (Outcome::Replayed(_), _) => "replayed".to_owned(),
         });
         let word = words.collect::<Vec<_>>().join("+");
-        *self.outcomes.lock().expect("the tally").entry(step.kind()).or_default().entry(word).or_default() += 1;
+        *self
+            .outcomes
+            .lock()
+            .expect("the tally")
+            .entry(step.kind())
+            .or_default()
+            .entry(word)
+            .or_default() += 1;
     }
 }
 
@@ -88,7 +104,8 @@ fn ask_twice(label: Id, by: By, request: Request) -> Step {
     Step::Ask(Ask { label, by, request, keyed: false, twice: true })
 }
 
-/// The second erasure found a team of one, who was another: it took the team's counts, invites and usage along.
+/// The second erasure found a team of one, who was another: it took the team's counts, invites and
+/// usage along.
 #[test]
 fn two_who_erase_one_user_leave_the_team_to_who_stays() {
     for _ in 0..4 {
@@ -105,7 +122,11 @@ fn two_who_erase_one_user_leave_the_team_to_who_stays() {
 #[test]
 fn two_who_set_one_tier_change_it_once() {
     for _ in 0..4 {
-        take(vec![ask_twice(102, By::Token(OPERATOR), Request::ChangeQuota { user: 1, tier: "pro", if_match: None })]);
+        take(vec![ask_twice(
+            102,
+            By::Token(OPERATOR),
+            Request::ChangeQuota { user: 1, tier: "pro", if_match: None },
+        )]);
     }
 }
 
@@ -121,7 +142,8 @@ fn who_is_locked_while_invited_may_sign_up_when_it_is_lifted() {
     ]);
 }
 
-/// A deleted managed user was taken for one who hides another: the last administrator could leave the others behind.
+/// A deleted managed user was taken for one who hides another: the last administrator could leave
+/// the others behind.
 #[test]
 fn the_last_administrator_stays_with_others_whoever_else_is_deleted() {
     take(vec![
@@ -146,12 +168,16 @@ fn the_api_is_as_its_model_has_it() {
             max_shrink_time: 120_000,
             ..Config::default()
         };
-        // The same runs each time, so that nobody's change fails by chance; others where more are asked for.
+        // The same runs each time, so that nobody's change fails by chance; others where more are
+        // asked for.
         let mut runner = if runs > 500 {
             TestRunner::new(config.clone())
         } else {
             let seed = [u8::try_from(worker).unwrap_or(u8::MAX); 32];
-            TestRunner::new_with_rng(config.clone(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+            TestRunner::new_with_rng(
+                config.clone(),
+                TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
+            )
         };
         let outcome = runner.run(&Reference::sequential_strategy(STEPS), |(model, steps, seen)| {
             if !has_failed.load(Ordering::Relaxed) {
@@ -192,27 +218,45 @@ fn failure(reason: &str, steps: &[Step]) -> String {
 
 fn report(runs: usize, is_full: bool) {
     let outcomes = TALLY.outcomes.lock().expect("the tally");
-    let is_refusal = |word: &str| word.split('+').all(|word| word.starts_with('4') || word.starts_with(char::is_uppercase));
+    let is_refusal = |word: &str| {
+        word.split('+').all(|word| word.starts_with('4') || word.starts_with(char::is_uppercase))
+    };
     let mut refusals = 0;
     for (kind, words) in &*outcomes {
-        refusals += words.iter().filter(|(word, _)| !word.is_empty() && is_refusal(word)).map(|(_, count)| count).sum::<usize>();
+        refusals += words
+            .iter()
+            .filter(|(word, _)| !word.is_empty() && is_refusal(word))
+            .map(|(_, count)| count)
+            .sum::<usize>();
         if is_full {
-            let words: Vec<_> =
-                words.iter().map(|(word, count)| if word.is_empty() { format!("{count}") } else { format!("{word} × {count}") }).collect();
+            let words: Vec<_> = words
+                .iter()
+                .map(|(word, count)| {
+                    if word.is_empty() { format!("{count}") } else { format!("{word} × {count}") }
+                })
+                .collect();
             println!("  {kind}: {}", words.join(", "));
         }
     }
     let (kinds, steps) = (outcomes.len(), TALLY.steps.load(Ordering::Relaxed));
     let requests = TALLY.requests.load(Ordering::Relaxed);
-    println!("model: {kinds} kinds of steps, {runs} runs, {steps} steps, {requests} requests, {refusals} refusals");
+    println!(
+        "model: {kinds} kinds of steps, {runs} runs, {steps} steps, {requests} requests, {refusals} refusals"
+    );
     if is_full {
         for (kind, words) in &*outcomes {
             let is_asked = words.keys().any(|word| !word.is_empty());
             let done = words.keys().any(|word| !is_refusal(word));
             let refused = words.keys().any(|word| is_refusal(word));
-            assert!(!is_asked || done || kind.starts_with("Malformed") || kind == "Repeat altered", "no {kind} was ever done");
+            assert!(
+                !is_asked || done || kind.starts_with("Malformed") || kind == "Repeat altered",
+                "no {kind} was ever done"
+            );
             // What is rarely sent is even more rarely sent twice at once.
-            assert!(!is_asked || refused || kind == "Repeat" || kind.ends_with(" twice"), "no {kind} was ever refused");
+            assert!(
+                !is_asked || refused || kind == "Repeat" || kind.ends_with(" twice"),
+                "no {kind} was ever refused"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The real thing: a server with a table of its own, to which each step is done, and what it answers and holds is looked at.
+//! The real thing: a server with a table of its own, to which each step is done, and what it
+//! answers and holds is looked at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +21,15 @@ use uuid::Uuid;
 use super::answers::{Ids, View, nobody, rounded, time};
 use super::generate::Reference;
 use super::state::{Model, OPERATOR, Outcome, Refusal, tiers};
-use super::steps::{Ask, By, DirectoryPage, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, Step, Version};
+use super::steps::{
+    Ask, By, DirectoryPage, EMAILS, Id, MALFORMED, NAMES, PERSONS, Request, Step, Version,
+};
 use super::table::{Item, alike, difference, differences, expected, present};
 use super::{TALLY, prelude};
 use crate::errors::Contract;
 
-/// After how many steps the counts in the table are counted anew. The rest of it is looked at after each.
+/// After how many steps the counts in the table are counted anew. The rest of it is looked at after
+/// each.
 const RECOUNT: usize = 10;
 
 /// A server, and what is known of it.
@@ -49,7 +53,8 @@ impl StateMachineTest for Real {
     type Reference = Reference;
 
     fn init_test(model: &Model) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let runtime = Arc::new(runtime);
         let roster = runtime.block_on(async {
             let roster = Roster::empty().await;
@@ -58,7 +63,9 @@ impl StateMachineTest for Real {
             roster
         });
         let mut ids = Ids::default();
-        ids.users.extend((0..PERSONS).map(|id| (id, Uuid::from_u128(0x5eed_0000_0000_4000_8000_0000_0000_0000 | u128::from(id)))));
+        ids.users.extend((0..PERSONS).map(|id| {
+            (id, Uuid::from_u128(0x5eed_0000_0000_4000_8000_0000_0000_0000 | u128::from(id)))
+        }));
         let mut before = Model::new(super::START);
         let mut real = Self {
             runtime,
@@ -98,18 +105,33 @@ impl Real {
         let place = format!("step {}, {step:?}", self.steps);
         let mut items = None;
         match step {
-            Step::Ask(ask) => items = Some(self.ask(model, ask, ask.label, ask.keyed.then_some((ask.label, false)), &place).await),
+            Step::Ask(ask) => {
+                items = Some(
+                    self.ask(
+                        model,
+                        ask,
+                        ask.label,
+                        ask.keyed.then_some((ask.label, false)),
+                        &place,
+                    )
+                    .await,
+                )
+            }
             Step::Repeat { label, of, altered } => {
                 if let Some(ask) = self.before.receipt(*of).map(|receipt| receipt.ask.clone()) {
                     let ask = Ask { twice: false, ..ask };
-                    items = Some(self.ask(model, &ask, *label, Some((*of, *altered)), &place).await);
+                    items =
+                        Some(self.ask(model, &ask, *label, Some((*of, *altered)), &place).await);
                 }
             }
             Step::Pass(seconds) => self.roster.advance(*seconds),
             Step::Purge => self.purge(&place).await,
             Step::SetOperator(id, is_operator) => {
                 let id = self.ids.user(*id);
-                let command = AuditCredential::new(AuditCredentialKind::LocalCommand, Some("operator".to_owned()));
+                let command = AuditCredential::new(
+                    AuditCredentialKind::LocalCommand,
+                    Some("operator".to_owned()),
+                );
                 let act = Act::of_machine(command, "user.operator_changed", self.roster.now());
                 // Who is gone cannot be made one.
                 let _ = self.roster.server.data.store.set_operator(id, *is_operator, &act).await;
@@ -131,7 +153,10 @@ impl Real {
         // Of several who leave one team at one time some may have to wait.
         for _ in 0..5 {
             let report = local::HANDLER
-                .scope(purge_accounts::NAME, purge_accounts::run(&self.roster.server.app, Duration::from_secs(900)))
+                .scope(
+                    purge_accounts::NAME,
+                    purge_accounts::run(&self.roster.server.app, Duration::from_secs(900)),
+                )
                 .await
                 .expect("a purge");
             TALLY.request();
@@ -144,7 +169,14 @@ impl Real {
     }
 
     /// Sends a request and looks at what is answered. Gives the table after it.
-    async fn ask(&mut self, model: &Model, ask: &Ask, label: Id, key: Option<(Id, bool)>, place: &str) -> Vec<Item> {
+    async fn ask(
+        &mut self,
+        model: &Model,
+        ask: &Ask,
+        label: Id,
+        key: Option<(Id, bool)>,
+        place: &str,
+    ) -> Vec<Item> {
         if let Some(by) = model.seen {
             let call = self.by(Call::new(Method::GET, "/v1/account/me"), by, None);
             let answer = self.roster.direct(&call).await;
@@ -177,25 +209,49 @@ impl Real {
             self.told(model, ask, answer, &call, &place);
             match outcome {
                 // The other one erased the account while this one ran.
-                Outcome::Refused(Refusal::AccountNotFound) if ask.twice && has_erased_nobody(answer) => {}
+                Outcome::Refused(Refusal::AccountNotFound)
+                    if ask.twice && has_erased_nobody(answer) => {}
                 Outcome::Refused(refusal) => {
                     let (status, code) = refusal.answer(contract);
-                    assert_eq!(answer.status, status, "{place}: expected {refusal:?}, but {answer:?}");
+                    assert_eq!(
+                        answer.status, status,
+                        "{place}: expected {refusal:?}, but {answer:?}"
+                    );
                     let body = answer.json();
-                    let told = ["code", "name"].iter().find_map(|name| body[name].as_str()).unwrap_or_default();
-                    assert!(code.is_empty() || told == code, "{place}: expected {refusal:?} as {code}, but {answer:?}");
+                    let told = ["code", "name"]
+                        .iter()
+                        .find_map(|name| body[name].as_str())
+                        .unwrap_or_default();
+                    assert!(
+                        code.is_empty() || told == code,
+                        "{place}: expected {refusal:?} as {code}, but {answer:?}"
+                    );
                 }
                 Outcome::Done(status, of) => {
-                    assert_eq!(answer.status, *status, "{place}: expected to be done, but {answer:?}");
-                    assert!(!answer.headers.contains_key("idempotency-replayed"), "{place}: {answer:?}");
+                    assert_eq!(
+                        answer.status, *status,
+                        "{place}: expected to be done, but {answer:?}"
+                    );
+                    assert!(
+                        !answer.headers.contains_key("idempotency-replayed"),
+                        "{place}: {answer:?}"
+                    );
                     self.bind(model, &ask.request, *of, label, answer, &items);
                     if let Some((key, _)) = key {
                         self.kept.insert(key, answer.text.clone());
                     }
                 }
                 Outcome::Replayed(of) => {
-                    assert_eq!(Some(&answer.text), self.kept.get(of), "{place}: another answer than before: {answer:?}");
-                    assert_eq!(answer.headers.get("idempotency-replayed").map(String::as_str), Some("true"), "{place}: {answer:?}");
+                    assert_eq!(
+                        Some(&answer.text),
+                        self.kept.get(of),
+                        "{place}: another answer than before: {answer:?}"
+                    );
+                    assert_eq!(
+                        answer.headers.get("idempotency-replayed").map(String::as_str),
+                        Some("true"),
+                        "{place}: {answer:?}"
+                    );
                 }
             }
         }
@@ -211,7 +267,8 @@ impl Real {
     fn call(&self, ask: &Ask, key: Option<(Id, bool)>) -> Call {
         let user = |id: &Id| self.ids.user(*id);
         let key_id = |id: &Id| self.ids.keys.get(id).map_or_else(|| nobody(*id), |key| key.0);
-        let sandbox = |id: &Id| self.ids.sandboxes.get(id).cloned().unwrap_or_else(|| format!("sbx_{id}"));
+        let sandbox =
+            |id: &Id| self.ids.sandboxes.get(id).cloned().unwrap_or_else(|| format!("sbx_{id}"));
         let get = |path: String| (Method::GET, path, Value::Null);
         let post = |path: String, body: Value| (Method::POST, path, body);
         let put = |path: String, body: Value| (Method::PUT, path, body);
@@ -227,9 +284,10 @@ impl Real {
         let (method, mut path, body) = match &ask.request {
             Request::SignUp { .. } => post("/v1/account".into(), Value::Null),
             Request::ShowAccount => get("/v1/account/me".into()),
-            Request::ChangeProfile { display_name, .. } => {
-                patch("/v1/account/me", fields([("display_name", display_name.map(|name| json!(name)))]))
-            }
+            Request::ChangeProfile { display_name, .. } => patch(
+                "/v1/account/me",
+                fields([("display_name", display_name.map(|name| json!(name)))]),
+            ),
             Request::ExportAccount => get("/v1/account/export".into()),
             Request::DeleteAccount => delete("/v1/account".into()),
             Request::RestoreAccount => post("/v1/account/restore".into(), Value::Null),
@@ -238,7 +296,11 @@ impl Real {
                 let expires_at = until.map(|until| json!(time(until)));
                 let scope = json!(if *operator { "operator" } else { "user" });
                 let permissions = holds.words().map(|words| json!(words));
-                let asked = [("name", Some("model".into())), ("scope", Some(scope)), ("expires_at", expires_at)];
+                let asked = [
+                    ("name", Some("model".into())),
+                    ("scope", Some(scope)),
+                    ("expires_at", expires_at),
+                ];
                 let mut body = fields(asked);
                 if let Some(permissions) = permissions {
                     body["permissions"] = permissions;
@@ -246,46 +308,71 @@ impl Real {
                 post("/v1/keys".into(), body)
             }
             Request::MakeDefaultKey => post("/v1/keys/default".into(), Value::Null),
-            Request::RotateKey { key, overlap } => post(format!("/v1/keys/{}/rotate", key_id(key)), json!({"overlap_seconds": overlap})),
+            Request::RotateKey { key, overlap } => post(
+                format!("/v1/keys/{}/rotate", key_id(key)),
+                json!({"overlap_seconds": overlap}),
+            ),
             Request::RevokeKey { key } => delete(format!("/v1/keys/{}", key_id(key))),
             Request::ListEveryone { limit } => get(format!("/v1/admin/users?limit={limit}")),
-            Request::FindUsers { text } => get(format!("/v1/admin/users?limit=100&query={}", encoded(text))),
+            Request::FindUsers { text } => {
+                get(format!("/v1/admin/users?limit=100&query={}", encoded(text)))
+            }
             Request::ShowUser { user } => get(admin(user, "")),
-            Request::ChangeQuota { user, tier, .. } => patch(&admin(user, "/quota"), json!({"quota_tier_id": tier})),
+            Request::ChangeQuota { user, tier, .. } => {
+                patch(&admin(user, "/quota"), json!({"quota_tier_id": tier}))
+            }
             Request::MakeUserKey { user } => post(admin(user, "/keys"), Value::Null),
-            Request::Suspend { user } => post(admin(user, "/suspend"), json!({"reason": "as the model has it"})),
+            Request::Suspend { user } => {
+                post(admin(user, "/suspend"), json!({"reason": "as the model has it"}))
+            }
             Request::Unsuspend { user } => post(admin(user, "/unsuspend"), Value::Null),
             Request::RestoreUser { user } => post(admin(user, "/restore"), Value::Null),
             Request::EraseUser { user } => delete(admin(user, "")),
-            Request::ShowHistory { user, limit } => get(admin(user, &format!("/audit-log?limit={limit}"))),
+            Request::ShowHistory { user, limit } => {
+                get(admin(user, &format!("/audit-log?limit={limit}")))
+            }
             Request::ListTiers => get("/v1/admin/quota-tiers".into()),
-            Request::MakeSandbox { memory_mb, timeout_ms } => {
-                post("/v1/sandboxes".into(), json!({"template": "model", "memory_mb": memory_mb, "timeout_ms": timeout_ms}))
+            Request::MakeSandbox { memory_mb, timeout_ms } => post(
+                "/v1/sandboxes".into(),
+                json!({"template": "model", "memory_mb": memory_mb, "timeout_ms": timeout_ms}),
+            ),
+            Request::ChangeSandbox { sandbox: id, runs } => patch(
+                &format!("/v1/sandboxes/{}", sandbox(id)),
+                json!({"status": if *runs { "running" } else { "paused" }}),
+            ),
+            Request::DestroySandbox { sandbox: id } => {
+                delete(format!("/v1/sandboxes/{}", sandbox(id)))
             }
-            Request::ChangeSandbox { sandbox: id, runs } => {
-                patch(&format!("/v1/sandboxes/{}", sandbox(id)), json!({"status": if *runs { "running" } else { "paused" }}))
-            }
-            Request::DestroySandbox { sandbox: id } => delete(format!("/v1/sandboxes/{}", sandbox(id))),
             Request::ListDirectory(page) => get(format!("/api/v1/admin_user?{}", self.page(page))),
-            Request::ListInvites(page) => get(format!("/api/v1/admin_user_invite?{}", self.page(page))),
-            Request::ShowDirectoryUser { user: id } => get(format!("/api/v1/admin_user/{}", user(id))),
+            Request::ListInvites(page) => {
+                get(format!("/api/v1/admin_user_invite?{}", self.page(page)))
+            }
+            Request::ShowDirectoryUser { user: id } => {
+                get(format!("/api/v1/admin_user/{}", user(id)))
+            }
             Request::ChangeDirectoryUser { user: id, name, job_title, .. } => {
-                let details = fields([("name", name.map(|name| json!(name))), ("job_title", job_title.map(Value::from))]);
+                let details = fields([
+                    ("name", name.map(|name| json!(name))),
+                    ("job_title", job_title.map(Value::from)),
+                ]);
                 put(format!("/api/v1/admin_user/{}", user(id)), json!({"details": details}))
             }
-            Request::Invite { team, email } => {
-                post("/api/v1/admin_user_invite".into(), json!({"details": {"email": email, "account_id": self.ids.team(*team)}}))
-            }
+            Request::Invite { team, email } => post(
+                "/api/v1/admin_user_invite".into(),
+                json!({"details": {"email": email, "account_id": self.ids.team(*team)}}),
+            ),
             Request::RevokeInvite { invite, team } => {
                 let id = self.ids.invites.get(invite).copied().unwrap_or_else(|| nobody(*invite));
-                let team = team.map(|team| format!("?account_id={}", self.ids.team(team))).unwrap_or_default();
+                let team = team
+                    .map(|team| format!("?account_id={}", self.ids.team(team)))
+                    .unwrap_or_default();
                 post(format!("/api/v1/admin_user_invite/{id}/revoke{team}"), Value::Null)
             }
             Request::ListTeam { limit } => get(format!("/api/admin/user-admin?limit={limit}")),
             Request::ShowNumber { user } => get(format!("/api/admin/user-admin/{}", number(user))),
             Request::MakeUser { email, username, name, role } => {
-                let texts =
-                    [("email", *email), ("username", *username), ("name", *name)].map(|(field, text)| (field, text.map(Value::from)));
+                let texts = [("email", *email), ("username", *username), ("name", *name)]
+                    .map(|(field, text)| (field, text.map(Value::from)));
                 let mut body = fields(texts);
                 body["rootRole"] = root_role(*role);
                 post("/api/admin/user-admin".into(), body)
@@ -298,8 +385,12 @@ impl Real {
                 ]);
                 put(format!("/api/admin/user-admin/{}", number(user)), body)
             }
-            Request::DeleteUser { user } => delete(format!("/api/admin/user-admin/{}", number(user))),
-            Request::Search { text } => get(format!("/api/admin/user-admin/search?q={}", encoded(text))),
+            Request::DeleteUser { user } => {
+                delete(format!("/api/admin/user-admin/{}", number(user)))
+            }
+            Request::Search { text } => {
+                get(format!("/api/admin/user-admin/search?q={}", encoded(text)))
+            }
             Request::CountAdmins => get("/api/admin/user-admin/admin-count".into()),
             Request::ListInactive => get("/api/admin/user-admin/inactive".into()),
             Request::DeleteInactive { users } => {
@@ -308,38 +399,62 @@ impl Real {
             }
             Request::ListManaged { managed, shared, name } => {
                 let name = name.map(|name| format!("&name={}", encoded(name))).unwrap_or_default();
-                get(format!("/api/v1/users/?include_managed={managed}&include_shared={shared}{name}"))
+                get(format!(
+                    "/api/v1/users/?include_managed={managed}&include_shared={shared}{name}"
+                ))
             }
-            Request::MakeManaged { first, last } => post("/api/v1/users/".into(), json!({"first_name": first, "last_name": last})),
+            Request::MakeManaged { first, last } => {
+                post("/api/v1/users/".into(), json!({"first_name": first, "last_name": last}))
+            }
             Request::ShowManaged { user: id } => get(format!("/api/v1/users/{}", user(id))),
             Request::ChangeManaged { user: id, first, last, .. } => {
-                let body = fields([("first_name", first.map(Value::from)), ("last_name", last.map(Value::from))]);
+                let body = fields([
+                    ("first_name", first.map(Value::from)),
+                    ("last_name", last.map(Value::from)),
+                ]);
                 put(format!("/api/v1/users/{}", user(id)), body)
             }
             Request::DeleteManaged { user: id } => delete(format!("/api/v1/users/{}", user(id))),
             Request::ListShares => get("/api/v1/users/shares".into()),
-            Request::Share { with, scopes } => put(format!("/api/v1/users/shares/{}", user(with)), json!({"scopes": scopes})),
+            Request::Share { with, scopes } => {
+                put(format!("/api/v1/users/shares/{}", user(with)), json!({"scopes": scopes}))
+            }
             Request::Unshare { with } => delete(format!("/api/v1/users/shares/{}", user(with))),
             Request::ShowPrincipalToken => get("/api/v1/oauth/principal-token".into()),
-            Request::Delegate { user: id, scopes } => {
-                post("/api/v1/oauth/delegated-token".into(), json!({"sub": user(id), "scopes": scopes}))
-            }
+            Request::Delegate { user: id, scopes } => post(
+                "/api/v1/oauth/delegated-token".into(),
+                json!({"sub": user(id), "scopes": scopes}),
+            ),
             Request::ListWorkspace(page) => {
-                let mut query = format!("page={}&pageSize={}&sortBy={}", page.page, page.size, page.field);
+                let mut query =
+                    format!("page={}&pageSize={}&sortBy={}", page.page, page.size, page.field);
                 query += if page.descending { "&sortOrder=desc" } else { "" };
-                query += &page.role.map(|role| format!("&role={}", role.as_str().to_uppercase())).unwrap_or_default();
-                query += &page.status.map(|status| format!("&status={}", workspace_status(status))).unwrap_or_default();
-                query += &page.ids.iter().flatten().map(|id| format!("&ids={}", user(id))).collect::<String>();
+                query += &page
+                    .role
+                    .map(|role| format!("&role={}", role.as_str().to_uppercase()))
+                    .unwrap_or_default();
+                query += &page
+                    .status
+                    .map(|status| format!("&status={}", workspace_status(status)))
+                    .unwrap_or_default();
+                query += &page
+                    .ids
+                    .iter()
+                    .flatten()
+                    .map(|id| format!("&ids={}", user(id)))
+                    .collect::<String>();
                 get(format!("/users?{query}"))
             }
-            Request::ShowWorkspaceUser { user: id } => {
-                get(format!("/users/{}", id.as_ref().map_or_else(|| "me".to_owned(), |id| user(id).to_string())))
-            }
+            Request::ShowWorkspaceUser { user: id } => get(format!(
+                "/users/{}",
+                id.as_ref().map_or_else(|| "me".to_owned(), |id| user(id).to_string())
+            )),
             Request::Malformed(which) => {
                 let (_, method, path, body) = MALFORMED[*which];
                 let me = self.owner(ask.by).map_or_else(|| nobody(0), |id| self.ids.user(id));
                 let team = team.map_or_else(|| nobody(0), |team| self.ids.team(team));
-                let path = path.replace("{user}", &me.to_string()).replace("{team}", &team.to_string());
+                let path =
+                    path.replace("{user}", &me.to_string()).replace("{team}", &team.to_string());
                 let call = Call::new(method.parse().expect("a method"), path);
                 let call = if body.is_empty() { call } else { call.text(body.to_owned()) };
                 return self.by(call, ask.by, None);
@@ -350,7 +465,8 @@ impl Real {
         }
         let call = Call::new(method, path);
         let call = if body.is_null() { call } else { call.json(&body) };
-        let call = if let Some((key, _)) = key { call.key(&format!("the key of {key}")) } else { call };
+        let call =
+            if let Some((key, _)) = key { call.key(&format!("the key of {key}")) } else { call };
         let verified = match &ask.request {
             Request::SignUp { verified } => *verified,
             _ => None,
@@ -371,7 +487,10 @@ impl Real {
     fn page(&self, page: &DirectoryPage) -> String {
         let sign = if page.descending { "-" } else { "" };
         let DirectoryPage { team, field, offset, size, .. } = page;
-        format!("account_id={}&sorting={sign}{field}&pagination[offset]={offset}&pagination[page_size]={size}", self.ids.team(*team))
+        format!(
+            "account_id={}&sorting={sign}{field}&pagination[offset]={offset}&pagination[page_size]={size}",
+            self.ids.team(*team)
+        )
     }
 
     /// The request with a credential.
@@ -390,12 +509,19 @@ impl Real {
         match by {
             By::Nobody => call,
             By::Token(id) => call.credential(&token(id)),
-            By::Key(key) => call.credential(self.ids.keys.get(&key).map_or("ns_live_none", |key| &key.1)),
-            By::Delegated(id) => call.credential(self.ids.tokens.get(&id).map_or("none", String::as_str)),
+            By::Key(key) => {
+                call.credential(self.ids.keys.get(&key).map_or("ns_live_none", |key| &key.1))
+            }
+            By::Delegated(id) => {
+                call.credential(self.ids.tokens.get(&id).map_or("none", String::as_str))
+            }
             By::Forger(id) => {
                 let good = token(id);
                 let (signed, signature) = good.rsplit_once('.').expect("a token has three parts");
-                call.credential(&format!("{signed}.{}", signature.chars().rev().collect::<String>()))
+                call.credential(&format!(
+                    "{signed}.{}",
+                    signature.chars().rev().collect::<String>()
+                ))
             }
         }
     }
@@ -410,15 +536,27 @@ impl Real {
     }
 
     /// Notes what has the label by now.
-    fn bind(&mut self, model: &Model, request: &Request, of: Id, label: Id, answer: &Answer, items: &[Item]) {
+    fn bind(
+        &mut self,
+        model: &Model,
+        request: &Request,
+        of: Id,
+        label: Id,
+        answer: &Answer,
+        items: &[Item],
+    ) {
         let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
-        let id = |value: &Value| value.as_str().and_then(|id| id.parse::<Uuid>().ok()).expect("an id");
+        let id =
+            |value: &Value| value.as_str().and_then(|id| id.parse::<Uuid>().ok()).expect("an id");
         let users = || items.iter().filter(|item| item["sk"] == "USER");
         match request {
             Request::SignUp { .. } if answer.status == 201 && model.teams.contains_key(&label) => {
                 self.ids.teams.insert(label, id(&body["team"]["id"]));
             }
-            Request::MakeKey { .. } | Request::MakeUserKey { .. } | Request::MakeDefaultKey | Request::RotateKey { .. } => {
+            Request::MakeKey { .. }
+            | Request::MakeUserKey { .. }
+            | Request::MakeDefaultKey
+            | Request::RotateKey { .. } => {
                 if let Some(text) = body["key"].as_str() {
                     self.ids.keys.insert(of, (id(&body["id"]), text.to_owned()));
                 }
@@ -429,19 +567,25 @@ impl Real {
             Request::Invite { .. } => {
                 let invite = &body["details"]["id"];
                 self.ids.invites.insert(of, id(invite));
-                let user = users().find(|user| user.get("invite_id") == Some(invite)).expect("the invited user");
+                let user = users()
+                    .find(|user| user.get("invite_id") == Some(invite))
+                    .expect("the invited user");
                 self.ids.users.insert(of, id(&user["id"]));
             }
             Request::MakeUser { .. } => {
                 let team = self.ids.team(model.users[&of].team).to_string();
-                let user = users().find(|user| user["team_id"] == team && user["number"] == body["id"]).expect("the user");
+                let user = users()
+                    .find(|user| user["team_id"] == team && user["number"] == body["id"])
+                    .expect("the user");
                 self.ids.users.insert(of, id(&user["id"]));
             }
             Request::MakeManaged { .. } => {
                 self.ids.users.insert(of, id(&body["id"]));
             }
             Request::Delegate { .. } => {
-                self.ids.tokens.insert(of, body["access_token"].as_str().expect("a token").to_owned());
+                self.ids
+                    .tokens
+                    .insert(of, body["access_token"].as_str().expect("a token").to_owned());
             }
             _ => {}
         }
@@ -461,21 +605,39 @@ impl Real {
         let Some(expected) = view.body(&ask.request, me, of, ask.by) else { return };
         let mut body = if answer.text.is_empty() { Value::Null } else { answer.json() };
         simplify(&ask.request, &mut body);
-        assert!(alike(&expected, &body), "{place}: {}\nexpected {expected}\nanswered {}", difference(&expected, &body), answer.text);
+        assert!(
+            alike(&expected, &body),
+            "{place}: {}\nexpected {expected}\nanswered {}",
+            difference(&expected, &body),
+            answer.text
+        );
         // The tag of a list or a count is a hash.
-        let is_hashed =
-            matches!(ask.request, Request::ListTeam { .. } | Request::Search { .. } | Request::ListInactive | Request::CountAdmins);
+        let is_hashed = matches!(
+            ask.request,
+            Request::ListTeam { .. }
+                | Request::Search { .. }
+                | Request::ListInactive
+                | Request::CountAdmins
+        );
         let tag = answer.headers.get("etag").filter(|_| !is_hashed);
         if let (Some(tag), Some(user)) = (tag, model.users.get(&of)) {
-            assert_eq!(*tag, format!("\"{}-{}\"", user.version, user.last_seen.unwrap_or(0)), "{place}: {answer:?}");
+            assert_eq!(
+                *tag,
+                format!("\"{}-{}\"", user.version, user.last_seen.unwrap_or(0)),
+                "{place}: {answer:?}"
+            );
         }
         if let Request::ListEveryone { limit } = ask.request {
-            assert_eq!(answer.headers.contains_key("link"), model.users.len() > limit, "{place}: {answer:?}");
+            assert_eq!(
+                answer.headers.contains_key("link"),
+                model.users.len() > limit,
+                "{place}: {answer:?}"
+            );
         }
     }
 
-    /// Nobody but platform operators is told of another team's users and of the team, but for those of whom they asked and who share with
-    /// them.
+    /// Nobody but platform operators is told of another team's users and of the team, but for those
+    /// of whom they asked and who share with them.
     fn told(&self, model: &Model, ask: &Ask, answer: &Answer, call: &Call, place: &str) {
         let me = self.owner(ask.by);
         let record = |id: &Id| model.users.get(id).or_else(|| self.before.users.get(id));
@@ -487,43 +649,82 @@ impl Real {
             By::Delegated(token) => model.delegations.get(&token).map(|token| token.user),
             _ => None,
         };
-        let teams: Vec<Id> = user.into_iter().chain(principal.and_then(|id| record(&id))).map(|user| user.team).collect();
+        let teams: Vec<Id> = user
+            .into_iter()
+            .chain(principal.and_then(|id| record(&id)))
+            .map(|user| user.team)
+            .collect();
         let acquainted = |id: Id| {
             let shares = [&model.shares, &self.before.shares];
-            me.is_some_and(|me| me == id || shares.iter().any(|shares| shares.contains_key(&(me, id)) || shares.contains_key(&(id, me))))
+            me.is_some_and(|me| {
+                me == id
+                    || shares.iter().any(|shares| {
+                        shares.contains_key(&(me, id)) || shares.contains_key(&(id, me))
+                    })
+            })
         };
         // An email that a team invited stands in its invite, whoever holds it by now.
-        let invited = |email: &String| model.invites.values().any(|invite| teams.contains(&invite.team) && invite.stored_email() == email);
-        for (id, other) in model.users.iter().filter(|(id, other)| !teams.contains(&other.team) && !acquainted(**id)) {
+        let invited = |email: &String| {
+            model
+                .invites
+                .values()
+                .any(|invite| teams.contains(&invite.team) && invite.stored_email() == email)
+        };
+        for (id, other) in model
+            .users
+            .iter()
+            .filter(|(id, other)| !teams.contains(&other.team) && !acquainted(**id))
+        {
             let email = other.email.clone().filter(|email| !invited(email));
             // A key names the platform operator who made it for its owner.
             let minted = format!(r#""minted_by":"{}""#, self.ids.user(*id));
             let told = answer.text.replace(&minted, "");
             for secret in [Some(self.ids.user(*id).to_string()), email].into_iter().flatten() {
                 let asked = call.path.contains(&secret) || call.body.contains(&secret);
-                assert!(asked || !told.contains(&secret), "{place} tells of {secret}, who is in another team: {answer:?}");
+                assert!(
+                    asked || !told.contains(&secret),
+                    "{place} tells of {secret}, who is in another team: {answer:?}"
+                );
             }
         }
         for id in model.teams.keys().filter(|id| !teams.contains(id)) {
             let secret = self.ids.team(*id).to_string();
             let asked = call.path.contains(&secret) || call.body.contains(&secret);
-            assert!(asked || !answer.text.contains(&secret), "{place} tells of another team, {secret}: {answer:?}");
+            assert!(
+                asked || !answer.text.contains(&secret),
+                "{place} tells of another team, {secret}: {answer:?}"
+            );
         }
     }
 
     /// Holds the table against the model: after each step it has what the model has, and no more.
     fn look(&mut self, model: &Model, items: &[Item], place: &str) {
         let differences = differences(&expected(model, &self.ids), &present(items));
-        assert!(differences.is_empty(), "{place}: the table is another than the model:\n{}", differences.join("\n"));
+        assert!(
+            differences.is_empty(),
+            "{place}: the table is another than the model:\n{}",
+            differences.join("\n")
+        );
         let mut last = self.numbers.clone();
         for item in items.iter().filter(|item| item["sk"] == "USER") {
-            let id = |name: &str| item.get(name).and_then(Value::as_str).and_then(|id| id.parse::<Uuid>().ok());
-            let (user, team, number) = (id("id"), id("team_id").expect("a team"), item["number"].as_u64().expect("a number"));
-            let is_new = |(label, known): (&Id, &Uuid)| Some(*known) == user && !self.before.users.contains_key(label);
+            let id = |name: &str| {
+                item.get(name).and_then(Value::as_str).and_then(|id| id.parse::<Uuid>().ok())
+            };
+            let (user, team, number) = (
+                id("id"),
+                id("team_id").expect("a team"),
+                item["number"].as_u64().expect("a number"),
+            );
+            let is_new = |(label, known): (&Id, &Uuid)| {
+                Some(*known) == user && !self.before.users.contains_key(label)
+            };
             // Who was invited keeps the number.
             if self.ids.users.iter().any(is_new) && id("invited_as").is_none() {
                 let before = self.numbers.get(&team).copied().unwrap_or(0);
-                assert!(number > before, "{place}: the number {number} was given before: up to {before}");
+                assert!(
+                    number > before,
+                    "{place}: the number {number} was given before: up to {before}"
+                );
             }
             let highest = last.entry(team).or_default();
             *highest = number.max(*highest);
@@ -538,12 +739,20 @@ fn has_erased_nobody(answer: &Answer) -> bool {
 }
 
 /// Which outcome is which answer's: of two requests that are the same, either may be the first.
-fn pair<'a>(outcomes: &[Outcome], contract: Contract, answers: &'a [Answer]) -> Vec<(Outcome, &'a Answer)> {
+fn pair<'a>(
+    outcomes: &[Outcome],
+    contract: Contract,
+    answers: &'a [Answer],
+) -> Vec<(Outcome, &'a Answer)> {
     let fits = |outcome: &Outcome, answer: &Answer| {
         let is_replayed = answer.headers.contains_key("idempotency-replayed");
         match outcome {
-            Outcome::Refused(refusal) => refusal.answer(contract).0 == answer.status || has_erased_nobody(answer),
-            Outcome::Done(status, _) => *status == answer.status && !is_replayed && !has_erased_nobody(answer),
+            Outcome::Refused(refusal) => {
+                refusal.answer(contract).0 == answer.status || has_erased_nobody(answer)
+            }
+            Outcome::Done(status, _) => {
+                *status == answer.status && !is_replayed && !has_erased_nobody(answer)
+            }
             Outcome::Replayed(_) => is_replayed,
         }
     };
@@ -582,7 +791,9 @@ fn simplify(request: &Request, body: &mut Value) {
         }
     };
     match request {
-        Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeUserKey { .. } => drop(body, &["key"]),
+        Request::MakeKey { .. } | Request::RotateKey { .. } | Request::MakeUserKey { .. } => {
+            drop(body, &["key"])
+        }
         // A response that is given again is that of the first request.
         Request::MakeDefaultKey => drop(body, &["created", "key"]),
         Request::ShowHistory { .. } => history(body),
@@ -620,7 +831,9 @@ fn simplify(request: &Request, body: &mut Value) {
 
 /// A body of those fields that are there.
 fn fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    Value::Object(
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+    )
 }
 
 fn root_role(role: Role) -> Value {
@@ -643,5 +856,13 @@ fn workspace_status(status: shared::models::Status) -> &'static str {
 
 /// A text as it stands in a query.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }

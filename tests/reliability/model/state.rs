@@ -1,4 +1,5 @@
-//! What Roster holds and answers, as plain maps: what every request must make of them, by the contracts.
+//! What Roster holds and answers, as plain maps: what every request must make of them, by the
+//! contracts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,9 +124,14 @@ impl User {
 
     /// What they are called: none for someone who has nothing but an id.
     pub fn shown_name(&self) -> Option<String> {
-        let both: Vec<&str> = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str).collect();
+        let both: Vec<&str> =
+            [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str).collect();
         let both = Some(both.join(" ")).filter(|both| !both.is_empty());
-        self.display_name.clone().or(both).or_else(|| self.name.clone()).or_else(|| self.email.clone())
+        self.display_name
+            .clone()
+            .or(both)
+            .or_else(|| self.name.clone())
+            .or_else(|| self.email.clone())
     }
 }
 
@@ -262,7 +268,8 @@ pub struct Delegation {
 pub struct Entry {
     /// The person who did it, where it was one.
     pub actor: Option<Id>,
-    /// What: several with `|` between where it may be any of them, as what is done at one time has no order.
+    /// What: several with `|` between where it may be any of them, as what is done at one time has
+    /// no order.
     pub action: &'static str,
     /// When.
     pub at: i64,
@@ -310,9 +317,19 @@ impl Refusal {
             (Self::NotAuthenticated | Self::BadCredential, _) => 401,
             (Self::AccountSuspended | Self::AccountDeleted, Operator) => 403,
             (Self::AccountSuspended | Self::AccountDeleted, _) | (Self::Forbidden, Operator) => 401,
-            (Self::Delegated | Self::MissingPermission | Self::Forbidden | Self::OperatorRequired | Self::EmailNotVerified, _) => 403,
+            (
+                Self::Delegated
+                | Self::MissingPermission
+                | Self::Forbidden
+                | Self::OperatorRequired
+                | Self::EmailNotVerified,
+                _,
+            ) => 403,
             (Self::NotFound | Self::AccountNotFound, _) => 404,
-            (Self::AccountNotDeleted | Self::ActiveResources | Self::Conflict, UserAdmin | Workspace) => 400,
+            (
+                Self::AccountNotDeleted | Self::ActiveResources | Self::Conflict,
+                UserAdmin | Workspace,
+            ) => 400,
             (Self::AccountNotDeleted | Self::ActiveResources | Self::Conflict, _) => 409,
             (Self::Stale, _) => 412,
             (Self::KeyReused, _) | (Self::Invalid, Operator | ManagedUsers) => 422,
@@ -427,7 +444,9 @@ impl Model {
             }
             Step::Repeat { label, of, altered } => {
                 self.next = self.next.max(label + 2);
-                let Some(first) = self.receipt(*of).map(|receipt| receipt.ask.clone()) else { return };
+                let Some(first) = self.receipt(*of).map(|receipt| receipt.ask.clone()) else {
+                    return;
+                };
                 self.see(first.by);
                 let outcome = self.answer(&first, *label, Some((*of, *altered)));
                 self.outcomes.push(outcome);
@@ -435,7 +454,9 @@ impl Model {
             Step::Pass(seconds) => self.now += seconds,
             Step::Purge => self.purge(),
             Step::SetOperator(id, is_operator) => {
-                self.change(*id, None, "user.operator_changed", |user| user.is_operator = *is_operator);
+                self.change(*id, None, "user.operator_changed", |user| {
+                    user.is_operator = *is_operator
+                });
             }
         }
     }
@@ -459,7 +480,8 @@ impl Model {
         }
     }
 
-    /// Notes that whoever asks was seen, and their key used, unless that was noted within ten minutes.
+    /// Notes that whoever asks was seen, and their key used, unless that was noted within ten
+    /// minutes.
     fn see(&mut self, by: By) {
         let Ok(caller) = self.caller(by) else { return };
         let due = |at: Option<i64>| at.is_none_or(|at| at < self.now - SEEN_EVERY);
@@ -514,7 +536,9 @@ impl Model {
             By::Forger(_) => false,
             By::Token(_) => true,
             By::Key(key) => self.keys.get(&key).is_some_and(|key| key.works(self.now)),
-            By::Delegated(token) => self.delegations.get(&token).is_some_and(|token| token.expires > self.now),
+            By::Delegated(token) => {
+                self.delegations.get(&token).is_some_and(|token| token.expires > self.now)
+            }
         };
         if good { Ok(()) } else { Err(Refusal::BadCredential) }
     }
@@ -569,7 +593,9 @@ impl Model {
 
     /// Refuses a key that lacks the permission.
     fn permits(&self, caller: Caller, permission: Option<&str>) -> Result<(), Refusal> {
-        let lacks = |key: Id| permission.is_some_and(|permission| !self.keys[&key].permissions.contains(&permission));
+        let lacks = |key: Id| {
+            permission.is_some_and(|permission| !self.keys[&key].permissions.contains(&permission))
+        };
         if caller.key.is_some_and(lacks) { Err(Refusal::MissingPermission) } else { Ok(()) }
     }
 
@@ -577,7 +603,11 @@ impl Model {
     fn may_remove(&self, caller: Caller, user: Id) -> Result<(), Refusal> {
         let record = &self.users[&user];
         let is_person = record.manager.is_none() && record.status != Status::Invited;
-        if caller.key.is_some() && (is_person || user == caller.id) { Err(Refusal::Forbidden) } else { Ok(()) }
+        if caller.key.is_some() && (is_person || user == caller.id) {
+            Err(Refusal::Forbidden)
+        } else {
+            Ok(())
+        }
     }
 
     fn operates(&self, caller: Caller) -> Result<(), Refusal> {
@@ -606,7 +636,10 @@ impl Model {
 
     /// A user of a team, by number.
     fn numbered(&self, team: Id, id: Id) -> Result<&User, Refusal> {
-        self.users.get(&id).filter(|user| user.team == team && user.status != Status::Deleted).ok_or(Refusal::NotFound)
+        self.users
+            .get(&id)
+            .filter(|user| user.team == team && user.status != Status::Deleted)
+            .ok_or(Refusal::NotFound)
     }
 
     fn managed(&self, caller: Caller, id: Id) -> Result<&User, Refusal> {
@@ -615,7 +648,8 @@ impl Model {
 
     /// The user who holds an email.
     pub fn holder(&self, email: &str) -> Option<Id> {
-        let holds = |user: &User| user.email.as_deref().is_some_and(|held| fold(held) == fold(email));
+        let holds =
+            |user: &User| user.email.as_deref().is_some_and(|held| fold(held) == fold(email));
         self.users.iter().find(|(_, user)| holds(user)).map(|(id, _)| *id)
     }
 
@@ -631,7 +665,9 @@ impl Model {
     /// Whether a user was not seen for long, who could have been.
     pub fn is_inactive(&self, id: Id) -> bool {
         let user = &self.users[&id];
-        user.last_seen.unwrap_or(user.created_at) < self.now - INACTIVE && user.status != Status::Deleted && user.manager.is_none()
+        user.last_seen.unwrap_or(user.created_at) < self.now - INACTIVE
+            && user.status != Status::Deleted
+            && user.manager.is_none()
     }
 
     /// What a user lets another do: all of their own, where that one manages them.
@@ -658,7 +694,11 @@ impl Model {
     fn check(&self, if_match: Option<Version>, user: Id) -> Result<(), Refusal> {
         match if_match {
             Some(Version::Former) => Err(Refusal::Stale),
-            Some(Version::Present) if self.versions.get(&user) != Some(&self.users[&user].version) => Err(Refusal::Stale),
+            Some(Version::Present)
+                if self.versions.get(&user) != Some(&self.users[&user].version) =>
+            {
+                Err(Refusal::Stale)
+            }
             _ => Ok(()),
         }
     }
@@ -680,7 +720,13 @@ impl Model {
     }
 
     /// Changes a user, which is a version and an entry of the history, if anything differs.
-    fn change(&mut self, id: Id, actor: impl Into<Option<Id>>, action: &'static str, change: impl FnOnce(&mut User)) {
+    fn change(
+        &mut self,
+        id: Id,
+        actor: impl Into<Option<Id>>,
+        action: &'static str,
+        change: impl FnOnce(&mut User),
+    ) {
         let now = self.now;
         let Some(user) = self.users.get_mut(&id) else { return };
         let before = user.clone();
@@ -725,7 +771,12 @@ impl Model {
 
     /// Takes all that is a user's, but the user.
     fn clear(&mut self, id: Id, actor: Option<Id>) {
-        let managed: Vec<Id> = self.users.iter().filter(|(_, user)| user.manager == Some(id)).map(|(id, _)| *id).collect();
+        let managed: Vec<Id> = self
+            .users
+            .iter()
+            .filter(|(_, user)| user.manager == Some(id))
+            .map(|(id, _)| *id)
+            .collect();
         for managed in managed {
             self.erase(managed, actor, "user.erased");
         }
@@ -754,11 +805,17 @@ impl Model {
     }
 
     fn purge(&mut self) {
-        let is_due = |user: &User| user.status == Status::Deleted && user.due.is_some_and(|due| due <= self.now);
-        let due: Vec<Id> = self.users.iter().filter(|(_, user)| is_due(user)).map(|(id, _)| *id).collect();
+        let is_due = |user: &User| {
+            user.status == Status::Deleted && user.due.is_some_and(|due| due <= self.now)
+        };
+        let due: Vec<Id> =
+            self.users.iter().filter(|(_, user)| is_due(user)).map(|(id, _)| *id).collect();
         // Who goes with their manager may go by themselves first.
-        let with_manager: BTreeSet<Id> =
-            due.iter().copied().filter(|id| self.users[id].manager.is_some_and(|manager| due.contains(&manager))).collect();
+        let with_manager: BTreeSet<Id> = due
+            .iter()
+            .copied()
+            .filter(|id| self.users[id].manager.is_some_and(|manager| due.contains(&manager)))
+            .collect();
         for id in &with_manager {
             self.erase(*id, None, "user.purged|user.erased");
         }
@@ -775,7 +832,9 @@ impl Model {
 
     /// The sandboxes of a team that are not destroyed.
     pub fn active_sandboxes(&self, team: Id) -> u64 {
-        let active = |sandbox: &&Sandbox| sandbox.status != SandboxStatus::Destroyed && self.users[&sandbox.owner].team == team;
+        let active = |sandbox: &&Sandbox| {
+            sandbox.status != SandboxStatus::Destroyed && self.users[&sandbox.owner].team == team
+        };
         self.sandboxes.values().filter(active).count() as u64
     }
 
@@ -789,7 +848,11 @@ impl Model {
     fn make_key(&mut self, label: Id, actor: Id, key: ApiKey) {
         let owner = key.owner;
         self.keys.insert(label, key);
-        self.note(owner, actor, if self.keys[&label].parent.is_some() { "key.rotated" } else { "key.created" });
+        self.note(
+            owner,
+            actor,
+            if self.keys[&label].parent.is_some() { "key.rotated" } else { "key.created" },
+        );
     }
 
     fn new_key(&self, owner: Id, name: Option<&'static str>) -> ApiKey {
@@ -810,14 +873,25 @@ impl Model {
     }
 
     fn own_key(&self, caller: Caller, key: Id) -> Result<&ApiKey, Refusal> {
-        self.keys.get(&key).filter(|key| key.owner == caller.id && key.is_kept(self.now)).ok_or(Refusal::NotFound)
+        self.keys
+            .get(&key)
+            .filter(|key| key.owner == caller.id && key.is_kept(self.now))
+            .ok_or(Refusal::NotFound)
     }
 
     fn own_sandbox(&self, caller: Caller, sandbox: Id) -> Result<&Sandbox, Refusal> {
-        self.sandboxes.get(&sandbox).filter(|sandbox| sandbox.owner == caller.id).ok_or(Refusal::NotFound)
+        self.sandboxes
+            .get(&sandbox)
+            .filter(|sandbox| sandbox.owner == caller.id)
+            .ok_or(Refusal::NotFound)
     }
 
-    fn carry_out(&mut self, ask: &Ask, label: Id, key: Option<(Id, bool)>) -> Result<(u16, Id), Outcome> {
+    fn carry_out(
+        &mut self,
+        ask: &Ask,
+        label: Id,
+        key: Option<(Id, bool)>,
+    ) -> Result<(u16, Id), Outcome> {
         let by = ask.by;
         self.verified(by)?;
         if ask.request.takes_token() {
@@ -828,7 +902,9 @@ impl Model {
             }
         }
         match (&ask.request, by) {
-            (Request::SignUp { verified }, By::Token(id)) => return self.sign_up(id, label, *verified, key),
+            (Request::SignUp { verified }, By::Token(id)) => {
+                return self.sign_up(id, label, *verified, key);
+            }
             (Request::RestoreAccount, By::Token(id)) => return self.restore_account(id, key),
             (Request::ShowAccount, By::Delegated(token)) => {
                 let user = self.principal(token)?;
@@ -859,7 +935,13 @@ impl Model {
         }
     }
 
-    fn sign_up(&mut self, id: Id, label: Id, verified: Option<bool>, key: Option<(Id, bool)>) -> Result<(u16, Id), Outcome> {
+    fn sign_up(
+        &mut self,
+        id: Id,
+        label: Id,
+        verified: Option<bool>,
+        key: Option<(Id, bool)>,
+    ) -> Result<(u16, Id), Outcome> {
         if self.users.contains_key(&id) {
             self.usable(id)?;
             self.not_answered(By::Token(id), key)?;
@@ -871,7 +953,9 @@ impl Model {
         let said = (id % 2 == 1).then(|| NAMES[id as usize % NAMES.len()].to_owned());
         let verified_at = (verified == Some(true)).then_some(self.now);
         let Some(holder) = self.holder(email) else {
-            let who = said.clone().unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+            let who = said
+                .clone()
+                .unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
             let team = Team {
                 name: format!("{who}'s team"),
                 owner: id,
@@ -932,7 +1016,12 @@ impl Model {
         Ok((200, id))
     }
 
-    fn operator_account(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
+    fn operator_account(
+        &mut self,
+        request: &Request,
+        caller: Caller,
+        label: Id,
+    ) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
         match request {
             Request::ShowAccount | Request::ExportAccount | Request::ListKeys => Ok((200, me)),
@@ -947,8 +1036,12 @@ impl Model {
             }
             Request::DeleteAccount => {
                 let team = self.users[&me].team;
-                let is_other =
-                    |(id, user): (&Id, &User)| *id != me && user.team == team && user.status != Status::Deleted && user.manager != Some(me);
+                let is_other = |(id, user): (&Id, &User)| {
+                    *id != me
+                        && user.team == team
+                        && user.status != Status::Deleted
+                        && user.manager != Some(me)
+                };
                 if self.is_last_governor(me) && self.users.iter().any(is_other) {
                     return Err(Refusal::Conflict.into());
                 }
@@ -957,8 +1050,12 @@ impl Model {
             }
             Request::MakeKey { operator, until, holds } => {
                 let asked = holds.words();
-                let too_much = asked.iter().flatten().any(|permission| !self.allows(me, permission));
-                if (*operator && !self.is_operator(caller)) || until.is_some_and(|until| until <= now) || too_much {
+                let too_much =
+                    asked.iter().flatten().any(|permission| !self.allows(me, permission));
+                if (*operator && !self.is_operator(caller))
+                    || until.is_some_and(|until| until <= now)
+                    || too_much
+                {
                     return Err(Refusal::Invalid.into());
                 }
                 let usual = self.new_key(me, Some("model"));
@@ -973,7 +1070,8 @@ impl Model {
                 Ok((201, label))
             }
             Request::MakeDefaultKey => {
-                let present = self.default_keys.get(&me).copied().filter(|key| self.keys[key].works(now));
+                let present =
+                    self.default_keys.get(&me).copied().filter(|key| self.keys[key].works(now));
                 if let Some(present) = present {
                     return Ok((200, present));
                 }
@@ -983,18 +1081,35 @@ impl Model {
             }
             Request::RotateKey { key, overlap } => {
                 let old = self.own_key(caller, *key)?.clone();
-                let beyond = old.minted_by.is_some() || (old.is_operator && !self.is_operator(caller));
+                let beyond =
+                    old.minted_by.is_some() || (old.is_operator && !self.is_operator(caller));
                 if !old.works(now) || old.is_rotated || beyond {
                     return Err(Refusal::Conflict.into());
                 }
                 let had_longest = old.expires_at >= old.created_at + LONGEST_LIFE;
-                let expires_at = if had_longest { now + LONGEST_LIFE } else { old.expires_at.min(now + LONGEST_LIFE) };
+                let expires_at = if had_longest {
+                    now + LONGEST_LIFE
+                } else {
+                    old.expires_at.min(now + LONGEST_LIFE)
+                };
                 let mut permissions = old.permissions.clone();
                 permissions.retain(|permission| self.allows(me, permission));
                 let parent = Some(*key);
-                let new = ApiKey { parent, is_rotated: false, created_at: now, last_used_at: None, expires_at, permissions, ..old.clone() };
+                let new = ApiKey {
+                    parent,
+                    is_rotated: false,
+                    created_at: now,
+                    last_used_at: None,
+                    expires_at,
+                    permissions,
+                    ..old.clone()
+                };
                 self.make_key(label, me, new);
-                let retired = ApiKey { is_rotated: true, expires_at: old.expires_at.min(now + overlap), ..old };
+                let retired = ApiKey {
+                    is_rotated: true,
+                    expires_at: old.expires_at.min(now + overlap),
+                    ..old
+                };
                 self.keys.insert(*key, retired);
                 if self.default_keys.get(&me) == Some(key) {
                     self.default_keys.insert(me, label);
@@ -1020,7 +1135,11 @@ impl Model {
             }
             Request::ShowHistory { user, .. } => {
                 self.operates(caller)?;
-                if self.history.contains_key(user) { Ok((200, *user)) } else { Err(Refusal::AccountNotFound.into()) }
+                if self.history.contains_key(user) {
+                    Ok((200, *user))
+                } else {
+                    Err(Refusal::AccountNotFound.into())
+                }
             }
             Request::ChangeQuota { user, tier, if_match } => {
                 self.operates(caller)?;
@@ -1048,7 +1167,12 @@ impl Model {
                 if self.users[user].is_operator && *user != me {
                     return Err(Refusal::Invalid.into());
                 }
-                let key = ApiKey { is_operator: true, expires_at: now + DAY, minted_by: Some(me), ..self.new_key(*user, None) };
+                let key = ApiKey {
+                    is_operator: true,
+                    expires_at: now + DAY,
+                    minted_by: Some(me),
+                    ..self.new_key(*user, None)
+                };
                 self.make_key(label, me, key);
                 Ok((201, label))
             }
@@ -1069,7 +1193,8 @@ impl Model {
                     return Err(Refusal::Conflict.into());
                 }
                 self.change(*user, me, "user.unsuspended", |user| {
-                    user.status = if user.has_yet_to_sign_up() { Status::Invited } else { Status::Active };
+                    user.status =
+                        if user.has_yet_to_sign_up() { Status::Invited } else { Status::Active };
                     user.suspended_at = None;
                 });
                 Ok((200, *user))
@@ -1086,7 +1211,9 @@ impl Model {
                 if self.account(*user)?.status != Status::Deleted {
                     return Err(Refusal::AccountNotDeleted.into());
                 }
-                let active = |sandbox: &Sandbox| sandbox.owner == *user && sandbox.status != SandboxStatus::Destroyed;
+                let active = |sandbox: &Sandbox| {
+                    sandbox.owner == *user && sandbox.status != SandboxStatus::Destroyed
+                };
                 if self.sandboxes.values().any(active) {
                     return Err(Refusal::ActiveResources.into());
                 }
@@ -1096,17 +1223,28 @@ impl Model {
             Request::MakeSandbox { memory_mb, timeout_ms } => {
                 let team = self.users[&me].team;
                 let tier = self.tier(team);
-                let (limit, reserved) = ((tier.daily_gb_hours * MB_MS_PER_GB_HOUR) as i128, i128::from(memory_mb * timeout_ms));
+                let (limit, reserved) = (
+                    (tier.daily_gb_hours * MB_MS_PER_GB_HOUR) as i128,
+                    i128::from(memory_mb * timeout_ms),
+                );
                 let usage = self.teams[&team].usage.get(&(now / DAY)).cloned().unwrap_or_default();
                 let fits = usage.committed_mb_ms + reserved <= limit;
-                let own: Vec<_> = self.sandboxes.values().filter(|one| one.owner == me && one.status != SandboxStatus::Destroyed).collect();
-                let own_reserved: i128 = own.iter().map(|one| i128::from(one.memory_mb * one.timeout_ms)).sum();
+                let own: Vec<_> = self
+                    .sandboxes
+                    .values()
+                    .filter(|one| one.owner == me && one.status != SandboxStatus::Destroyed)
+                    .collect();
+                let own_reserved: i128 =
+                    own.iter().map(|one| i128::from(one.memory_mb * one.timeout_ms)).sum();
                 let share = |whole: i128| whole * MEMBER_SHARE_PERCENT / 100;
                 let has_share = self.users[&me].role == Role::Admin
-                    || ((own.len() as i128) < share(i128::from(tier.max_concurrent_sandboxes)).max(1)
+                    || ((own.len() as i128)
+                        < share(i128::from(tier.max_concurrent_sandboxes)).max(1)
                         && own_reserved + reserved <= share(limit));
                 let fits = fits && has_share;
-                let may = self.active_sandboxes(team) < tier.max_concurrent_sandboxes && usage.creates < tier.daily_sandbox_creates && fits;
+                let may = self.active_sandboxes(team) < tier.max_concurrent_sandboxes
+                    && usage.creates < tier.daily_sandbox_creates
+                    && fits;
                 if !may {
                     return Err(Refusal::QuotaExceeded.into());
                 }
@@ -1132,7 +1270,9 @@ impl Model {
                 let old = self.own_sandbox(caller, *sandbox)?.clone();
                 let mut new = old.clone();
                 match (old.status, runs) {
-                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Creating, false) => return Err(Refusal::Conflict.into()),
+                    (SandboxStatus::Destroyed, _) | (SandboxStatus::Creating, false) => {
+                        return Err(Refusal::Conflict.into());
+                    }
                     (SandboxStatus::Creating | SandboxStatus::Paused, true) => {
                         new.status = SandboxStatus::Running;
                         new.started_at.get_or_insert(now);
@@ -1157,7 +1297,12 @@ impl Model {
                 });
                 let reserved = i128::from(old.memory_mb * old.timeout_ms);
                 self.use_day(team, old.created_at / DAY, |usage| usage.committed_mb_ms -= reserved);
-                let new = Sandbox { status: SandboxStatus::Destroyed, destroyed_at: Some(now), updated_at: now, ..old };
+                let new = Sandbox {
+                    status: SandboxStatus::Destroyed,
+                    destroyed_at: Some(now),
+                    updated_at: now,
+                    ..old
+                };
                 self.sandboxes.insert(*sandbox, new);
                 self.note(me, me, "sandbox.destroyed");
                 Ok((200, *sandbox))
@@ -1166,12 +1311,20 @@ impl Model {
         }
     }
 
-    fn directory(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
+    fn directory(
+        &mut self,
+        request: &Request,
+        caller: Caller,
+        label: Id,
+    ) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
-        let known = |model: &Self, team: Id| if model.teams.contains_key(&team) { Ok(()) } else { Err(Refusal::Forbidden) };
+        let known = |model: &Self, team: Id| {
+            if model.teams.contains_key(&team) { Ok(()) } else { Err(Refusal::Forbidden) }
+        };
         let user_of = |model: &Self, id: Id| -> Result<User, Refusal> {
             model.administers_any(caller)?;
-            let user = model.users.get(&id).filter(|user| model.administers(caller, user.team).is_ok());
+            let user =
+                model.users.get(&id).filter(|user| model.administers(caller, user.team).is_ok());
             user.cloned().ok_or(Refusal::NotFound)
         };
         match request {
@@ -1214,7 +1367,12 @@ impl Model {
                     updated_at: now,
                 };
                 self.invites.insert(label, invite);
-                let user = User { email: Some((*email).to_owned()), status: Status::Invited, invite: Some(label), ..User::new(*team, now) };
+                let user = User {
+                    email: Some((*email).to_owned()),
+                    status: Status::Invited,
+                    invite: Some(label),
+                    ..User::new(*team, now)
+                };
                 self.users.insert(label, user);
                 self.note(label, me, "user.invited");
                 Ok((200, label))
@@ -1223,7 +1381,12 @@ impl Model {
                 self.administers_any(caller)?;
                 let team = team.unwrap_or(self.users[&me].team);
                 self.administers(caller, team)?;
-                let found = self.invites.get(invite).filter(|invite| invite.team == team).ok_or(Refusal::NotFound)?.clone();
+                let found = self
+                    .invites
+                    .get(invite)
+                    .filter(|invite| invite.team == team)
+                    .ok_or(Refusal::NotFound)?
+                    .clone();
                 if found.status != InviteStatus::Pending {
                     return Err(Refusal::Conflict.into());
                 }
@@ -1239,21 +1402,32 @@ impl Model {
         }
     }
 
-    fn user_admin(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
+    fn user_admin(
+        &mut self,
+        request: &Request,
+        caller: Caller,
+        label: Id,
+    ) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
         if matches!(request, Request::Search { .. }) {
             return Ok((200, me));
         }
         let team = self.is_admin(caller)?;
         match request {
-            Request::ListTeam { .. } | Request::CountAdmins | Request::ListInactive => Ok((200, me)),
+            Request::ListTeam { .. } | Request::CountAdmins | Request::ListInactive => {
+                Ok((200, me))
+            }
             Request::ShowNumber { user } => {
                 self.numbered(team, *user)?;
                 Ok((200, *user))
             }
             Request::MakeUser { email, username, name, role } => {
-                let taken = |user: &User| user.team == team && user.username.as_deref().map(fold) == username.map(fold);
-                if email.is_some_and(|email| self.holder(email).is_some()) || (username.is_some() && self.users.values().any(taken)) {
+                let taken = |user: &User| {
+                    user.team == team && user.username.as_deref().map(fold) == username.map(fold)
+                };
+                if email.is_some_and(|email| self.holder(email).is_some())
+                    || (username.is_some() && self.users.values().any(taken))
+                {
                     return Err(Refusal::Conflict.into());
                 }
                 let user = User {
@@ -1274,12 +1448,14 @@ impl Model {
                 self.check(*if_match, *user)?;
                 // Null leaves the email as it is.
                 let new_email = email.flatten().map(str::to_lowercase).or(record.email.clone());
-                let is_changed = new_email != record.email || role.is_some_and(|role| role != record.role);
+                let is_changed =
+                    new_email != record.email || role.is_some_and(|role| role != record.role);
                 if caller.key.is_some() && *user == me && is_changed {
                     return Err(Refusal::Forbidden.into());
                 }
                 let holder = new_email.as_deref().and_then(|email| self.holder(email));
-                let is_demoted = role.is_some_and(|role| role != Role::Admin) && self.is_last_governor(*user);
+                let is_demoted =
+                    role.is_some_and(|role| role != Role::Admin) && self.is_last_governor(*user);
                 if holder.is_some_and(|holder| holder != *user) || is_demoted {
                     return Err(Refusal::Conflict.into());
                 }
@@ -1303,7 +1479,9 @@ impl Model {
                 Ok((200, *user))
             }
             Request::DeleteInactive { users } => {
-                let is_unknown = |user: &&Id| **user != me && self.users.get(user).is_none_or(|user| user.team != team);
+                let is_unknown = |user: &&Id| {
+                    **user != me && self.users.get(user).is_none_or(|user| user.team != team)
+                };
                 if users.iter().any(|user| is_unknown(&user)) {
                     return Err(Refusal::NotFound.into());
                 }
@@ -1332,12 +1510,19 @@ impl Model {
         if may { Ok(user) } else { Err(Refusal::Forbidden.into()) }
     }
 
-    fn managed_users(&mut self, request: &Request, caller: Caller, label: Id) -> Result<(u16, Id), Outcome> {
+    fn managed_users(
+        &mut self,
+        request: &Request,
+        caller: Caller,
+        label: Id,
+    ) -> Result<(u16, Id), Outcome> {
         let (now, me) = (self.now, caller.id);
         match request {
             Request::ListManaged { .. } | Request::ListShares => Ok((200, me)),
             // A caller who may not make them is told so before what is wrong with the body.
-            Request::Malformed(which) if MALFORMED[*which].1 == "POST" && MALFORMED[*which].2 == "/api/v1/users/" => {
+            Request::Malformed(which)
+                if MALFORMED[*which].1 == "POST" && MALFORMED[*which].2 == "/api/v1/users/" =>
+            {
                 self.may_manage(me)?;
                 Err(Refusal::Invalid.into())
             }
@@ -1381,7 +1566,8 @@ impl Model {
                 }
                 // What is shared already is not shared again.
                 if self.shares.get(&(me, *with)).is_none_or(|share| share.scopes != *scopes) {
-                    self.shares.insert((me, *with), Share { scopes: scopes.clone(), created_at: now });
+                    self.shares
+                        .insert((me, *with), Share { scopes: scopes.clone(), created_at: now });
                     self.note(me, me, "share.granted");
                 }
                 Ok((200, *with))
@@ -1394,13 +1580,23 @@ impl Model {
             Request::ShowPrincipalToken => Ok((200, me)),
             Request::Delegate { user, scopes } => {
                 let usable = self.users.get(user).is_some_and(User::is_usable) && *user != me;
-                let granted = self.granted(*user, me).filter(|_| usable).ok_or(Refusal::Forbidden)?;
+                let granted =
+                    self.granted(*user, me).filter(|_| usable).ok_or(Refusal::Forbidden)?;
                 let asked = if scopes.is_empty() { granted.clone() } else { scopes.clone() };
                 if !asked.iter().all(|scope| granted.contains(scope)) {
                     return Err(Refusal::Forbidden.into());
                 }
                 let scopes = granted.into_iter().filter(|scope| asked.contains(scope)).collect();
-                self.delegations.insert(label, Delegation { user: *user, actor: me, scopes, expires: now + DELEGATION, used: None });
+                self.delegations.insert(
+                    label,
+                    Delegation {
+                        user: *user,
+                        actor: me,
+                        scopes,
+                        expires: now + DELEGATION,
+                        used: None,
+                    },
+                );
                 self.note(*user, me, "delegated_token.issued");
                 Ok((200, label))
             }
@@ -1414,8 +1610,10 @@ impl Model {
             Request::ListWorkspace(_) => Ok((200, me)),
             Request::ShowWorkspaceUser { user } => {
                 let user = user.unwrap_or(me);
-                let seen =
-                    user == me || self.is_admin(caller).is_ok_and(|team| self.users.get(&user).is_some_and(|user| user.team == team));
+                let seen = user == me
+                    || self.is_admin(caller).is_ok_and(|team| {
+                        self.users.get(&user).is_some_and(|user| user.team == team)
+                    });
                 if seen { Ok((200, user)) } else { Err(Refusal::NotFound.into()) }
             }
             _ => Err(Refusal::Invalid.into()),

@@ -1,4 +1,5 @@
-//! What callers do, by labels: who and what it is about is known by the step that made it, as ids are not known beforehand.
+//! What callers do, by labels: who and what it is about is known by the step that made it, as ids
+//! are not known beforehand.
 
 use crate::errors::Contract;
 use shared::models::{Role, Status};
@@ -6,7 +7,8 @@ use shared::models::{Role, Status};
 /// What stands for an id: one of [`PERSONS`], or the label of the step that made what has it.
 pub type Id = u32;
 
-/// How many people the identity provider knows. Their labels are 0 to here; the first is a platform operator.
+/// How many people the identity provider knows. Their labels are 0 to here; the first is a platform
+/// operator.
 pub const PERSONS: Id = 7;
 
 /// The emails in use: those of the persons, others, and some of these in capitals.
@@ -115,8 +117,15 @@ pub enum Holds {
 impl Holds {
     /// The words, if they are said.
     pub fn words(self) -> Option<Vec<&'static str>> {
-        let common =
-            ["account:read", "account:write", "members:read", "managed-users:read", "sandboxes:read", "sandboxes:write", "sharing:write"];
+        let common = [
+            "account:read",
+            "account:write",
+            "members:read",
+            "managed-users:read",
+            "sandboxes:read",
+            "sandboxes:write",
+            "sharing:write",
+        ];
         let others = ["members:write", "admins:write", "invites:write", "managed-users:write"];
         match self {
             Self::Usual => None,
@@ -126,62 +135,168 @@ impl Holds {
     }
 }
 
-/// Requests of one kind each. A text that may be absent and may be null is an `Option` of an `Option`.
+/// Requests of one kind each. A text that may be absent and may be null is an `Option` of an
+/// `Option`.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Request {
-    SignUp { verified: Option<bool> },
+    SignUp {
+        verified: Option<bool>,
+    },
     ShowAccount,
-    ChangeProfile { display_name: Option<Option<&'static str>>, if_match: Option<Version> },
+    ChangeProfile {
+        display_name: Option<Option<&'static str>>,
+        if_match: Option<Version>,
+    },
     ExportAccount,
     DeleteAccount,
     RestoreAccount,
     ListKeys,
-    MakeKey { operator: bool, until: Option<i64>, holds: Holds },
+    MakeKey {
+        operator: bool,
+        until: Option<i64>,
+        holds: Holds,
+    },
     MakeDefaultKey,
-    RotateKey { key: Id, overlap: i64 },
-    RevokeKey { key: Id },
-    ListEveryone { limit: usize },
-    FindUsers { text: &'static str },
-    ShowUser { user: Id },
-    ChangeQuota { user: Id, tier: &'static str, if_match: Option<Version> },
-    MakeUserKey { user: Id },
-    Suspend { user: Id },
-    Unsuspend { user: Id },
-    RestoreUser { user: Id },
-    EraseUser { user: Id },
-    ShowHistory { user: Id, limit: usize },
+    RotateKey {
+        key: Id,
+        overlap: i64,
+    },
+    RevokeKey {
+        key: Id,
+    },
+    ListEveryone {
+        limit: usize,
+    },
+    FindUsers {
+        text: &'static str,
+    },
+    ShowUser {
+        user: Id,
+    },
+    ChangeQuota {
+        user: Id,
+        tier: &'static str,
+        if_match: Option<Version>,
+    },
+    MakeUserKey {
+        user: Id,
+    },
+    Suspend {
+        user: Id,
+    },
+    Unsuspend {
+        user: Id,
+    },
+    RestoreUser {
+        user: Id,
+    },
+    EraseUser {
+        user: Id,
+    },
+    ShowHistory {
+        user: Id,
+        limit: usize,
+    },
     ListTiers,
-    MakeSandbox { memory_mb: u64, timeout_ms: u64 },
-    ChangeSandbox { sandbox: Id, runs: bool },
-    DestroySandbox { sandbox: Id },
+    MakeSandbox {
+        memory_mb: u64,
+        timeout_ms: u64,
+    },
+    ChangeSandbox {
+        sandbox: Id,
+        runs: bool,
+    },
+    DestroySandbox {
+        sandbox: Id,
+    },
     ListDirectory(DirectoryPage),
-    ShowDirectoryUser { user: Id },
-    ChangeDirectoryUser { user: Id, name: Option<Option<&'static str>>, job_title: Option<&'static str>, if_match: Option<Version> },
+    ShowDirectoryUser {
+        user: Id,
+    },
+    ChangeDirectoryUser {
+        user: Id,
+        name: Option<Option<&'static str>>,
+        job_title: Option<&'static str>,
+        if_match: Option<Version>,
+    },
     ListInvites(DirectoryPage),
-    Invite { team: Id, email: &'static str },
-    RevokeInvite { invite: Id, team: Option<Id> },
-    ListTeam { limit: usize },
-    ShowNumber { user: Id },
-    MakeUser { email: Option<&'static str>, username: Option<&'static str>, name: Option<&'static str>, role: Role },
-    ChangeUser { user: Id, name: Option<&'static str>, email: Option<Option<&'static str>>, role: Option<Role>, if_match: Option<Version> },
-    DeleteUser { user: Id },
-    Search { text: &'static str },
+    Invite {
+        team: Id,
+        email: &'static str,
+    },
+    RevokeInvite {
+        invite: Id,
+        team: Option<Id>,
+    },
+    ListTeam {
+        limit: usize,
+    },
+    ShowNumber {
+        user: Id,
+    },
+    MakeUser {
+        email: Option<&'static str>,
+        username: Option<&'static str>,
+        name: Option<&'static str>,
+        role: Role,
+    },
+    ChangeUser {
+        user: Id,
+        name: Option<&'static str>,
+        email: Option<Option<&'static str>>,
+        role: Option<Role>,
+        if_match: Option<Version>,
+    },
+    DeleteUser {
+        user: Id,
+    },
+    Search {
+        text: &'static str,
+    },
     CountAdmins,
     ListInactive,
-    DeleteInactive { users: Vec<Id> },
-    ListManaged { managed: bool, shared: bool, name: Option<&'static str> },
-    MakeManaged { first: &'static str, last: Option<&'static str> },
-    ShowManaged { user: Id },
-    ChangeManaged { user: Id, first: Option<&'static str>, last: Option<&'static str>, if_match: Option<Version> },
-    DeleteManaged { user: Id },
+    DeleteInactive {
+        users: Vec<Id>,
+    },
+    ListManaged {
+        managed: bool,
+        shared: bool,
+        name: Option<&'static str>,
+    },
+    MakeManaged {
+        first: &'static str,
+        last: Option<&'static str>,
+    },
+    ShowManaged {
+        user: Id,
+    },
+    ChangeManaged {
+        user: Id,
+        first: Option<&'static str>,
+        last: Option<&'static str>,
+        if_match: Option<Version>,
+    },
+    DeleteManaged {
+        user: Id,
+    },
     ListShares,
-    Share { with: Id, scopes: Vec<&'static str> },
-    Unshare { with: Id },
+    Share {
+        with: Id,
+        scopes: Vec<&'static str>,
+    },
+    Unshare {
+        with: Id,
+    },
     ShowPrincipalToken,
-    Delegate { user: Id, scopes: Vec<&'static str> },
+    Delegate {
+        user: Id,
+        scopes: Vec<&'static str>,
+    },
     ListWorkspace(WorkspacePage),
-    ShowWorkspaceUser { user: Option<Id> },
+    ShowWorkspaceUser {
+        user: Option<Id>,
+    },
     Malformed(usize),
 }
 
@@ -272,16 +387,26 @@ impl Request {
         Some(match self {
             Self::ShowAccount | Self::ExportAccount | Self::ListKeys => "account:read",
             Self::ChangeProfile { .. } => "account:write",
-            Self::MakeSandbox { .. } | Self::ChangeSandbox { .. } | Self::DestroySandbox { .. } => "sandboxes:write",
-            Self::ListDirectory(_) | Self::ShowDirectoryUser { .. } | Self::ListInvites(_) => "members:read",
+            Self::MakeSandbox { .. } | Self::ChangeSandbox { .. } | Self::DestroySandbox { .. } => {
+                "sandboxes:write"
+            }
+            Self::ListDirectory(_) | Self::ShowDirectoryUser { .. } | Self::ListInvites(_) => {
+                "members:read"
+            }
             Self::Invite { .. } | Self::RevokeInvite { .. } => "invites:write",
             Self::ListTeam { .. } | Self::ShowNumber { .. } | Self::Search { .. } => "members:read",
             Self::CountAdmins | Self::ListInactive => "members:read",
             Self::ListWorkspace(_) | Self::ShowWorkspaceUser { .. } => "members:read",
-            Self::ChangeDirectoryUser { .. } | Self::MakeUser { .. } | Self::ChangeUser { .. } => "members:write",
+            Self::ChangeDirectoryUser { .. } | Self::MakeUser { .. } | Self::ChangeUser { .. } => {
+                "members:write"
+            }
             Self::DeleteUser { .. } | Self::DeleteInactive { .. } => "members:write",
-            Self::ListManaged { .. } | Self::ShowManaged { .. } | Self::ListShares => "managed-users:read",
-            Self::MakeManaged { .. } | Self::ChangeManaged { .. } | Self::DeleteManaged { .. } => "managed-users:write",
+            Self::ListManaged { .. } | Self::ShowManaged { .. } | Self::ListShares => {
+                "managed-users:read"
+            }
+            Self::MakeManaged { .. } | Self::ChangeManaged { .. } | Self::DeleteManaged { .. } => {
+                "managed-users:write"
+            }
             Self::Share { .. } | Self::Unshare { .. } => "sharing:write",
             _ => return None,
         })
@@ -300,7 +425,8 @@ impl Request {
     }
 }
 
-/// Requests that are wrong whoever sends them: contract, method, path and body. `{user}` is the caller, `{team}` their team.
+/// Requests that are wrong whoever sends them: contract, method, path and body. `{user}` is the
+/// caller, `{team}` their team.
 pub const MALFORMED: &[(Contract, &str, &str, &str)] = &[
     (Contract::Operator, "PATCH", "/v1/account/me", "{"),
     (Contract::Operator, "PATCH", "/v1/account/me", r#"{"display_name": " "}"#),
@@ -325,7 +451,12 @@ pub const MALFORMED: &[(Contract, &str, &str, &str)] = &[
     (Contract::Workspace, "GET", "/users?page=1&page=1", ""),
     (Contract::Directory, "GET", "/api/v1/admin_user", ""),
     (Contract::Directory, "GET", "/api/v1/admin_user?account_id={team}&sorting=name", ""),
-    (Contract::Directory, "GET", "/api/v1/admin_user?account_id={team}&pagination[page_size]=101", ""),
+    (
+        Contract::Directory,
+        "GET",
+        "/api/v1/admin_user?account_id={team}&pagination[page_size]=101",
+        "",
+    ),
     (Contract::Directory, "GET", "/api/v1/admin_user?account_id={team}&page=1", ""),
 ];
 

@@ -65,7 +65,8 @@ pub fn expected(model: &Model, ids: &Ids) -> Content {
     for ((from, to), share) in &model.shares {
         for side in ["given", "got"] {
             let record = json!({"scopes": share.scopes, "created_at": time(share.created_at)});
-            content.insert(format!("share {side}, {} to {}", ids.user(*from), ids.user(*to)), record);
+            content
+                .insert(format!("share {side}, {} to {}", ids.user(*from), ids.user(*to)), record);
         }
     }
     for (id, invite) in &model.invites {
@@ -85,16 +86,23 @@ pub fn expected(model: &Model, ids: &Ids) -> Content {
 pub fn present(items: &[Item]) -> Content {
     let mut content = Content::new();
     for item in items {
-        let (pk, sk) = (item["pk"].as_str().unwrap_or_default(), item["sk"].as_str().unwrap_or_default());
+        let (pk, sk) =
+            (item["pk"].as_str().unwrap_or_default(), item["sk"].as_str().unwrap_or_default());
         let (kind, owner) = pk.split_once('#').unwrap_or((pk, ""));
         let (part, rest) = sk.split_once('#').unwrap_or((sk, ""));
         let some = |names: &[&str]| {
-            Value::Object(names.iter().map(|name| ((*name).to_owned(), item.get(*name).cloned().unwrap_or_default())).collect())
+            Value::Object(
+                names
+                    .iter()
+                    .map(|name| ((*name).to_owned(), item.get(*name).cloned().unwrap_or_default()))
+                    .collect(),
+            )
         };
         let (name, record) = match (kind, part) {
             ("USER", "USER") => (format!("user {owner}"), user(item)),
             ("USER", "KEY") => {
-                let mut record = some(&["is_active", "is_rotated", "expires_at", "last_used_at", "scope"]);
+                let mut record =
+                    some(&["is_active", "is_rotated", "expires_at", "last_used_at", "scope"]);
                 record["owner"] = json!(owner);
                 (format!("key {rest}"), record)
             }
@@ -122,15 +130,24 @@ pub fn present(items: &[Item]) -> Content {
                 ];
                 (format!("sandbox {rest}"), some(&names))
             }
-            ("USER", "SHARED") => (format!("share got, {rest} to {owner}"), some(&["scopes", "created_at"])),
-            ("USER", "GRANT") => (format!("share given, {owner} to {rest}"), some(&["scopes", "created_at"])),
+            ("USER", "SHARED") => {
+                (format!("share got, {rest} to {owner}"), some(&["scopes", "created_at"]))
+            }
+            ("USER", "GRANT") => {
+                (format!("share given, {owner} to {rest}"), some(&["scopes", "created_at"]))
+            }
             ("USER", "RECEIPT") => {
                 let count = content.entry(format!("receipts of {owner}")).or_insert(json!(0));
                 *count = json!(count.as_u64().unwrap_or_default() + 1);
                 continue;
             }
-            ("TEAM", "TEAM") => (format!("team {owner}"), some(&["name", "owner_user_id", "quota_tier_id"])),
-            ("TEAM", "INVITE") => (format!("invite {rest}"), some(&["team", "email", "status", "user_id", "updated_at"])),
+            ("TEAM", "TEAM") => {
+                (format!("team {owner}"), some(&["name", "owner_user_id", "quota_tier_id"]))
+            }
+            ("TEAM", "INVITE") => (
+                format!("invite {rest}"),
+                some(&["team", "email", "status", "user_id", "updated_at"]),
+            ),
             ("TEAM", "USAGE") => {
                 let mut record = some(&["sandbox_creates", "committed_mb_ms"]);
                 record["gb_hours"] = json!(rounded(item["gb_hours"].as_f64().unwrap_or_default()));
@@ -138,7 +155,8 @@ pub fn present(items: &[Item]) -> Content {
             }
             ("AUDIT", _) => {
                 // Items come in the order of their keys, which is that of time.
-                let entries = content.entry(format!("history of {owner}")).or_insert_with(|| json!([]));
+                let entries =
+                    content.entry(format!("history of {owner}")).or_insert_with(|| json!([]));
                 entries.as_array_mut().expect("a list").push(some(&["actor_id", "action", "at"]));
                 continue;
             }
@@ -176,11 +194,20 @@ fn user(item: &Item) -> Value {
         "updated_at",
         "version",
     ];
-    let mut record: Item = names.iter().map(|name| ((*name).to_owned(), item.get(*name).cloned().unwrap_or_default())).collect();
-    record.insert("is_operator".to_owned(), json!(item.get("is_operator").and_then(Value::as_bool).unwrap_or(false)));
+    let mut record: Item = names
+        .iter()
+        .map(|name| ((*name).to_owned(), item.get(*name).cloned().unwrap_or_default()))
+        .collect();
+    record.insert(
+        "is_operator".to_owned(),
+        json!(item.get("is_operator").and_then(Value::as_bool).unwrap_or(false)),
+    );
     record.insert("has_link".to_owned(), json!(item.contains_key("invite_link")));
     for seen in ["first_seen", "last_seen"] {
-        record.insert(seen.to_owned(), item.get(seen).map(|seen| seen["at"].clone()).unwrap_or_default());
+        record.insert(
+            seen.to_owned(),
+            item.get(seen).map(|seen| seen["at"].clone()).unwrap_or_default(),
+        );
     }
     Value::Object(record)
 }
@@ -188,21 +215,40 @@ fn user(item: &Item) -> Value {
 /// What differs, for a person to read.
 pub fn differences(expected: &Content, present: &Content) -> Vec<String> {
     let names = expected.keys().chain(present.keys().filter(|name| !expected.contains_key(*name)));
-    let pairs = names.map(|name| (name, expected.get(name).unwrap_or(&Value::Null), present.get(name).unwrap_or(&Value::Null)));
+    let pairs = names.map(|name| {
+        (
+            name,
+            expected.get(name).unwrap_or(&Value::Null),
+            present.get(name).unwrap_or(&Value::Null),
+        )
+    });
     let differing = pairs.filter(|(_, expected, present)| !alike(expected, present));
-    differing.map(|(name, expected, present)| format!("{name}: {}", difference(expected, present))).collect()
+    differing
+        .map(|(name, expected, present)| format!("{name}: {}", difference(expected, present)))
+        .collect()
 }
 
-/// Whether two values are the same; of several actions with `|` between them any will do, whoever did it.
+/// Whether two values are the same; of several actions with `|` between them any will do, whoever
+/// did it.
 pub fn alike(expected: &Value, present: &Value) -> bool {
     match (expected, present) {
         (Value::Array(expected), Value::Array(present)) => {
-            expected.len() == present.len() && expected.iter().zip(present).all(|(expected, present)| alike(expected, present))
+            expected.len() == present.len()
+                && expected.iter().zip(present).all(|(expected, present)| alike(expected, present))
         }
-        (Value::Object(one), Value::Object(other)) => match one.get("action").and_then(Value::as_str) {
-            Some(actions) if actions.contains('|') => actions.split('|').any(|action| other["action"] == action),
-            _ => one.len() == other.len() && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| alike(value, other))),
-        },
+        (Value::Object(one), Value::Object(other)) => {
+            match one.get("action").and_then(Value::as_str) {
+                Some(actions) if actions.contains('|') => {
+                    actions.split('|').any(|action| other["action"] == action)
+                }
+                _ => {
+                    one.len() == other.len()
+                        && one.iter().all(|(name, value)| {
+                            other.get(name).is_some_and(|other| alike(value, other))
+                        })
+                }
+            }
+        }
         (expected, present) => expected == present,
     }
 }
@@ -212,9 +258,20 @@ pub fn difference(expected: &Value, present: &Value) -> String {
     match (expected, present) {
         (Value::Object(one), Value::Object(other)) => {
             let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
-            let pairs = names.map(|name| (name, one.get(name).unwrap_or(&Value::Null), other.get(name).unwrap_or(&Value::Null)));
+            let pairs = names.map(|name| {
+                (
+                    name,
+                    one.get(name).unwrap_or(&Value::Null),
+                    other.get(name).unwrap_or(&Value::Null),
+                )
+            });
             let differing = pairs.filter(|(_, expected, present)| !alike(expected, present));
-            differing.map(|(name, expected, present)| format!("{name}: {}", difference(expected, present))).collect::<Vec<_>>().join("; ")
+            differing
+                .map(|(name, expected, present)| {
+                    format!("{name}: {}", difference(expected, present))
+                })
+                .collect::<Vec<_>>()
+                .join("; ")
         }
         _ => format!("expected {expected}, found {present}"),
     }

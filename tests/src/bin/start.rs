@@ -1,4 +1,5 @@
-//! `cargo run --profile bench --package tests --bin start -- [STARTS] BINARY…`: how long the binaries take to start, as a table in Markdown.
+//! `cargo run --profile bench --package tests --bin start -- [STARTS] BINARY…`: how long the
+//! binaries take to start, as a table in Markdown.
 
 use std::path::PathBuf;
 
@@ -11,8 +12,14 @@ async fn main() {
     if starts.is_some() {
         arguments.remove(0);
     }
-    let subject = |path: &String| Subject { name: path.rsplit('/').next().unwrap_or_default().to_owned(), binary: PathBuf::from(path) };
+    let subject = |path: &String| Subject {
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        binary: PathBuf::from(path),
+    };
     let subjects: Vec<_> = arguments.iter().map(subject).collect();
     let event = include_str!("../../../events/workspace/get_user.me.json");
-    print!("{}", table(&measure(&subjects, "workspace.get_user", event, starts.unwrap_or(40)).await));
+    print!(
+        "{}",
+        table(&measure(&subjects, "workspace.get_user", event, starts.unwrap_or(40)).await)
+    );
 }

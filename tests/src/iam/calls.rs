@@ -48,7 +48,8 @@ pub struct Call {
     pub action: String,
     /// Its object.
     pub resource: Resource,
-    /// The text that the partition keys begin with: `USER#`. None for an index, whose partition key is another attribute.
+    /// The text that the partition keys begin with: `USER#`. None for an index, whose partition key
+    /// is another attribute.
     pub keys: BTreeSet<String>,
     /// The attributes that it names: those of keys and items, and those in expressions.
     pub attributes: BTreeSet<String>,
@@ -63,13 +64,23 @@ pub struct Call {
 impl fmt::Display for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let together = if self.together { "together, " } else { "" };
-        write!(formatter, "{together}{} on {} {:?}, naming {:?}", self.action, self.resource, self.keys, self.attributes)?;
-        self.return_values.as_ref().map_or(Ok(()), |values| write!(formatter, ", returning {values}"))
+        write!(
+            formatter,
+            "{together}{} on {} {:?}, naming {:?}",
+            self.action, self.resource, self.keys, self.attributes
+        )?;
+        self.return_values
+            .as_ref()
+            .map_or(Ok(()), |values| write!(formatter, ", returning {values}"))
     }
 }
 
 impl Call {
-    fn of<'a>(action: &str, items: impl IntoIterator<Item = &'a Attributes>, named: BTreeSet<String>) -> Self {
+    fn of<'a>(
+        action: &str,
+        items: impl IntoIterator<Item = &'a Attributes>,
+        named: BTreeSet<String>,
+    ) -> Self {
         let items: Vec<_> = items.into_iter().collect();
         Self {
             action: format!("dynamodb:{action}"),
@@ -97,13 +108,17 @@ type Names = Option<HashMap<String, String>>;
 
 /// The attributes that expressions name at the top of an item.
 fn named(expressions: &[&Option<String>], names: &Names) -> BTreeSet<String> {
-    const WORDS: [&str; 9] = ["SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN"];
+    const WORDS: [&str; 9] =
+        ["SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN"];
     let mut found = BTreeSet::new();
     for expression in expressions.iter().filter_map(|expression| expression.as_deref()) {
         let mut rest = expression;
-        while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric() || "#:_".contains(c)) {
+        while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric() || "#:_".contains(c))
+        {
             let word = &rest[start..];
-            let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || "#:_.[]".contains(c))).unwrap_or(word.len());
+            let end = word
+                .find(|c: char| !(c.is_ascii_alphanumeric() || "#:_.[]".contains(c)))
+                .unwrap_or(word.len());
             let (word, after) = word.split_at(end);
             rest = after;
             let top = word.split(['.', '[']).next().unwrap_or_default();
@@ -112,7 +127,11 @@ fn named(expressions: &[&Option<String>], names: &Names) -> BTreeSet<String> {
             if is_function || is_number || top.starts_with(':') || WORDS.contains(&top) {
                 continue;
             }
-            let name = if top.starts_with('#') { names.as_ref().and_then(|names| names.get(top)) } else { None };
+            let name = if top.starts_with('#') {
+                names.as_ref().and_then(|names| names.get(top))
+            } else {
+                None
+            };
             found.insert(name.map_or(top, String::as_str).to_owned());
         }
     }
@@ -135,15 +154,19 @@ pub fn of_secrets(needs: SecretNeeds) -> Vec<Call> {
         (needs.store_responses, read, "ResponseSecret"),
     ];
     let needed = all.into_iter().filter(|(is_needed, ..)| *is_needed);
-    let call =
-        |action: &str, name: &str| Call { action: action.to_owned(), resource: Resource::Secret(name.to_owned()), ..Call::default() };
+    let call = |action: &str, name: &str| Call {
+        action: action.to_owned(),
+        resource: Resource::Secret(name.to_owned()),
+        ..Call::default()
+    };
     needed.map(|(_, action, name)| call(action, name)).collect()
 }
 
 /// The calls that a request of the SDK asks permission for, and the tables that they reach.
 ///
 /// # Errors
-/// Where a call has no partition key that can be told, or is of an operation that is not known here.
+/// Where a call has no partition key that can be told, or is of an operation that is not known
+/// here.
 pub fn calls_of(input: &Input) -> Result<(Vec<Call>, Vec<&str>), BoxError> {
     let mut calls = Vec::new();
     let mut tables: Vec<&str> = Vec::new();
@@ -159,17 +182,26 @@ pub fn calls_of(input: &Input) -> Result<(Vec<Call>, Vec<&str>), BoxError> {
         calls.push(Call { return_values, on_absence, ..Call::of("PutItem", &input.item, named) });
     } else if let Some(input) = input.downcast_ref::<UpdateItemInput>() {
         tables.extend(input.table_name.as_deref());
-        let named = named(&[&input.update_expression, &input.condition_expression], &input.expression_attribute_names);
+        let named = named(
+            &[&input.update_expression, &input.condition_expression],
+            &input.expression_attribute_names,
+        );
         let return_values = input.return_values.as_ref().map(|values| values.as_str().to_owned());
         calls.push(Call { return_values, ..Call::of("UpdateItem", &input.key, named) });
     } else if let Some(input) = input.downcast_ref::<QueryInput>() {
         tables.extend(input.table_name.as_deref());
-        let expressions = [&input.key_condition_expression, &input.filter_expression, &input.projection_expression];
-        let mut call = Call::of("Query", None, named(&expressions, &input.expression_attribute_names));
+        let expressions = [
+            &input.key_condition_expression,
+            &input.filter_expression,
+            &input.projection_expression,
+        ];
+        let mut call =
+            Call::of("Query", None, named(&expressions, &input.expression_attribute_names));
         match &input.index_name {
             Some(index) => call.resource = Resource::Index(index.clone()),
             None => {
-                let partition = input.expression_attribute_values.as_ref().and_then(|values| values.get(":pk"));
+                let partition =
+                    input.expression_attribute_values.as_ref().and_then(|values| values.get(":pk"));
                 call.keys.extend(partition.and_then(kind));
             }
         }
@@ -177,7 +209,11 @@ pub fn calls_of(input: &Input) -> Result<(Vec<Call>, Vec<&str>), BoxError> {
     } else if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
         let asked = input.request_items.iter().flatten();
         tables.extend(asked.clone().map(|(table, _)| table.as_str()));
-        calls.push(Call::of("BatchGetItem", asked.flat_map(|(_, keys)| &keys.keys), BTreeSet::new()));
+        calls.push(Call::of(
+            "BatchGetItem",
+            asked.flat_map(|(_, keys)| &keys.keys),
+            BTreeSet::new(),
+        ));
     } else if let Some(input) = input.downcast_ref::<BatchWriteItemInput>() {
         // Whatever it puts and deletes, this is the one permission that it asks for.
         let asked = input.request_items.iter().flatten();
@@ -213,7 +249,10 @@ fn part(write: &TransactWriteItem) -> Option<(&str, Call)> {
     if let Some(put) = &write.put {
         let named = named(&[&put.condition_expression], &put.expression_attribute_names);
         let on_absence = on_absence(&put.condition_expression);
-        return Some((&put.table_name, Call { on_absence, ..Call::of("PutItem", [&put.item], named) }));
+        return Some((
+            &put.table_name,
+            Call { on_absence, ..Call::of("PutItem", [&put.item], named) },
+        ));
     }
     if let Some(update) = &write.update {
         let expressions = [&Some(update.update_expression.clone()), &update.condition_expression];
@@ -225,7 +264,8 @@ fn part(write: &TransactWriteItem) -> Option<(&str, Call)> {
         return Some((&delete.table_name, Call::of("DeleteItem", [&delete.key], named)));
     }
     let check = write.condition_check.as_ref()?;
-    let named = named(&[&Some(check.condition_expression.clone())], &check.expression_attribute_names);
+    let named =
+        named(&[&Some(check.condition_expression.clone())], &check.expression_attribute_names);
     Some((&check.table_name, Call::of("ConditionCheckItem", [&check.key], named)))
 }
 

@@ -57,7 +57,8 @@ pub struct Condition {
 impl Statement {
     /// True where action, resource and every condition match.
     pub fn matches(&self, call: &Call) -> bool {
-        let is_named = self.actions.contains(&call.action) && self.resources.contains(&call.resource);
+        let is_named =
+            self.actions.contains(&call.action) && self.resources.contains(&call.resource);
         is_named && self.conditions.iter().all(|condition| condition.is_met(call))
     }
 
@@ -88,7 +89,9 @@ impl Condition {
             key => panic!("the context key {key} is not known here"),
         };
         let (quantifier, operator) = self.operator.split_once(':').unwrap_or(("", &self.operator));
-        let (operator, if_exists) = operator.strip_suffix("IfExists").map_or((operator, false), |operator| (operator, true));
+        let (operator, if_exists) = operator
+            .strip_suffix("IfExists")
+            .map_or((operator, false), |operator| (operator, true));
         let compare = |value: &&str| match operator {
             "StringEquals" => self.values.iter().any(|expected| expected == value),
             "StringLike" => self.values.iter().any(|pattern| like(pattern, value)),
@@ -133,14 +136,18 @@ pub fn decide<'a>(statements: impl IntoIterator<Item = &'a Statement>, call: &Ca
 /// Where they are not of IAM's form.
 pub fn conditions(block: Option<&Value>) -> Vec<Condition> {
     let text = |value: &Value| match value {
-        Value::Tagged(tagged) if tagged.tag == "Sub" => tagged.value.as_str().expect("a text").to_owned(),
+        Value::Tagged(tagged) if tagged.tag == "Sub" => {
+            tagged.value.as_str().expect("a text").to_owned()
+        }
         value => value.as_str().unwrap_or_else(|| panic!("{value:?} is no text")).to_owned(),
     };
     let mut conditions = Vec::new();
     let Some(block) = block else { return conditions };
     for (operator, keys) in block.as_mapping().expect("operators") {
         for (key, values) in keys.as_mapping().expect("context keys") {
-            let values = values.as_sequence().map_or_else(|| vec![text(values)], |values| values.iter().map(text).collect());
+            let values = values
+                .as_sequence()
+                .map_or_else(|| vec![text(values)], |values| values.iter().map(text).collect());
             conditions.push(Condition { operator: text(operator), key: text(key), values });
         }
     }
@@ -169,7 +176,8 @@ impl Intercept for Enforcer {
         for call in calls_of(context.input())?.0 {
             let decision = decide(&POLICIES[handler], &call);
             if decision != Decision::Allowed {
-                let refusal = format!("{handler} makes {call}, which is {decision:?} by template.yaml");
+                let refusal =
+                    format!("{handler} makes {call}, which is {decision:?} by template.yaml");
                 eprintln!("{refusal}");
                 return Err(refusal.into());
             }

@@ -24,7 +24,8 @@ impl Import<'_> {
             let new = self.absent(candidates).await?;
             return self.write(new).await;
         };
-        let is_met = matches!(self.teams.get(&user.team_id), Some(Some(_))) || user.team_id == self.options.team_id;
+        let is_met = matches!(self.teams.get(&user.team_id), Some(Some(_)))
+            || user.team_id == self.options.team_id;
         let problem = match user.status {
             _ if !is_met => "is in another team",
             Status::Suspended => "is suspended",

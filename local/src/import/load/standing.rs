@@ -13,7 +13,10 @@ use crate::import::shown;
 
 impl Import<'_> {
     /// The candidates who are not there, neither in the table nor among those planned.
-    pub(super) async fn absent(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Failure> {
+    pub(super) async fn absent(
+        &mut self,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, Failure> {
         let users = || candidates.iter().map(|candidate| &candidate.user);
         let known = candidates.iter().filter(|candidate| candidate.is_known);
         let ids: Vec<Uuid> = known.map(|candidate| candidate.user.id).collect();
@@ -28,7 +31,11 @@ impl Import<'_> {
                     if let Some(username) = candidate.user.username.take_if(|_| !has_username) {
                         let held = "which another user of the team holds";
                         let message = format!("left out `username`, {held}: {}", shown(&username));
-                        self.warn(candidate.line, &message, format!("`username` is left out, {held}"));
+                        self.warn(
+                            candidate.line,
+                            &message,
+                            format!("`username` is left out, {held}"),
+                        );
                     }
                     self.planned.extend(self.values(&candidate.user));
                     absent.push(candidate);

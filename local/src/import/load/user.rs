@@ -22,14 +22,21 @@ pub fn unproven(line: &mut Line) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Makes the user. Without an id it is a pending member, or a machine, to which nobody signs in.
-pub fn of(line: Line, id: Option<Uuid>, team: (Uuid, &str), sign_up_url: &str, now: Timestamp) -> User {
+pub fn of(
+    line: Line,
+    id: Option<Uuid>,
+    team: (Uuid, &str),
+    sign_up_url: &str,
+    now: Timestamp,
+) -> User {
     let created_at = line.created_at.unwrap_or(now);
     let user = if is_pending(&line) {
         User::pending(0, team, sign_up_url, created_at)
     } else {
         User::new(id.unwrap_or_else(Uuid::new_v4), 0, team, created_at)
     };
-    let seen = |at: Timestamp| Seen { at: at.whole_second(), remote_ip: None, user_agent: String::new() };
+    let seen =
+        |at: Timestamp| Seen { at: at.whole_second(), remote_ip: None, user_agent: String::new() };
     let seen = line.last_sign_in_at.map(seen);
     let status = status(&line, now);
     let at = |mark: Mark| match mark {

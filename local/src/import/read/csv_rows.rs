@@ -13,12 +13,24 @@ use crate::import::shown;
 use crate::import::sources::names_identity;
 
 /// Reads all rows.
-pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink) -> Result<(), Failure> {
+pub fn read(
+    reader: impl BufRead,
+    separator: u8,
+    mapped: &[String],
+    sink: &Sink,
+) -> Result<(), Failure> {
     let budget = Budget::new();
     // A last line break that is always there makes the count of lines the same at the end as
     // before.
-    let reader = Bounded { reader: Newlines { reader, is_after_return: false }.chain(&b"\n"[..]), budget: budget.clone() };
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(reader);
+    let reader = Bounded {
+        reader: Newlines { reader, is_after_return: false }.chain(&b"\n"[..]),
+        budget: budget.clone(),
+    };
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .from_reader(reader);
     let mut row = ByteRecord::new();
     let mut columns: Option<Vec<String>> = None;
     loop {
@@ -28,8 +40,9 @@ pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink)
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(_) if budget.is_used_up() => {
-                let message =
-                    format!("has a row on line {begin} of more than {MAX_RECORD} bytes. A quote that is not closed may be there.");
+                let message = format!(
+                    "has a row on line {begin} of more than {MAX_RECORD} bytes. A quote that is not closed may be there."
+                );
                 return Err(message.into());
             }
             Err(error) => return Err(error.into()),
@@ -43,11 +56,14 @@ pub fn read(reader: impl BufRead, separator: u8, mapped: &[String], sink: &Sink)
             continue;
         };
         if row.len() != columns.len() {
-            let detail = format!("it has {}, and the first line names {}", row.len(), columns.len());
+            let detail =
+                format!("it has {}, and the first line names {}", row.len(), columns.len());
             sink.refuse(line, "has another number of fields than there are columns", detail)?;
             continue;
         }
-        let field = |(name, value): (&String, &[u8])| Some((name.clone(), Value::from(std::str::from_utf8(value).ok()?)));
+        let field = |(name, value): (&String, &[u8])| {
+            Some((name.clone(), Value::from(std::str::from_utf8(value).ok()?)))
+        };
         match columns.iter().zip(&row).map(field).collect::<Option<Map<_, _>>>() {
             Some(fields) => sink.send(line, fields)?,
             None => sink.refuse(line, "is not in UTF-8", "")?,
@@ -60,7 +76,8 @@ fn columns(row: &ByteRecord, mapped: &[String]) -> Result<Vec<String>, Failure> 
     let mut names = HashSet::new();
     let mut columns = Vec::new();
     for (place, name) in row.iter().enumerate() {
-        let name = std::str::from_utf8(name).map_err(|_| "is not in UTF-8. Save it in UTF-8.")?.trim();
+        let name =
+            std::str::from_utf8(name).map_err(|_| "is not in UTF-8. Save it in UTF-8.")?.trim();
         let name = if name.is_empty() { format!("column {}", place + 1) } else { name.to_owned() };
         if !names.insert(name.clone()) {
             return Err(format!("has two columns named `{}`. Rename one.", shown(&name)).into());

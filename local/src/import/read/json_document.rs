@@ -19,7 +19,9 @@ const LISTS: [&str; 3] = ["users", "Users", "data"];
 /// no whole object, or has a list of users.
 pub fn begins(line: &[u8]) -> bool {
     match serde_json::from_slice(line) {
-        Ok(Value::Object(fields)) => LISTS.iter().any(|name| fields.get(*name).is_some_and(Value::is_array)),
+        Ok(Value::Object(fields)) => {
+            LISTS.iter().any(|name| fields.get(*name).is_some_and(Value::is_array))
+        }
         Ok(_) => false,
         Err(error) => line.starts_with(b"{") && error.is_eof(),
     }
@@ -33,7 +35,8 @@ pub fn read(reader: impl Read, sink: &Sink) -> Result<(), Failure> {
     match document.whole() {
         Ok(()) => {
             let line = document.line();
-            let more = |_| format!("goes on behind the end of its JSON, on line {line} or later.").into();
+            let more =
+                |_| format!("goes on behind the end of its JSON, on line {line} or later.").into();
             document.json.consume_trailing_whitespace().map_err(more)
         }
         Err(error) => Err(document.explain(error)),
@@ -58,7 +61,9 @@ impl<R: Read> Document<'_, R> {
             return format!("has a user near line {line} of more than {MAX_RECORD} bytes.").into();
         }
         match error.downcast_ref::<ReaderError>() {
-            Some(ReaderError::IoError { error, .. }) => format!("cannot be read from line {line} on: {error}").into(),
+            Some(ReaderError::IoError { error, .. }) => {
+                format!("cannot be read from line {line} on: {error}").into()
+            }
             None if !error.is::<DeserializerError>() => error,
             _ => format!("is not JSON: it is cut off or broken on line {line}.").into(),
         }

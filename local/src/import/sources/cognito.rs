@@ -7,7 +7,9 @@ use crate::import::field::Field;
 
 pub const SOURCE: Source = Source {
     name: "Cognito",
-    is: |fields| fields.contains_key("Username") && fields.get("Attributes").is_some_and(Value::is_array),
+    is: |fields| {
+        fields.contains_key("Username") && fields.get("Attributes").is_some_and(Value::is_array)
+    },
     prepare,
     fields: &[
         ("Attributes.sub", Field::Id),
@@ -30,7 +32,9 @@ pub const SOURCE: Source = Source {
 /// person's choice.
 fn prepare(fields: &mut Map<String, Value>) {
     let Some(Value::Array(list)) = fields.get_mut("Attributes").map(Value::take) else { return };
-    let pair = |attribute: Value| Some((attribute["Name"].as_str()?.to_owned(), attribute["Value"].clone()));
+    let pair = |attribute: Value| {
+        Some((attribute["Name"].as_str()?.to_owned(), attribute["Value"].clone()))
+    };
     let attributes: Map<String, Value> = list.into_iter().filter_map(pair).collect();
     let username = fields.get("Username");
     if ["sub", "email"].iter().any(|name| attributes.get(*name) == username) {
