@@ -295,13 +295,16 @@ fn detail(account: &Account, records: &AccountRecords) -> Response {
     tagged(json(StatusCode::OK, &detail), &account.user)
 }
 
+/// A change of a user by a platform operator, who may give a reason.
+type Change<'a> = &'a (dyn Fn(&Caller<Operating>, &User, Option<&str>) -> Result<User> + Sync);
+
 /// Moves an account that the path names from one status to another, for a platform operator, and
 /// answers its detail. `change` is given the reason too.
 async fn change_status(
     context: &Context,
     request: &Request,
     action: &'static str,
-    change: &(dyn Fn(&Caller<Operating>, &User, Option<&str>) -> Result<User> + Sync),
+    change: Change<'_>,
 ) -> Result<Response> {
     let token = context.verify(request).await?;
     let (caller, records) = operators_view(context, request, &token).await?;
