@@ -178,6 +178,7 @@ impl Handler {
         let app = app.clone();
         let work = Meter::measure(async move {
             let run = async {
+                // In the artifact a panic ends the process, which serves no other request.
                 let outcome = AssertUnwindSafe((self.run)(&context, request)).catch_unwind().await;
                 context.no_more_sightings();
                 context
