@@ -17,6 +17,7 @@ mod request;
 pub mod schedule;
 pub mod stream;
 pub mod user_admin;
+mod warning;
 pub mod workspace;
 
 use std::panic::AssertUnwindSafe;
@@ -176,6 +177,10 @@ impl Handler {
             cause: None,
         };
         let app = app.clone();
+        // The one lets the path's own id pass; the other leads to other endpoints.
+        let names_fields = !["user_admin.update_user", "platform.unmatched"].contains(&self.name);
+        let not_taken =
+            if names_fields { warning::not_taken(self.name, &request) } else { Vec::new() };
         let work = Meter::measure(async move {
             let run = async {
                 // In the artifact a panic ends the process, which serves no other request.
@@ -195,6 +200,10 @@ impl Handler {
                 add_standard_headers(&error, &mut response);
                 response
             });
+            if response.status().is_success() {
+                let why = "This endpoint has no such field.";
+                response = warning::warned(response, why, not_taken.iter());
+            }
             // Everything but the body is as in the response to the GET request.
             if is_head {
                 *response.body_mut() = Body::Empty;

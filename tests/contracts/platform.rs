@@ -1,11 +1,12 @@
 //! Roster's own endpoints: health, and what no route takes.
 
+use functions::HANDLERS;
 use insta::assert_json_snapshot;
 use local::{TrailingSlash, demo};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::lagging::Lagging;
-use tests::{LAG, Roster, send};
+use tests::{LAG, Roster, events, send};
 
 use crate::{DELETED, NOBODY, SUSPENDED, changes, key, unchanged};
 
@@ -423,4 +424,46 @@ async fn the_description_is_the_same_for_everyone() {
         ("application/json", &json!("3.1.0"))
     );
     assert_eq!(roster.get("/openapi.json", demo::ADMIN).await.expect(200).text, answer.text);
+}
+
+/// A field that no endpoint takes is named, by an error or a warning, wherever it is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_field_is_lost_without_a_word() {
+    let mut warned = Vec::new();
+    for handler in HANDLERS {
+        let roster = Roster::start().await;
+        let app = roster.server.app.clone();
+        let mut event = events::aimed(&app, handler.name).await;
+        let method = event.request_context.http.method.clone();
+        if method.is_safe() || handler.name == "platform.unmatched" {
+            continue;
+        }
+        let body = event.body.as_deref().unwrap_or_default();
+        let is_form = event
+            .headers
+            .get("content-type")
+            .is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+        event.body = Some(if is_form {
+            format!("{body}&lost_field=1")
+        } else {
+            let mut fields: Value = serde_json::from_str(body).unwrap_or(json!({}));
+            fields["lost_field"] = json!(1);
+            if let Some(details) = fields.get_mut("details") {
+                details["lost_detail"] = json!(1);
+            }
+            fields.to_string()
+        });
+        let is_nested = event.body.as_deref().is_some_and(|body| body.contains("lost_detail"));
+        let (answer, _) = events::play(&app, handler.name, event).await;
+        let warning = answer.headers.get("warning").cloned().unwrap_or_default();
+        let is_named = warning.contains("lost_field") || answer.text.contains("lost_field");
+        if answer.status < 300 {
+            assert!(is_named, "{}: {answer:?}", handler.name);
+            assert!(!is_nested || warning.contains("details.lost_detail"), "{}", handler.name);
+            warned.push(handler.name);
+        } else if handler.name.starts_with("user_admin.") {
+            assert!(is_named, "{}: {answer:?}", handler.name);
+        }
+    }
+    assert!(warned.len() > 20, "{warned:?}");
 }

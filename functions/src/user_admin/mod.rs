@@ -13,7 +13,7 @@ pub mod update_user;
 
 pub(crate) use unrouted::answer as answer_unrouted;
 
-use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::auth::{Caller, MembersWrite, Places};
@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::openapi::{Email, Name, words};
 use crate::request::{email, marked_json_object, path_parameter, text};
+use crate::warning::{MAX_NAMED, warned};
 use crate::{Context, Contract, Request, Response, json};
 
 /// What these endpoints have in common.
@@ -329,32 +330,6 @@ fn unknown(sent: &Map<String, Value>, known: &[&str]) -> Vec<Issue> {
     let name = |name: &String| name.chars().take(MOST_REPEATED).collect::<String>();
     unknown.map(|field| Issue::new(Place::Body, name(field), Fault::Unknown)).collect()
 }
-
-/// The response with a warning that names the fields of the body which were not taken, if there are
-/// any, and says why.
-fn warned<'a>(
-    mut response: Response,
-    why: &str,
-    fields: impl Iterator<Item = &'a String>,
-) -> Response {
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
-    let plain =
-        |name: &String| name.chars().filter(is_plain).take(MOST_REPEATED).collect::<String>();
-    let names = fields.take(MAX_NAMED).map(plain).collect::<Vec<_>>().join(", ");
-    if !names.is_empty()
-        && let Ok(warning) = HeaderValue::from_str(&format!("299 - \"Not taken: {names}. {why}\""))
-    {
-        response.headers_mut().insert(WARNING, warning);
-    }
-    response
-}
-
-/// The header that tells of fields which were not taken. The code 299 is that of lasting warnings
-/// of any kind (RFC 7234, section 5.5.7).
-const WARNING: HeaderName = header::WARNING;
-
-/// The most fields that a response names as not known or not taken.
-const MAX_NAMED: usize = 20;
 
 /// An error in this contract's body.
 #[derive(Debug, Serialize, ToSchema)]
