@@ -223,11 +223,12 @@ impl World {
     /// An answer without what differs each time.
     pub fn told(&self, answer: &Answer) -> Value {
         let body = serde_json::from_str(&answer.text).unwrap_or_else(|_| json!(answer.text));
-        // The version alone: the rest of a tag tells when someone was last seen.
-        let etag = answer
-            .headers
-            .get("etag")
-            .map(|etag| etag.split('-').next().unwrap_or_default().to_owned());
+        // The version alone: the rest of a tag tells when someone was last seen, and so does a hash
+        // of a list.
+        let version = |etag: &String| {
+            etag.split_once('-').map_or("(hash)", |(version, _)| version).to_owned()
+        };
+        let etag = answer.headers.get("etag").map(version);
         json!({"status": answer.status, "etag": etag, "body": self.hidden("", &body)})
     }
 
