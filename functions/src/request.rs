@@ -51,8 +51,8 @@ pub fn sent_bytes(request: &Request) -> &[u8] {
     }
 }
 
-/// The body's bytes.
-fn body(request: &Request) -> Result<&[u8]> {
+/// The body's bytes, of which 1 MiB is read at most.
+pub fn body(request: &Request) -> Result<&[u8]> {
     let bytes = sent_bytes(request);
     if bytes.len() > MOST_BODY_BYTES {
         return Err(Error::invalid(Issue::new(Place::Body, "", Fault::TooLong(MOST_BODY_BYTES))));

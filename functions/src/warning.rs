@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use lambda_http::http::{HeaderName, HeaderValue, header};
 use serde_json::value::RawValue;
 
-use crate::request::sent_bytes;
+use crate::request::body;
 use crate::{Request, Response};
 
 /// The fields of each endpoint's body, by the endpoint's name, as the description has them.
@@ -23,7 +23,8 @@ const MAX_CHARACTERS: usize = 100;
 /// The fields of a body that the endpoint of that name does not take, at most [`MAX_NAMED`].
 pub fn not_taken(endpoint: &str, request: &Request) -> Vec<String> {
     let known = FIELDS.iter().find(|(name, _)| *name == endpoint).map_or(&[][..], |found| found.1);
-    let bytes = sent_bytes(request);
+    // The handler refuses a body that is too large.
+    let Ok(bytes) = body(request) else { return Vec::new() };
     let mut names = Vec::new();
     if let Ok(fields) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(bytes) {
         let details = fields.get("details").map_or("", |details| details.get());
